@@ -1,0 +1,89 @@
+# Nullring. `make help` lists the goals. Everything that is built lies in build/, everything fetched in cache/.
+#
+# Each directory is compiled with the include paths it may use and no others (DESIGN.md, section 2): a wrong include does
+# not compile. Sources are found by pattern: a new file needs no line here.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+B := build
+CACHE ?= cache
+export NULLRING_CACHE := $(abspath $(CACHE))
+
+CC := gcc
+NASM := nasm
+WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wundef
+COMMON := -std=c17 $(WARN) -g -O2 -MMD -MP -ffreestanding -fno-builtin-printf -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+  -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone -fcf-protection=none -fstack-protector-strong -mstack-protector-guard=global \
+  -ffunction-sections -fdata-sections
+RING0 := $(COMMON) -mcmodel=kernel -fno-omit-frame-pointer -fstack-usage
+RING3 := $(COMMON) -mcmodel=small
+HOSTED := -std=c17 $(WARN) -g -O2 -MMD -MP -D_GNU_SOURCE
+
+# What each directory may include.
+INC_core := -Iinclude -Ilib -Icore -Imm
+INC_mm := $(INC_core)
+INC_svm := $(INC_core) -Isvm
+INC_vmx := $(INC_core) -Ivmx
+INC_checks := $(INC_core)
+INC_lib := -Iinclude -Ilib
+INC_loaders := -Iinclude -Ilib -Iloaders
+INC_devices := -Iinclude -Ilib -Iloaders -Idevices -I$(B)/gen
+INC_service := -Iinclude -Ilib -Iservice
+INC_tools := -Iinclude -Ilib -Itools
+INC_tests := -Iinclude -Ilib -Icore -Imm -Isvm -Idevices -Iloaders -Iservice -Itools -Itests/unit -I$(B)/gen
+
+# The part of lib/ that ring 0 links; it counts against ring 0's budget.
+LIB_RING0 := lib/string.c lib/format.c lib/walk.c lib/insn.c
+# lib/ files that need libfdt: linked by the service and by nr.
+LIB_FDT := $(wildcard lib/description*.c)
+
+include $(sort $(wildcard tools/setup/*.mk))
+
+RING0_C := $(wildcard core/*.c mm/*.c svm/*.c vmx/*.c) $(LIB_RING0)
+RING0_ASM := $(wildcard core/*.asm mm/*.asm svm/*.asm vmx/*.asm)
+DEVMODEL_C := $(wildcard devices/*.c loaders/*.c) $(filter-out $(LIB_FDT),$(wildcard lib/*.c))
+SERVICE_C := $(wildcard service/*.c) $(wildcard lib/*.c)
+USER_ASM := $(wildcard lib/*.asm)
+NR_C := $(wildcard tools/*.c) $(LIB_FDT)
+
+RING0_O := $(RING0_C:%.c=$(B)/ring0/%.o) $(RING0_ASM:%.asm=$(B)/ring0/%.o)
+DEVMODEL_O := $(DEVMODEL_C:%.c=$(B)/ring3/%.o) $(USER_ASM:%.asm=$(B)/ring3/%.o)
+SERVICE_O := $(SERVICE_C:%.c=$(B)/ring3/%.o) $(USER_ASM:%.asm=$(B)/ring3/%.o)
+NR_O := $(NR_C:%.c=$(B)/host/%.o)
+
+dir = $(firstword $(subst /, ,$(1)))
+
+$(B)/ring0/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(RING0) $(INC_$(call dir,$*)) -c $< -o $@
+$(B)/ring0/%.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -Icore/ -MD $(@:.o=.d) $< -o $@
+$(B)/ring3/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(RING3) $(INC_$(call dir,$*)) -c $< -o $@
+$(B)/ring3/%.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf $< -o $@
+$(B)/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HOSTED) $(INC_$(call dir,$*)) -c $< -o $@
+
+.PHONY: all help clean
+all: $(B)/nullring $(B)/nr
+
+help:
+	@sed -n 's/^##  *//p' $(MAKEFILE_LIST)
+
+##  make            the monitor (build/nullring) and the host tool (build/nr)
+##  make clean      remove build/ (the cache of fetched packages stays)
+clean:
+	rm -rf $(B)
+
+$(B)/nr: $(NR_O)
+	$(CC) -o $@ $^ -lfdt
+
+include $(sort $(wildcard core/*.mk devices/*.mk tests/*.mk tests/*/*.mk))
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

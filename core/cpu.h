@@ -1,0 +1,81 @@
+/*
+ * The processor: privileged instructions, identification, and the per-processor structure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+struct entity;
+struct process;
+
+enum { CPU_MAX = 32 };
+
+struct cpu {
+    struct cpu *self;        /* %gs:0 */
+    uint64_t ring0_stack;    /* %gs:8, top of this processor's stack: SYSCALL entry */
+    uint64_t user_stack;     /* %gs:16, scratch of SYSCALL entry */
+    struct process *process; /* %gs:24, whose ring-3 code runs, or NULL */
+    uint32_t index;
+    uint32_t apic_id;
+    struct entity *entities; /* run queue */
+    struct vcpu *loaded;     /* vCPU whose FPU state is on the processor */
+    uint64_t address_space;  /* CR3 */
+    uint64_t timer_deadline; /* what the local APIC timer is armed for, host TSC */
+    _Atomic uint32_t kicked; /* look again before sleeping or entering */
+    _Atomic uint32_t online;
+    void *vendor; /* the backend's per-processor part */
+    void *tss;
+    uint64_t stack_base;
+};
+
+struct cpuid_result {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_result r;
+    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    return r;
+}
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("mov %%gs:0, %0" : "=r"(cpu)); /* not volatile: it never changes within a function */
+    return cpu;
+}
+
+static inline uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return low | (uint64_t)high << 32;
+}
+
+static inline uint64_t rdmsr(uint32_t index)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));
+    return low | (uint64_t)high << 32;
+}
+
+static inline void wrmsr(uint32_t index, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+/* The same with a fix-up: false when the MSR does not exist. */
+bool rdmsr_safe(uint32_t index, uint64_t *value);
+bool wrmsr_safe(uint32_t index, uint64_t value);
+
+/* TSC ticks per millisecond, found at boot. */
+extern uint64_t tsc_khz;
+
+/* A fault of ours: prints registers and back-trace on the console and stops the machine. Never reachable by a
+ * guest. */
+_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line of the monitor's log (serial console; boot report). */
+void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));

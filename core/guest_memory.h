@@ -1,0 +1,21 @@
+/*
+ * Typed access to the RAM of the current guest: bounds, overflow, SMAP window and fault fix-up in one place.
+ * The guest's RAM is mapped at USER_GUEST_RAM of the address space that is loaded while one of its vCPUs is
+ * current. Each byte is copied once. Errors: NR_EFAULT outside RAM (the destination of a read is then
+ * zeroed).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct vcpu;
+
+int guest_read(void *to, uint64_t gpa, size_t length);
+int guest_write(uint64_t gpa, const void *from, size_t length);
+/* Atomic bit operations on one byte of guest RAM: the old value of the bit in bit 0, or NR_EFAULT. */
+int guest_test_and_set_bit(uint64_t gpa, unsigned bit);
+int guest_test_and_clear_bit(uint64_t gpa, unsigned bit);
+/* Copies length <= 15 instruction bytes at the vCPU's CS:RIP through its page tables; returns how many could
+ * be read. */
+int guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length);

@@ -1,0 +1,68 @@
+/*
+ * struct vcpu_ops: what a vendor backend does for the rest of the monitor. svm/ and vmx/ provide one constant
+ * each; probe() chooses at boot. Nothing outside those directories knows a VMCB, a VMCS field or a vendor's
+ * exit code.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "vcpu_exit.h"
+#include "vcpu_state.h"
+
+struct vcpu;
+struct vm;
+
+/* Which windows vcpu_ops.window asks for. */
+enum vcpu_window { WINDOW_NONE = 0, WINDOW_INTERRUPT = 1 << 0, WINDOW_NMI = 1 << 1 };
+
+struct vcpu_ops {
+    const char *name; /* "AMD SVM" */
+
+    /* Is this processor able? Called once on the boot processor. NULL, or why not: a sentence with the cure.
+     */
+    const char *(*probe)(void);
+    /* Prints the features found and how each missing one is replaced (boot report). */
+    void (*report)(void);
+    /* Turn the extension on, on the calling processor. 0 or an enum nr_error. */
+    int (*cpu_enable)(void);
+
+    /* Allocate and initialise the backend's part of a VM or vCPU. On failure nothing is left behind. */
+    int (*vm_create)(struct vm *vm);
+    void (*vm_destroy)(struct vm *vm);
+    int (*vcpu_create)(struct vcpu *vcpu);
+    void (*vcpu_destroy)(struct vcpu *vcpu);
+
+    /* Load what stays on the processor between entries (guest FPU, XCR0, DR0-3); put it back. Interrupts are
+     * off. load() comes when a vCPU becomes current on a processor, unload() before another one does. */
+    void (*load)(struct vcpu *vcpu);
+    void (*unload)(struct vcpu *vcpu);
+
+    /* Enter the guest until the next exit, described in vcpu->exit. GPR, RIP and RFLAGS are in
+     * vcpu->state.gpr before and after. Interrupts are off on entry to and return from it; a pending host
+     * interrupt ends it at once with VCPU_EXIT_EXTERNAL. An event interrupted in delivery is in
+     * vcpu->state.interrupts.event afterwards. shadow and nmi_blocked of vcpu->state.interrupts are right
+     * afterwards and honoured at entry. */
+    void (*run)(struct vcpu *vcpu);
+
+    /* Move groups between the processor's structures and vcpu->state. VCPU_GPR and VCPU_INTERRUPTS are always
+     * current and need neither. set() recomputes the intercepts from the vCPU's mode where a group decides
+     * them. */
+    void (*get)(struct vcpu *vcpu, uint32_t groups);
+    void (*set)(struct vcpu *vcpu, uint32_t groups);
+
+    /* Inject vcpu->state.interrupts.event at the next entry (type != EVENT_NONE). */
+    void (*inject)(struct vcpu *vcpu);
+    /* Ask for an exit as soon as the guest can take what the mask names; replaces the previous request. */
+    void (*window)(struct vcpu *vcpu, uint32_t windows);
+    /* The second-level tree of the VM has lost rights: forget its translations before the next entry of this
+     * vCPU. */
+    void (*flush)(struct vcpu *vcpu);
+    /* NULL, or the name of the entry rule that vcpu->state breaks (checked for state that comes from
+     * outside). */
+    const char *(*check)(const struct vcpu *vcpu);
+};
+
+extern const struct vcpu_ops svm_ops;
+extern const struct vcpu_ops *vcpu_ops; /* chosen at boot */

@@ -1,0 +1,116 @@
+/*
+ * VMs and vCPUs as ring 0 sees them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "guest_config.h"
+#include "guest_report.h"
+#include "syscalls.h"
+#include "upcall.h"
+#include "lapic.h"
+#include "spinlock.h"
+#include "schedule.h"
+#include "stage2.h"
+
+struct cpu;
+struct process;
+
+enum { VM_MAX = 32 };
+
+/* Why a vCPU does not run, or that it does (DESIGN.md, section 3). */
+enum vcpu_run_state {
+    VCPU_RUN,
+    VCPU_HALTED,     /* HLT: until an event can be delivered */
+    VCPU_WAIT_SIPI,  /* INIT received */
+    VCPU_WAIT_TOKEN, /* an exit needs the device model, which is busy */
+    VCPU_IN_UPCALL,
+    VCPU_PAUSED,
+    VCPU_DEAD,
+};
+
+/* Bits of vcpu->requests: set by any processor, followed by vcpu_kick(); taken by the vCPU's own one. */
+enum vcpu_request {
+    REQUEST_EVENT = 1 << 0, /* look for interrupts again */
+    REQUEST_INIT = 1 << 1,
+    REQUEST_SIPI = 1 << 2, /* vector in sipi_vector */
+    REQUEST_NMI = 1 << 3,
+    REQUEST_FLUSH = 1 << 4,
+    REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->status */
+};
+
+/* The bytes of the guest's code page that length decoding used last (DESIGN.md, section 4). */
+struct insn_cache {
+    uint64_t cr3, page, gpa;
+    bool valid;
+};
+
+struct vcpu {
+    struct entity entity; /* on its processor's run queue; must be first */
+    struct vm *vm;
+    uint32_t index; /* also its initial APIC ID */
+    enum vcpu_run_state run_state;
+    _Atomic uint32_t requests;
+    uint8_t sipi_vector;
+
+    struct vcpu_exit exit;
+    struct vcpu_state state;
+    struct lapic lapic;
+    struct insn_cache insn_cache;
+    void *backend; /* struct svm_vcpu or struct vmx_vcpu */
+
+    uint64_t generation;     /* of vm->stage2 that this vCPU has flushed for */
+    struct vcpu *token_next; /* FIFO of waiters for the device model's token */
+    enum upcall_kind upcall_kind;
+
+    uint64_t exits[VCPU_EXIT_REASON_COUNT];
+    uint32_t recorder_next;
+    struct recorder_entry recorder[RECORDER_ENTRIES];
+};
+
+struct vm {
+    struct guest_config config;
+    uint32_t index;
+    uint32_t vcpu_count;
+    struct vcpu *vcpu[GUEST_CPUS_MAX];
+    _Atomic uint32_t status; /* enum guest_status */
+    _Atomic uint32_t ending; /* enum guest_end asked for, taken when no upcall runs; VM_END_KILL */
+    struct stage2 stage2;
+    uint64_t ram_bytes;
+    uint64_t clock_offset;       /* guest time = host TSC + clock_offset */
+    _Atomic uint32_t intr_level; /* INTR output of the guest's 8259 pair */
+    _Atomic uint64_t eoi[4];     /* level-triggered EOIs not yet told to the device model */
+    struct process *process;     /* its device model; the token is in there */
+    void *backend;
+    uint32_t cpuid_count;
+    struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
+    uint64_t upcalls, refused_msrs, refused_hypercalls;
+    uint32_t restarts;
+    char sentence[GUEST_SENTENCE_SIZE];
+};
+
+enum { VM_END_KILL = 0x100 };
+
+/* Marks the guest dead with a sentence (printf-like: %s %u %x %lx %lu) that the service shows; its vCPUs stop
+ * before their next entry. For the guest's faults only; ours is panic(). Callers carry on straight-line. */
+void guest_kill(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Makes a vCPU look at its requests soon: wakes it when halted, or interrupts the processor that runs it.
+ * Any processor may call it. */
+void vcpu_kick(struct vcpu *vcpu);
+/* Sets request bits and kicks. */
+void vcpu_request(struct vcpu *vcpu, uint32_t requests);
+/* A level-triggered interrupt has ended: the device model learns it as EVENT_EOI. */
+void vm_queue_eoi(struct vm *vm, uint8_t vector);
+
+/* Moves RIP past the current instruction, ends its interrupt shadow, and queues #DB when TF is on. */
+void vcpu_skip(struct vcpu *vcpu, uint64_t next_rip);
+/* Queues an exception for the next entry, with the rules for a second fault (#DF, shutdown: SDM Vol.
+ * 3A, 6.15). */
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code, uint32_t error_code);
+void vcpu_inject_ud(struct vcpu *vcpu);
+void vcpu_inject_gp(struct vcpu *vcpu);
+/* Brings a vCPU to its state after RESET or INIT (SDM Vol. 3A, 10.1). */
+void vcpu_reset(struct vcpu *vcpu, bool init);

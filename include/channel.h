@@ -1,0 +1,44 @@
+/*
+ * The channel between a device model and the service: two byte rings for the guest's serial console, and
+ * counters that the service shows. Both sides are ring 3; the monitor maps the page into both and does not
+ * look into it.
+ *
+ * Each ring has one producer and one consumer. Indices run freely and are reduced modulo the size at each
+ * use, so that a wrong index from the other side can do no more than garble the text (lib/ring.h).
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum { CHANNEL_SIZE = 0x8000, CHANNEL_OUTPUT = 16384, CHANNEL_INPUT = 1024, CHANNEL_NEEDS = 64 };
+
+/* An access that no device claimed: what `nr boot --needs` lists. */
+enum need_kind {
+    NEED_PORT_READ,
+    NEED_PORT_WRITE,
+    NEED_MEMORY_READ,
+    NEED_MEMORY_WRITE,
+    NEED_RDMSR,
+    NEED_WRMSR,
+    NEED_IGNORED
+};
+
+struct need {
+    uint64_t address; /* port, guest-physical page, MSR */
+    uint32_t kind;    /* enum need_kind */
+    uint32_t count;
+};
+
+struct channel {
+    uint32_t output_head, output_tail; /* guest to console */
+    uint32_t input_head, input_tail;   /* console to guest */
+    uint32_t need_count;
+    uint32_t needs_lost; /* kinds that did not fit */
+    uint32_t exit_value; /* written to port 0xf4, plus 1; 0: none */
+    uint32_t reserved;
+    struct need need[CHANNEL_NEEDS];
+    uint8_t input[CHANNEL_INPUT];
+    uint8_t output[CHANNEL_OUTPUT];
+};
+
+_Static_assert(sizeof(struct channel) <= CHANNEL_SIZE, "channel pages");

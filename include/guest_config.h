@@ -1,0 +1,56 @@
+/*
+ * struct guest_config: a guest description (DESIGN.md, section 9) after parsing. It is made by nr and by the
+ * service from the same device tree with the same code, and handed to the monitor and to the device model.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum {
+    GUEST_NAME_SIZE = 32,
+    GUEST_PATH_SIZE = 96, /* of a file named in a description; a boot module is called "guest-name:path" */
+    GUEST_BOOTARGS_SIZE = 1024,
+    GUEST_CPUS_MAX = 8,
+    GUEST_DISKS_MAX = 4,
+    GUEST_MODULES_MAX = 8,
+    GUEST_MEMORY_MIB_MIN = 1,
+    GUEST_MEMORY_MIB_MAX = 1 << 16,
+    GUEST_OVERLAY_MIB_DEFAULT = 64,
+};
+
+enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS };
+enum guest_paravirt { PARAVIRT_KVM, PARAVIRT_NONE, PARAVIRT_HYPERV };
+enum guest_paging { PAGING_NESTED, PAGING_SHADOW };
+enum guest_disk_kind { DISK_NONE, DISK_VIRTIO };
+
+struct guest_disk {
+    uint32_t kind; /* enum guest_disk_kind */
+    uint32_t overlay_mib;
+    char image[GUEST_PATH_SIZE];
+};
+
+struct guest_module {
+    char path[GUEST_PATH_SIZE];
+    char arguments[160];
+};
+
+struct guest_config {
+    char name[GUEST_NAME_SIZE];
+    uint32_t memory_mib;
+    uint32_t cpu_count;
+    uint32_t loader;   /* enum guest_loader */
+    uint32_t paravirt; /* enum guest_paravirt */
+    uint32_t paging;   /* enum guest_paging */
+    uint32_t hypervisor_hidden;
+    uint32_t test; /* process_info.test of the test build of the device model; 0 otherwise */
+    uint32_t disk_count;
+    uint32_t module_count;
+    uint32_t reserved;
+    char kernel[GUEST_PATH_SIZE];
+    char initrd[GUEST_PATH_SIZE];
+    char bootargs[GUEST_BOOTARGS_SIZE];
+    struct guest_disk disk[GUEST_DISKS_MAX];
+    struct guest_module module[GUEST_MODULES_MAX];
+};
+
+_Static_assert(sizeof(struct guest_config) <= 4096, "one page");

@@ -1,0 +1,37 @@
+/*
+ * The address space of a ring-3 process, part of the ABI. Everything above is the monitor's.
+ *
+ *   0x0000_0040_0000  the program (device model or service), W^X
+ *   0x0000_1000_0000  stack, guard pages on both sides, grows down from USER_STACK_TOP
+ *   0x0000_2000_0000  upcall page
+ *   0x0000_2000_1000  page that FS points to (stack-protector canary at +0x28), read-only
+ *   0x0000_2000_2000  struct process_info, read-only
+ *   0x0000_2000_4000  struct guest_config, read-only (device model)
+ *   0x0000_2010_0000  state blocks: pages of the monitor that outlive the process (device model)
+ *   0x0000_2020_0000  channel page(s) shared with the service: the device model's one, or guest g's at + g *
+ * CHANNEL_SIZE 0x0080_0000_0000  boot modules, read-only, each on a 2 MiB boundary; copy-on-write disks
+ * writable page by page 0x0100_0000_0000  guest RAM: guest-physical address 0 (device model only)
+ */
+#pragma once
+
+#define USER_PROGRAM_BASE 0x0000000000400000ull
+#define USER_STACK_TOP    0x0000000010000000ull
+#define USER_STACK_SIZE   0x0000000000008000ull
+#define USER_UPCALL       0x0000000020000000ull
+#define USER_FS_BASE      0x0000000020001000ull
+#define USER_INFO         0x0000000020002000ull
+#define USER_CONFIG       0x0000000020004000ull
+#define USER_STATE        0x0000000020100000ull
+#define USER_STATE_SIZE   0x0000000000020000ull
+#define USER_CHANNEL      0x0000000020200000ull
+#define USER_MODULES      0x0000008000000000ull
+#define USER_GUEST_RAM    0x0000010000000000ull
+#define USER_END          0x0000018000000000ull
+
+/* Guest-physical layout of a PC: RAM below the PCI hole, the rest above 4 GiB. */
+#define GUEST_LOW_RAM_MAX  0x00000000c0000000ull
+#define GUEST_HIGH_RAM     0x0000000100000000ull
+#define GUEST_VGA_HOLE     0x00000000000a0000ull /* not RAM until a VGA claims it */
+#define GUEST_VGA_HOLE_END 0x00000000000c0000ull
+#define GUEST_LAPIC_BASE   0x00000000fee00000ull
+#define GUEST_IOAPIC_BASE  0x00000000fec00000ull

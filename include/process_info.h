@@ -1,0 +1,35 @@
+/*
+ * struct process_info: what the monitor tells a ring-3 process about its machine; read-only, at USER_INFO.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum { PROCESS_MODULES_MAX = 48, PROCESS_MODULE_NAME = 120 };
+
+/* A boot module as the process sees it. The service sees all of them, a device model those that its guest
+ * names. */
+struct process_module {
+    char name[PROCESS_MODULE_NAME]; /* GRUB's module string up to its first blank: "guest:path", or
+                                       "guest.dtb" */
+    uint64_t address;               /* in this address space */
+    uint64_t size;                  /* bytes */
+    uint32_t writable;              /* copy-on-write: sys_disk_prepare before a write */
+    uint32_t index;                 /* of the boot module */
+};
+
+struct process_info {
+    /* Host TSC ticks to nanoseconds: ns = (ticks * tsc_mult) >> tsc_shift, 128-bit product. */
+    uint64_t tsc_mult;
+    uint32_t tsc_shift;
+    uint32_t tsc_khz;
+    /* Guest time = host TSC + clock_offset, in TSC ticks; every guest clock derives from it. */
+    uint64_t clock_offset;
+    uint32_t guest_index;
+    uint32_t cpu_count; /* physical processors */
+    uint32_t module_count;
+    uint32_t test; /* a device model built for tests misbehaves as this says; 0 in every other build */
+    struct process_module module[PROCESS_MODULES_MAX];
+};
+
+_Static_assert(sizeof(struct process_info) <= 8192, "two pages");

@@ -1,0 +1,43 @@
+/*
+ * System calls of ring 3. SYSCALL with the number in RAX, arguments in RDI, RSI, RDX; the result (>= 0, or an
+ * enum nr_error) in RAX; RCX and R11 are lost. No call blocks. Who may call is said in brackets.
+ */
+#pragma once
+
+enum syscall_number {
+    SYS_UPCALL_DONE,   /* [all] (): the upcall is answered; does not return */
+    SYS_PRINT,         /* [all] (text, length <= 512): a line for the monitor's log */
+    SYS_TIMER_SET,     /* [all] (guest time in TSC ticks, 0: off): EVENT_TIMER at that time */
+    SYS_NOTIFY,        /* [all] (guest index): EVENT_CHANNEL to the other side of the channel */
+    SYS_VCPU_GET,      /* [device model] (groups): more state of the vCPU of this upcall into upcall.state */
+    SYS_LAPIC_MESSAGE, /* [device model] (address, data): an MSI, or what an IOAPIC sends in its place */
+    SYS_INTR_LEVEL,    /* [device model] (0 or 1): the INTR output of the 8259 pair */
+    SYS_NMI,           /* [device model] (): the chipset's NMI, to LINT1 */
+    SYS_LAPIC_ACCESS, /* [device model] (offset, write, value): a local APIC register for the emulator; a read
+                         returns the value. The result of a write is 0, or 1 + vector for a level-triggered
+                         EOI */
+    SYS_CPUID_TABLE,  /* [device model] (entries, count): what CPUID tells this guest; during START only */
+    SYS_DISK_PREPARE, /* [device model] (address, pages <= 64): make pages of a copy-on-write module private
+                         and writable; NR_ENOSPC when the overlay is used up */
+    SYS_GUEST_END,    /* [device model] (enum guest_end): power off or reset after this upcall */
+    SYS_GUEST_CREATE, /* [service] (struct guest_config *): build and start a guest; returns its index */
+    SYS_GUEST_CONTROL, /* [service] (index, enum guest_operation, argument) */
+    SYS_GUEST_REPORT,  /* [service] (index, struct guest_report *) */
+    SYS_MACHINE_END,   /* [service] (exit status): all guests are gone: power the machine off */
+    SYSCALL_COUNT,
+};
+
+enum guest_end { GUEST_END_POWER_OFF = 1, GUEST_END_RESET = 2 };
+
+enum guest_operation { GUEST_RESET, GUEST_PAUSE, GUEST_RESUME, GUEST_DESTROY };
+
+/* One entry of the CPUID table. Subleaf CPUID_ANY matches each value of ECX. */
+#define CPUID_ANY 0xffffffffu
+enum { CPUID_ENTRIES_MAX = 64 };
+
+#include <stdint.h>
+
+struct cpuid_entry {
+    uint32_t leaf, subleaf;
+    uint32_t eax, ebx, ecx, edx;
+};

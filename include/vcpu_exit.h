@@ -1,0 +1,105 @@
+/*
+ * struct vcpu_exit: why a vCPU left its guest, the same for both vendors, operands decoded.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum vcpu_exit_reason {
+    VCPU_EXIT_NONE = 0, /* handled inside the backend: enter again */
+    VCPU_EXIT_PIO,      /* IN, OUT, INS, OUTS */
+    VCPU_EXIT_MEMORY,   /* guest-physical address that is not mapped so */
+    VCPU_EXIT_CPUID,
+    VCPU_EXIT_RDMSR,
+    VCPU_EXIT_WRMSR,
+    VCPU_EXIT_CR_ACCESS, /* MOV to or from CRn, CLTS, LMSW, SMSW */
+    VCPU_EXIT_HLT,
+    VCPU_EXIT_HYPERCALL,        /* VMMCALL or VMCALL */
+    VCPU_EXIT_EXCEPTION,        /* an intercepted exception */
+    VCPU_EXIT_INTERRUPT_WINDOW, /* the guest can now take an interrupt */
+    VCPU_EXIT_NMI_WINDOW,       /* the guest can now take an NMI */
+    VCPU_EXIT_EXTERNAL,         /* host interrupt or NMI: the host's IDT takes it */
+    VCPU_EXIT_SHUTDOWN,         /* triple fault */
+    VCPU_EXIT_INVLPG,
+    VCPU_EXIT_TASK_SWITCH,
+    VCPU_EXIT_INSTRUCTION, /* any other refused or emulated instruction: see instruction.action */
+    VCPU_EXIT_INVALID,     /* the processor refused the state at entry */
+    VCPU_EXIT_REASON_COUNT,
+};
+
+/* Bits of vcpu_exit_memory.access. */
+enum memory_access {
+    ACCESS_READ = 1 << 0,
+    ACCESS_WRITE = 1 << 1,
+    ACCESS_FETCH = 1 << 2,
+    ACCESS_WALK = 1 << 3,    /* the processor's own walk of the guest's page tables */
+    ACCESS_PRESENT = 1 << 4, /* mapped, but the right is missing (copy-on-write, read-only) */
+};
+
+struct vcpu_exit_pio {
+    uint16_t port;
+    uint8_t size; /* 1, 2, 4 bytes */
+    uint8_t in;
+    uint8_t string; /* INS or OUTS: operands come from the instruction */
+    uint8_t rep;
+    uint8_t reserved[2];
+    uint32_t value; /* OUT: from the guest. IN: the reply */
+};
+
+struct vcpu_exit_memory {
+    uint64_t gpa;
+    uint32_t access; /* enum memory_access */
+    uint32_t reserved;
+};
+
+struct vcpu_exit_msr {
+    uint32_t index;
+    uint32_t reserved;
+    uint64_t value; /* WRMSR: from the guest. RDMSR: the reply */
+};
+
+enum cr_operation { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW, CR_SMSW };
+
+struct vcpu_exit_cr {
+    uint8_t number;    /* 0, 2, 3, 4, 8 */
+    uint8_t operation; /* enum cr_operation */
+    uint8_t gpr;       /* register operand; GPR_COUNT when the operand is in memory (LMSW, SMSW) */
+    uint8_t reserved[5];
+    uint64_t value; /* CR_WRITE, CR_LMSW: the source operand */
+};
+
+struct vcpu_exit_exception {
+    uint8_t vector;
+    uint8_t has_error_code;
+    uint16_t reserved;
+    uint32_t error_code;
+    uint64_t address; /* #PF: the linear address; #DB: DR6 bits */
+};
+
+enum instruction_action {
+    INSTRUCTION_UD,   /* #UD: not there on this virtual processor */
+    INSTRUCTION_GP,   /* #GP(0) */
+    INSTRUCTION_SKIP, /* done or without effect: next_rip is the next instruction */
+};
+
+struct vcpu_exit_instruction {
+    uint32_t action; /* enum instruction_action */
+    uint32_t reserved;
+};
+
+struct vcpu_exit {
+    uint32_t reason;        /* enum vcpu_exit_reason */
+    uint32_t qualification; /* the vendor's own code, for the flight recorder; no code decides by it */
+    uint64_t next_rip;      /* 0 where nobody knows it: the instruction must be decoded */
+    union {
+        struct vcpu_exit_pio pio;
+        struct vcpu_exit_memory memory;
+        struct vcpu_exit_msr msr;
+        struct vcpu_exit_cr cr;
+        struct vcpu_exit_exception exception;
+        struct vcpu_exit_instruction instruction;
+        uint64_t invlpg_address;
+    };
+};
+
+_Static_assert(sizeof(struct vcpu_exit) == 32, "upcall layout");
