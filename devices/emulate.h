@@ -1,0 +1,58 @@
+/*
+ * The x86 instruction emulator: does one instruction of a guest that touched something that is not RAM
+ * (UPCALL_EMULATE), in 16-, 32- and 64-bit code.
+ *
+ * It works on struct vcpu_state and on the few functions of struct emulator_machine; it keeps nothing between
+ * two calls, so it may be called for any vCPU of any guest. All faults of an instruction are found before its
+ * first effect. A string instruction with REP is done up to the end of a page and leaves RIP where it is
+ * while elements remain: the guest runs it again, and interrupts are taken in between.
+ *
+ * Documents: Intel SDM Vol. 2 (instruction reference), Vol. 3A chapters 4 to 6; AMD APM Vol. 3.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "upcall.h"
+#include "vcpu_state.h"
+
+/*
+ * The machine around the processor. All functions are needed. `size` is 1, 2, 4 or 8 bytes (ports: 1, 2, 4);
+ * an access never crosses a 4 KiB page; a wider or crossing one of the guest comes as several.
+ */
+struct emulator_machine {
+    /* Guest RAM at `gpa` in the caller's own address space, valid to the end of that 4 KiB page. NULL where
+     * there is no RAM, or with `write` where the RAM is read-only: read() and write() are used instead. */
+    void *(*ram)(void *context, uint64_t gpa, bool write);
+    /* A device register. An access that no device claims reads all ones, and is dropped as a write. */
+    uint64_t (*read)(void *context, uint64_t gpa, unsigned size);
+    void (*write)(void *context, uint64_t gpa, unsigned size, uint64_t value);
+    uint32_t (*in)(void *context, uint16_t port, unsigned size);
+    void (*out)(void *context, uint16_t port, unsigned size, uint32_t value);
+    /* More groups of this vCPU into *state (SYS_VCPU_GET): VCPU_FPU for SSE moves. 0, or an enum nr_error. */
+    int (*get)(void *context, struct vcpu_state *state, uint32_t groups);
+};
+
+enum emulate_result {
+    EMULATE_DONE,   /* state is behind the instruction, or at it again where it has to be repeated */
+    EMULATE_INJECT, /* `inject` is to be delivered to the vCPU on top of state (a fault, or a #DB trap) */
+    EMULATE_KILL,   /* the emulator does not know the instruction: `text` says so in a sentence */
+};
+
+/* One call's arguments and results. The caller sets the first part, and reads the second. */
+struct emulator {
+    const struct emulator_machine *machine;
+    void *context;            /* for the machine's functions */
+    struct vcpu_state *state; /* in and out */
+    uint32_t groups;          /* that state carries: at least GPR, SEGMENTS, CONTROL, MSRS */
+
+    uint32_t modified; /* groups that changed */
+    struct vcpu_event inject;
+    char text[UPCALL_TEXT_SIZE];
+};
+
+/* Emulates the instruction at CS:RIP of *e->state. */
+enum emulate_result emulate(struct emulator *e);
+
+/* Answers an UPCALL_EMULATE: emulates the instruction and fills status, modified, inject, text and state. */
+void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context);
