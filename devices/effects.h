@@ -1,0 +1,65 @@
+/*
+ * The calls through which a device acts on anything but its own state block. The device model implements them
+ * with system calls and the other blocks of struct pc (effects_ring3.c), unit tests and fuzzers with
+ * recorders (tests/unit/host_effects.c). None of them blocks; none calls back into the device that made the
+ * call.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "channel.h"
+#include "device.h"
+#include "guest_config.h"
+#include "syscalls.h"
+
+/* Who drives an ISA interrupt line. A line is the OR of its sources. */
+enum irq_source { IRQ_ISA, IRQ_PIRQ_A, IRQ_PIRQ_B, IRQ_PIRQ_C, IRQ_PIRQ_D, IRQ_SCI, IRQ_SOURCES };
+
+/* Level of an ISA interrupt line 0-15 at the 8259 pair and at the IOAPIC (IRQ 0 at its pin 2). */
+void effect_irq(unsigned irq, enum irq_source source, bool level);
+/* Level of a pin of the IOAPIC alone, 16-23. */
+void effect_gsi(unsigned gsi, bool level);
+/* Level of INTA-D (pin 0-3) of a PCI function: to the router of the south bridge. */
+void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level);
+/* A message-signalled interrupt, or what the IOAPIC sends in its place (SDM Vol. 3A, 11.11). */
+void effect_msi(uint64_t address, uint32_t data);
+/* The INTR output of the 8259 pair, to LINT0. */
+void effect_intr(bool level);
+/* The chipset's NMI. */
+void effect_nmi(void);
+
+/* Guest time since the guest was started, constant within one upcall: in ns, and in TSC ticks. */
+uint64_t effect_now(void);
+uint64_t effect_now_ticks(void);
+/* Seconds since 1970 UTC at guest time 0. */
+uint64_t effect_epoch(void);
+
+/* Guest RAM at [gpa, gpa + length), or NULL if any byte of it is not RAM. Good until the upcall ends. The
+ * guest writes to it at the same time: read once into a private copy. */
+void *effect_ram(uint64_t gpa, uint64_t length);
+
+/* The serial console. put: false when the ring is full and the byte is lost. get: -1 when nothing is there.
+ */
+bool effect_console_put(uint8_t byte);
+int effect_console_get(void);
+
+/* Power off or reset; takes effect after this upcall. */
+void effect_guest_end(enum guest_end end);
+/* What the guest wrote to its debug-exit port; the service shows it. */
+void effect_exit_value(uint32_t value);
+/* Counts an access that nobody claimed or that had no effect. */
+void effect_need(enum need_kind kind, uint64_t address);
+
+/* Moves a region of the calling device: a base address register was written. length 0 unmaps it. */
+void effect_region(const void *state, unsigned region, uint64_t base, uint32_t length);
+/* An access to the configuration space of a PCI function; all ones where there is none. */
+void effect_config_io(uint16_t devfn, struct io *io);
+
+/* The guest's description; read-only. */
+const struct guest_config *effect_guest_config(void);
+/* The bytes of disk `unit` of the description, and their number; NULL when there is none. They are read-only
+ * page by page until effect_disk_prepare() has made them private. */
+uint8_t *effect_disk(unsigned unit, uint64_t *size);
+/* Makes the pages of [bytes, bytes + length) writable. NR_OK, or NR_ENOSPC when the overlay is used up. */
+int effect_disk_prepare(uint8_t *bytes, uint64_t length);
