@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum { PROCESS_MODULES_MAX = 48, PROCESS_MODULE_NAME = 120 };
+enum { PROCESS_MODULES_MAX = 48, PROCESS_MODULE_NAME = 120, PROCESS_OPTIONS_SIZE = 128 };
 
 /* A boot module as the process sees it. The service sees all of them, a device model those that its guest
  * names. */
@@ -29,6 +29,9 @@ struct process_info {
     uint32_t cpu_count; /* physical processors */
     uint32_t module_count;
     uint32_t test; /* a device model built for tests misbehaves as this says; 0 in every other build */
+    /* The monitor's own command line (words, NUL-terminated, cut to fit): "why" and "needs" are the
+     * service's. */
+    char options[PROCESS_OPTIONS_SIZE];
     struct process_module module[PROCESS_MODULES_MAX];
 };
 
