@@ -1,0 +1,69 @@
+/*
+ * Loaders: bring a guest to its first instruction. They run in the device model, because they parse images
+ * that somebody else made.
+ *
+ * A load is a plan and its execution. The first call checks the image and writes the plan: pieces of guest
+ * RAM to copy or to clear. Each call then moves at most LOADER_STEP bytes. The last one writes the tables
+ * that the guest's kernel reads and the state of the first vCPU. struct loader is a state block: plain data.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "guest_config.h"
+#include "process_info.h"
+#include "upcall.h"
+#include "vcpu_state.h"
+
+enum {
+    LOADER_STEP = 1 << 20, /* bytes of one call */
+    LOADER_PIECES_MAX = 48,
+    LOADER_SENTENCE_SIZE = UPCALL_TEXT_SIZE,
+};
+
+/* What a loader gets: the description, the boot modules (read-only images), the guest's RAM. */
+struct loader_input {
+    const struct guest_config *config;
+    const struct process_module *module;
+    uint32_t module_count;
+    uint8_t *ram;       /* guest-physical address 0 */
+    uint64_t low_size;  /* bytes of address space from 0, the hole at GUEST_VGA_HOLE included; page-aligned */
+    uint64_t high_size; /* bytes of RAM from GUEST_HIGH_RAM */
+};
+
+/* A stretch of guest RAM [start, end): filled bytes from a module, zeros after them; or only taken. */
+struct loader_piece {
+    uint64_t start, end; /* guest-physical */
+    uint64_t offset;     /* in the module */
+    uint64_t filled;     /* bytes from the module, <= end - start */
+    uint32_t module;     /* index in loader_input.module, or LOADER_NO_MODULE */
+    uint32_t clear;      /* write zeros behind the filled bytes */
+};
+
+#define LOADER_NO_MODULE 0xffffffffu
+
+enum loader_stage { LOADER_PLAN, LOADER_COPY, LOADER_FINISH, LOADER_DONE };
+
+struct loader {
+    uint32_t stage; /* enum loader_stage */
+    uint32_t piece_count;
+    uint32_t piece_at; /* cursor: piece, and bytes of it that are done */
+    uint32_t entry64;  /* linux: start in long mode */
+    uint64_t done;
+    uint64_t entry;        /* guest-physical address of the first instruction */
+    uint64_t tables;       /* guest-physical address of what the loader writes itself */
+    uint64_t kernel_start; /* linux: where the protected-mode part lies */
+    uint64_t initrd_start; /* linux; 0: none */
+    uint64_t initrd_size;
+    uint64_t module_start[GUEST_MODULES_MAX]; /* multiboot */
+    struct loader_piece piece[LOADER_PIECES_MAX];
+    char sentence[LOADER_SENTENCE_SIZE]; /* NR_EINVAL: file, place, cause, cure */
+};
+
+/* Forgets what was loaded: the next loader_run() starts from the beginning. */
+void loader_start(struct loader *loader);
+
+/* One bounded step. NR_EAGAIN: call again. NR_OK: all is in RAM, and *state holds the groups in *groups, for
+ * the first vCPU; the others wait for SIPI. NR_EINVAL: the guest cannot start, loader->sentence says why. */
+int loader_run(struct loader *loader, const struct loader_input *input, struct vcpu_state *state,
+               uint32_t *groups);
