@@ -1,6 +1,7 @@
 /*
  * The virtual local APIC (SDM Vol. 3A, chapter 11), the one device in ring 0. State is a plain struct: its
- * save record. All but the IRR/TMR words is touched only by the processor that the vCPU lives on.
+ * save record. Fields that other processors use to deliver an interrupt are atomic; the rest is touched only by
+ * the processor that the vCPU lives on. There are no locks.
  */
 #pragma once
 
@@ -13,33 +14,43 @@ struct vm;
 enum { LAPIC_LVT_COUNT = 6 };
 
 struct lapic {
-    uint64_t base_msr; /* IA32_APIC_BASE */
-    uint32_t id, ldr, dfr, svr, esr, esr_pending, tpr;
-    uint32_t icr_low, icr_high;
-    uint32_t lvt[LAPIC_LVT_COUNT]; /* timer, thermal, performance, LINT0, LINT1, error */
+    /* Owner's and others': who is addressed, what is accepted, and what has arrived. */
+    _Atomic uint64_t base_msr; /* IA32_APIC_BASE */
+    _Atomic uint32_t id;       /* 8 bits */
+    _Atomic uint32_t ldr, dfr, svr, tpr;
+    _Atomic uint32_t lvt[LAPIC_LVT_COUNT]; /* timer, thermal, performance, LINT0, LINT1, error */
+    _Atomic uint32_t esr_pending;          /* errors since ESR was last written */
+    _Atomic uint32_t extint;               /* an ExtINT message waits for INTA */
+    _Atomic uint64_t irr[4], tmr[4];
+    /* The owner's alone. */
+    uint64_t isr[4];
+    uint32_t esr, icr_low, icr_high;
     uint32_t divide, initial_count;
-    uint64_t timer_deadline; /* host TSC of the next expiry; 0: not running */
-    uint64_t timer_period;   /* TSC ticks, periodic mode; 0: one-shot */
-    uint64_t pv_eoi;         /* MSR_KVM_PV_EOI_EN as written; 0: off */
     uint32_t pv_eoi_pending; /* the guest's flag is set for the vector in service */
-    _Atomic uint32_t irr[8], tmr[8];
-    uint32_t isr[8];
+    uint64_t timer_deadline; /* host TSC of the next expiry; 0: not running */
+    uint64_t timer_fraction; /* what the deadline lost in rounding, in 10^-6 TSC ticks */
+    uint64_t pv_eoi;         /* MSR_KVM_PV_EOI_EN as written; 0: off */
 };
 
 enum { LAPIC_NO_VECTOR = -1 };
 
+/* State after RESET, or after INIT: that keeps the APIC ID and IA32_APIC_BASE (SDM Vol. 3A, 11.4.7). */
 void lapic_reset(struct vcpu *vcpu, bool init);
 
 /* Register access at a byte offset in the page, 32-bit, aligned. Unknown registers read 0 and set ESR as real
- * ones do. */
+ * ones do. The guest's memory must be loaded (PV EOI). */
 uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset);
 void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value);
+/* Whether the page of a guest-physical address is this vCPU's local APIC. */
+bool lapic_decodes(const struct vcpu *vcpu, uint64_t gpa);
 
 /* Delivers the message of an MSI or an IOAPIC (SDM Vol. 3A, 11.11) to the vCPUs it names; from any processor.
  */
 void lapic_message(struct vm *vm, uint64_t address, uint32_t data);
 /* The chipset's NMI line, through LINT1 of each vCPU; from any processor. */
 void lapic_chipset_nmi(struct vm *vm);
+/* The INTR output of the guest's 8259 pair, to LINT0 of each vCPU: sets vm->intr_level; from any processor. */
+void lapic_intr_level(struct vm *vm, bool level);
 
 /* Highest vector that the vCPU may take now by priority (IRR above PPR), or LAPIC_NO_VECTOR. */
 int lapic_pending_vector(struct vcpu *vcpu);
@@ -49,16 +60,21 @@ bool lapic_accepts_extint(const struct vcpu *vcpu);
 void lapic_accept(struct vcpu *vcpu, uint8_t vector);
 void lapic_eoi(struct vcpu *vcpu);
 /* Takes back the guest's PV EOI flag: ends the interrupt if the guest has cleared it. Before
- * lapic_pending_vector. */
+ * lapic_pending_vector. The guest's memory must be loaded. */
 void lapic_sync_pv_eoi(struct vcpu *vcpu);
 /* MSR_KVM_PV_EOI_EN; false: #GP. */
 bool lapic_write_pv_eoi(struct vcpu *vcpu, uint64_t value);
 /* IA32_APIC_BASE; false: #GP. */
 bool lapic_write_base(struct vcpu *vcpu, uint64_t value);
 
+/* CR8 is the upper half of TPR. MOV to CR8 clears the lower half (SDM Vol. 3A, 11.8.6.1). */
+uint8_t lapic_get_cr8(const struct vcpu *vcpu);
+void lapic_set_cr8(struct vcpu *vcpu, uint8_t cr8);
+
 /* Host TSC at which lapic_timer_expire wants to be called, 0 if never. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);
-/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. */
+/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. The caller
+ * runs on the vCPU's processor and looks at event_prepare or event_wakes next. */
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 
 /* Events before an entry (core/event.c): NMI, local APIC, ExtINT, windows. Returns false when INTA is needed
@@ -66,5 +82,6 @@ void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 bool event_prepare(struct vcpu *vcpu);
 /* The vector that INTA returned: irrevocable. */
 void event_extint(struct vcpu *vcpu, uint8_t vector);
-/* Would event_prepare find something that ends HLT? */
+/* Would event_prepare find something that ends HLT? To be asked first at the HLT itself, with the guest's memory
+ * loaded: that takes the PV EOI flag back, so that later calls need no guest memory. */
 bool event_wakes(struct vcpu *vcpu);

@@ -15,7 +15,12 @@ struct vcpu;
 struct vm;
 
 /* Which windows vcpu_ops.window asks for. */
-enum vcpu_window { WINDOW_NONE = 0, WINDOW_INTERRUPT = 1 << 0, WINDOW_NMI = 1 << 1 };
+enum vcpu_window {
+    WINDOW_NONE = 0,
+    WINDOW_INTERRUPT = 1 << 0, /* RFLAGS.IF is set and no shadow; whatever the TPR says */
+    WINDOW_NMI = 1 << 1,       /* NMIs are not blocked and no shadow */
+    WINDOW_TPR = 1 << 2,       /* the guest writes CR8: VCPU_EXIT_CR_ACCESS */
+};
 
 struct vcpu_ops {
     const char *name; /* "AMD SVM" */

@@ -36,7 +36,7 @@ enum vcpu_request {
     REQUEST_EVENT = 1 << 0, /* look for interrupts again */
     REQUEST_INIT = 1 << 1,
     REQUEST_SIPI = 1 << 2, /* vector in sipi_vector */
-    REQUEST_NMI = 1 << 3,
+    REQUEST_NMI = 1 << 3, /* becomes state.interrupts.nmi_pending */
     REQUEST_FLUSH = 1 << 4,
     REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->status */
 };
@@ -59,6 +59,7 @@ struct vcpu {
     struct vcpu_state state;
     struct lapic lapic;
     struct insn_cache insn_cache;
+    uint32_t windows; /* what vcpu_ops->window was last asked for */
     void *backend; /* struct svm_vcpu or struct vmx_vcpu */
 
     uint64_t generation;     /* of vm->stage2 that this vCPU has flushed for */
