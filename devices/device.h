@@ -33,8 +33,8 @@ struct io {
     bool write;
 };
 
-/* A range of ports or of guest-physical addresses. length 0 at the base 0: not mapped until effect_region().
- */
+/* A range of ports or of guest-physical addresses. base 0: movable, not mapped until effect_region(); length
+ * is then the longest. */
 struct device_region {
     uint64_t base;
     uint32_t length; /* bytes */

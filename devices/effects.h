@@ -18,6 +18,8 @@ enum irq_source { IRQ_ISA, IRQ_PIRQ_A, IRQ_PIRQ_B, IRQ_PIRQ_C, IRQ_PIRQ_D, IRQ_S
 
 /* Level of an ISA interrupt line 0-15 at the 8259 pair and at the IOAPIC (IRQ 0 at its pin 2). */
 void effect_irq(unsigned irq, enum irq_source source, bool level);
+/* Whether the last rising edge of an unmasked line still waits for its interrupt acknowledge. */
+bool effect_irq_waiting(unsigned irq);
 /* Level of a pin of the IOAPIC alone, 16-23. */
 void effect_gsi(unsigned gsi, bool level);
 /* Level of INTA-D (pin 0-3) of a PCI function: to the router of the south bridge. */
