@@ -1,7 +1,7 @@
 /*
  * The virtual local APIC (SDM Vol. 3A, chapter 11), the one device in ring 0. State is a plain struct: its
- * save record. Fields that other processors use to deliver an interrupt are atomic; the rest is touched only by
- * the processor that the vCPU lives on. There are no locks.
+ * save record. Fields that other processors use to deliver an interrupt are atomic; the rest is touched only
+ * by the processor that the vCPU lives on. There are no locks.
  */
 #pragma once
 
@@ -23,7 +23,7 @@ struct lapic {
     _Atomic uint32_t extint;               /* an ExtINT message waits for INTA */
     _Atomic uint64_t irr[4], tmr[4];
     /* The owner's alone. */
-    uint64_t isr[4];
+    _Atomic uint64_t isr[4]; /* of the type of the others so that one scan serves all */
     uint32_t esr, icr_low, icr_high;
     uint32_t divide, initial_count;
     uint32_t pv_eoi_pending; /* the guest's flag is set for the vector in service */
@@ -49,11 +49,16 @@ bool lapic_decodes(const struct vcpu *vcpu, uint64_t gpa);
 void lapic_message(struct vm *vm, uint64_t address, uint32_t data);
 /* The chipset's NMI line, through LINT1 of each vCPU; from any processor. */
 void lapic_chipset_nmi(struct vm *vm);
-/* The INTR output of the guest's 8259 pair, to LINT0 of each vCPU: sets vm->intr_level; from any processor. */
+/* The INTR output of the guest's 8259 pair, to LINT0 of each vCPU: sets vm->intr_level; from any processor.
+ */
 void lapic_intr_level(struct vm *vm, bool level);
 
 /* Highest vector that the vCPU may take now by priority (IRR above PPR), or LAPIC_NO_VECTOR. */
 int lapic_pending_vector(struct vcpu *vcpu);
+/* Whether anything is in IRR; cheaper than lapic_pending_vector. */
+bool lapic_requested(const struct vcpu *vcpu);
+/* Whether TPR alone holds the highest vector in IRR back. */
+bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
 /* Whether LINT0 (or a disabled APIC) lets the 8259's INTR through to this vCPU. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 /* The vector is being injected: IRR to ISR; sets the guest's PV EOI flag where it may. */
@@ -73,8 +78,8 @@ void lapic_set_cr8(struct vcpu *vcpu, uint8_t cr8);
 
 /* Host TSC at which lapic_timer_expire wants to be called, 0 if never. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);
-/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. The caller
- * runs on the vCPU's processor and looks at event_prepare or event_wakes next. */
+/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. The
+ * caller runs on the vCPU's processor and looks at event_prepare or event_wakes next. */
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 
 /* Events before an entry (core/event.c): NMI, local APIC, ExtINT, windows. Returns false when INTA is needed
@@ -82,6 +87,6 @@ void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 bool event_prepare(struct vcpu *vcpu);
 /* The vector that INTA returned: irrevocable. */
 void event_extint(struct vcpu *vcpu, uint8_t vector);
-/* Would event_prepare find something that ends HLT? To be asked first at the HLT itself, with the guest's memory
- * loaded: that takes the PV EOI flag back, so that later calls need no guest memory. */
+/* Would event_prepare find something that ends HLT? To be asked first at the HLT itself, with the guest's
+ * memory loaded: that takes the PV EOI flag back, so that later calls need no guest memory. */
 bool event_wakes(struct vcpu *vcpu);

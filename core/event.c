@@ -1,0 +1,88 @@
+/*
+ * Events before an entry (SDM Vol. 3A, 6.9 and 11.8.4; AMD APM Vol. 2, 8.5 and 15.20). In this order: what is
+ * already irrevocable (an event interrupted in delivery, an exception, a vector from INTA), NMI, local APIC,
+ * 8259 pair. What can be taken is injected here; for what has to wait a window is asked for. Whether it can
+ * be taken is decided here, never by the processor: emulators differ in how they hold a virtual interrupt
+ * against TPR and shadow.
+ */
+#include "lapic.h"
+#include "vcpu_ops.h"
+#include "vm.h"
+
+enum { RFLAGS_IF = 1 << 9, VECTOR_NMI = 2 };
+
+static void take(struct vcpu *vcpu, enum event_type type, uint8_t vector)
+{
+    vcpu->state.interrupts.event = (struct vcpu_event){.type = (uint8_t)type, .vector = vector};
+}
+
+/* The 8259 pair wants INTA from this vCPU, or an ExtINT message does. */
+static bool extint_requested(const struct vcpu *vcpu)
+{
+    return vcpu->lapic.extint || (vcpu->vm->intr_level && lapic_accepts_extint(vcpu));
+}
+
+static bool interrupts_open(const struct vcpu *vcpu)
+{
+    return (vcpu->state.gpr.rflags & RFLAGS_IF) && vcpu->state.interrupts.shadow == SHADOW_NONE;
+}
+
+bool event_prepare(struct vcpu *vcpu)
+{
+    struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    bool extint = extint_requested(vcpu);
+    bool requested = lapic_requested(vcpu);
+    uint32_t windows = WINDOW_NONE;
+
+    if (interrupts->nmi_pending) {
+        if (interrupts->event.type == EVENT_NONE && !interrupts->nmi_blocked &&
+            interrupts->shadow == SHADOW_NONE) {
+            take(vcpu, EVENT_NMI, VECTOR_NMI);
+            interrupts->nmi_pending = 0;
+            interrupts->nmi_blocked = 1;
+        } else {
+            windows |= WINDOW_NMI;
+        }
+    }
+    if (requested || extint) {
+        lapic_sync_pv_eoi(vcpu); /* the end of the interrupt in service now matters */
+        int vector = requested ? lapic_pending_vector(vcpu) : LAPIC_NO_VECTOR;
+        if (interrupts->event.type != EVENT_NONE || !interrupts_open(vcpu)) {
+            windows |= vector >= 0 || extint ? WINDOW_INTERRUPT : WINDOW_NONE;
+        } else if (vector >= 0) {
+            lapic_accept(vcpu, (uint8_t)vector);
+            take(vcpu, EVENT_INTERRUPT, (uint8_t)vector);
+            windows |= extint ? WINDOW_INTERRUPT : WINDOW_NONE;
+        } else if (extint) {
+            return false;
+        }
+        if (vector < 0 && requested && lapic_blocked_by_tpr(vcpu)) {
+            windows |= WINDOW_TPR;
+        }
+    }
+    if (vcpu->windows != windows) {
+        vcpu->windows = windows;
+        vcpu_ops->window(vcpu, windows);
+    }
+    if (interrupts->event.type != EVENT_NONE) {
+        vcpu_ops->inject(vcpu);
+    }
+    return true;
+}
+
+void event_extint(struct vcpu *vcpu, uint8_t vector)
+{
+    vcpu->lapic.extint = 0;
+    take(vcpu, EVENT_INTERRUPT, vector);
+}
+
+bool event_wakes(struct vcpu *vcpu)
+{
+    const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    lapic_sync_pv_eoi(vcpu);
+    if (interrupts->event.type != EVENT_NONE || (interrupts->nmi_pending && !interrupts->nmi_blocked)) {
+        return true;
+    }
+    return (vcpu->state.gpr.rflags & RFLAGS_IF) &&
+           (lapic_pending_vector(vcpu) >= 0 || extint_requested(vcpu));
+}
