@@ -52,23 +52,23 @@ DEVMODEL_O := $(DEVMODEL_C:%.c=$(B)/ring3/%.o) $(USER_ASM:%.asm=$(B)/ring3/%.o)
 SERVICE_O := $(SERVICE_C:%.c=$(B)/ring3/%.o) $(USER_ASM:%.asm=$(B)/ring3/%.o)
 NR_O := $(NR_C:%.c=$(B)/host/%.o)
 
-dir = $(firstword $(subst /, ,$(1)))
+directory = $(firstword $(subst /, ,$(1)))
 
 $(B)/ring0/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(RING0) $(INC_$(call dir,$*)) -c $< -o $@
+	$(CC) $(RING0) $(INC_$(call directory,$*)) -c $< -o $@
 $(B)/ring0/%.o: %.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -g -F dwarf -Icore/ -MD $(@:.o=.d) $< -o $@
 $(B)/ring3/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(RING3) $(INC_$(call dir,$*)) -c $< -o $@
+	$(CC) $(RING3) $(INC_$(call directory,$*)) -c $< -o $@
 $(B)/ring3/%.o: %.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -g -F dwarf $< -o $@
 $(B)/host/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOSTED) $(INC_$(call dir,$*)) -c $< -o $@
+	$(CC) $(HOSTED) $(INC_$(call directory,$*)) -c $< -o $@
 
 .PHONY: all help clean
 all: $(B)/nullring $(B)/nr

@@ -5,6 +5,7 @@
  */
 #include <stdatomic.h>
 #include "lapic_registers.h"
+#include "layout.h"
 #include "string.h"
 #include "vm.h"
 

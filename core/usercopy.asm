@@ -1,0 +1,138 @@
+; Accesses that may fault, with their fix-ups (core/fixup.h). Each instruction that touches foreign memory, or an MSR
+; that may not exist, carries the macro may_fault: an entry of the section .fixup.
+
+bits 64
+default rel
+
+NR_EFAULT     equ -3                    ; include/errors.h
+USER_END      equ 0x0000018000000000    ; include/layout.h
+DWORD_BITS    equ 32
+
+section .data
+global smap_enabled
+smap_enabled: db 0
+
+section .text
+
+%macro may_fault 1                      ; the next instruction may; %1: where to continue then
+%%here:
+    [section .fixup progbits alloc noexec nowrite align=8]
+    dq %%here, %1
+    __?SECT?__
+%endmacro
+
+; Opens and closes the lower half: without SMAP the instructions do not exist.
+%macro user_open 0
+    cmp byte [smap_enabled], 0
+    je %%done
+    stac
+%%done:
+%endmacro
+
+%macro user_close 0
+    cmp byte [smap_enabled], 0
+    je %%done
+    clac
+%%done:
+%endmacro
+
+; Leaves with NR_EFAULT unless %1 .. %1 + %2 lies below USER_END. Uses RAX and RCX.
+%macro check_range 2
+    mov rax, USER_END
+    mov rcx, %1
+    add rcx, %2
+    jc user_refuse
+    cmp rcx, rax
+    ja user_refuse
+%endmacro
+
+; int user_copy_in(void *to, uint64_t from, size_t size)
+global user_copy_in
+user_copy_in:
+    check_range rsi, rdx
+    jmp user_copy
+
+; int user_copy_out(uint64_t to, const void *from, size_t size)
+global user_copy_out
+user_copy_out:
+    check_range rdi, rdx
+
+user_copy:                              ; by eights, then four, then the rest: one access for each usual size
+    user_open
+    mov rcx, rdx
+    shr rcx, 3
+    may_fault user_fault
+    rep movsq
+    test dl, 4
+    jz .rest
+    may_fault user_fault
+    movsd
+.rest:
+    mov ecx, edx
+    and ecx, 3
+    may_fault user_fault
+    rep movsb
+    user_close
+    xor eax, eax
+    ret
+
+; BTS and BTR know words, not bytes: the aligned doubleword around the byte lies in the same page.
+%macro bit_operation 1                  ; RDI: address, ESI: bit
+    check_range rdi, 1
+    mov eax, edi
+    and eax, 3
+    lea esi, [rsi + rax * 8]
+    and esi, DWORD_BITS - 1             ; or it would reach beyond the doubleword
+    and rdi, ~3
+    user_open
+    may_fault user_fault
+    lock %1 [rdi], esi
+    setc al
+    user_close
+    movzx eax, al
+    ret
+%endmacro
+
+; int user_set_bit(uint64_t address, unsigned bit)
+global user_set_bit
+user_set_bit:
+    bit_operation bts
+
+; int user_clear_bit(uint64_t address, unsigned bit)
+global user_clear_bit
+user_clear_bit:
+    bit_operation btr
+
+user_fault:
+    user_close
+user_refuse:
+    mov eax, NR_EFAULT
+    ret
+
+; bool rdmsr_safe(uint32_t index, uint64_t *value)
+global rdmsr_safe
+rdmsr_safe:
+    mov ecx, edi
+    may_fault msr_fault
+    rdmsr
+    shl rdx, 32
+    or rax, rdx
+    mov [rsi], rax
+    mov eax, 1
+    ret
+
+; bool wrmsr_safe(uint32_t index, uint64_t value)
+global wrmsr_safe
+wrmsr_safe:
+    mov ecx, edi
+    mov eax, esi
+    mov rdx, rsi
+    shr rdx, 32
+    may_fault msr_fault
+    wrmsr
+    mov eax, 1
+    ret
+
+msr_fault:
+    xor eax, eax
+    ret
