@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct vcpu;
@@ -13,22 +14,33 @@ struct process;
 enum { CPU_MAX = 32 };
 
 struct cpu {
-    struct cpu *self;        /* %gs:0 */
-    uint64_t ring0_stack;    /* %gs:8, top of this processor's stack: SYSCALL entry */
+    struct cpu *self;        /* %gs:0; trap.asm knows the offsets of the first six */
+    uint64_t ring0_stack;    /* %gs:8, where user_start() left this processor's stack */
     uint64_t user_stack;     /* %gs:16, scratch of SYSCALL entry */
-    struct process *process; /* %gs:24, whose ring-3 code runs, or NULL */
+    uint64_t scratch;        /* %gs:24, scratch of #DB */
+    uint64_t *tss_rsp0;      /* %gs:32 */
+    uint64_t nmi_seen;       /* %gs:40, set by the NMI handler */
     uint32_t index;
     uint32_t apic_id;
-    struct entity *entities; /* run queue */
+    struct entity *entities; /* run queue: a ring, NULL when empty */
+    struct entity *current;
+    struct process *process; /* whose ring-3 code runs, or NULL */
     struct vcpu *loaded;     /* vCPU whose FPU state is on the processor */
     uint64_t address_space;  /* CR3 */
-    uint64_t timer_deadline; /* what the local APIC timer is armed for, host TSC */
+    uint64_t timer_deadline; /* what the local APIC timer is armed for, host TSC; 0: not armed */
+    uint64_t slice_end;      /* of the current entity, host TSC */
     _Atomic uint32_t kicked; /* look again before sleeping or entering */
+    _Atomic uint32_t idle;
     _Atomic uint32_t online;
+    uint32_t entity_count;
     void *vendor; /* the backend's per-processor part */
     void *tss;
-    uint64_t stack_base;
 };
+
+_Static_assert(offsetof(struct cpu, nmi_seen) == 40, "trap.asm knows the layout");
+
+extern struct cpu cpus[CPU_MAX];
+extern uint32_t cpu_count;
 
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
@@ -67,6 +79,54 @@ static inline void wrmsr(uint32_t index, uint64_t value)
     __asm__ volatile("wrmsr" : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
+static inline void out8(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t in8(uint16_t port)
+{
+    uint8_t value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline void out16(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint16_t in16(uint16_t port)
+{
+    uint16_t value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline uint32_t in32(uint16_t port)
+{
+    uint32_t value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline uint64_t read_cr4(void)
+{
+    uint64_t value;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+static inline void write_cr4(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
+static inline void write_cr3(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+}
+
 /* The same with a fix-up: false when the MSR does not exist. */
 bool rdmsr_safe(uint32_t index, uint64_t *value);
 bool wrmsr_safe(uint32_t index, uint64_t value);
@@ -74,8 +134,7 @@ bool wrmsr_safe(uint32_t index, uint64_t value);
 /* TSC ticks per millisecond, found at boot. */
 extern uint64_t tsc_khz;
 
-/* A fault of ours: prints registers and back-trace on the console and stops the machine. Never reachable by a
- * guest. */
+/* A fault of ours: prints registers and back-trace on the console and stops the machine. Never reachable by a guest. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line of the monitor's log (serial console; boot report). */
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,17 @@
+/*
+ * The monitor's log: lines on a serial port, polled. Guests' consoles are the service's matter.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Chooses the port from the boot options ("log=com1", "log=com2", "log=none") and sets it to 115200 8N1. */
+void log_init(const char *options);
+/* Raw text; takes the log's lock unless panicking. */
+void log_write(const char *text, size_t length);
+/* From now on without the lock. */
+void log_panicking(void);
+/* Whether a word "name" or "name=value" stands in the boot options; *value then points behind the '='. */
+bool option_find(const char *options, const char *name, const char **value);

@@ -1,0 +1,139 @@
+/*
+ * Our own faults: registers, a symbolised back-trace and which guest was running, then the machine stands still.
+ */
+#include "cpu.h"
+#include "format.h"
+#include "host_apic.h"
+#include "log.h"
+#include "process.h"
+#include "trap.h"
+#include "vm.h"
+
+enum { BACKTRACE_DEPTH = 16 };
+
+/* Made by the build from the linked image (core/symbols.awk): sorted by address, names behind the table. */
+struct symbol {
+    uint32_t offset; /* of the function from text_start */
+    uint32_t name;   /* of its name from the end of the table */
+};
+
+extern const uint32_t symbol_count;
+extern const struct symbol symbol_table[];
+extern const char symbol_names[];
+extern char text_start[], text_end[];
+
+static _Atomic uint32_t panics;
+
+static void print_address(uint64_t address)
+{
+    uint32_t low = 0, high = symbol_count;
+    uint64_t offset = address - (uint64_t)text_start;
+    if (address < (uint64_t)text_start || address >= (uint64_t)text_end || !high) {
+        log_print("nullring:   %016lx", address);
+        return;
+    }
+    while (high - low > 1) {
+        uint32_t middle = (low + high) / 2;
+        if (symbol_table[middle].offset <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    log_print("nullring:   %016lx %s+0x%lx", address, symbol_names + symbol_table[low].name,
+              offset - symbol_table[low].offset);
+}
+
+static bool on_stack(const uint64_t *frame)
+{
+    return (uint64_t)frame >> 40 == 0xffffc0 && !((uint64_t)frame & 7);
+}
+
+static void print_backtrace(uint64_t rip, const uint64_t *frame)
+{
+    log_print("nullring: back-trace:");
+    print_address(rip);
+    for (unsigned i = 0; i < BACKTRACE_DEPTH && on_stack(frame); i++) {
+        const uint64_t *next = (const uint64_t *)frame[0];
+        print_address(frame[1]);
+        if (next <= frame || (uint64_t)next - (uint64_t)frame > 0x4000) {
+            break;
+        }
+        frame = next;
+    }
+}
+
+static void print_running(void)
+{
+    struct cpu *cpu = this_cpu();
+    if (cpu->loaded) {
+        log_print("nullring: processor %u, guest %s, vCPU %u", cpu->index, cpu->loaded->vm->config.name,
+                  cpu->loaded->index);
+    } else {
+        log_print("nullring: processor %u, no guest", cpu->index);
+    }
+}
+
+static _Noreturn void stop(void)
+{
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
+}
+
+static void panic_begin(void)
+{
+    __asm__ volatile("cli");
+    if (panics++) { /* another processor, or a fault in here */
+        stop();
+    }
+    log_panicking();
+    host_apic_stop_others();
+}
+
+void panic(const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+    panic_begin();
+    va_start(arguments, format);
+    format_text_va(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    log_print("nullring: panic: %s", text);
+    print_running();
+    print_backtrace((uint64_t)__builtin_return_address(0), __builtin_frame_address(0));
+    log_print("nullring: panic: the machine stands still; press its reset button");
+    stop();
+}
+
+void panic_trap(const struct trap_frame *f)
+{
+    uint64_t cr2, cr3;
+    __asm__ volatile("mov %%cr2, %0; mov %%cr3, %1" : "=r"(cr2), "=r"(cr3));
+    panic_begin();
+    log_print("nullring: panic: exception %lu, error code %lx, at %016lx", f->vector, f->error_code, f->rip);
+    log_print("nullring: rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+    log_print("nullring: rsi %016lx rdi %016lx rbp %016lx rsp %016lx", f->rsi, f->rdi, f->rbp, f->rsp);
+    log_print("nullring: r8  %016lx r9  %016lx r10 %016lx r11 %016lx", f->r8, f->r9, f->r10, f->r11);
+    log_print("nullring: r12 %016lx r13 %016lx r14 %016lx r15 %016lx", f->r12, f->r13, f->r14, f->r15);
+    log_print("nullring: cs %lx rflags %lx cr2 %016lx cr3 %016lx", f->cs, f->rflags, cr2, cr3);
+    print_running();
+    print_backtrace(f->rip, (const uint64_t *)f->rbp);
+    log_print("nullring: panic: the machine stands still; press its reset button");
+    stop();
+}
+
+void trap_fatal(const struct trap_frame *frame, struct cpu *cpu);
+void trap_fatal(const struct trap_frame *frame, struct cpu *cpu)
+{
+    wrmsr(0xc0000101, (uint64_t)cpu); /* GS base: the trap may have come before the swap */
+    panic_trap(frame);
+}
+
+/* The stack protector's canary, one for all processors, and what its code calls when a canary died. */
+uint64_t __stack_chk_guard = 0x8f3a5c00e1d724b6;
+_Noreturn void __stack_chk_fail(void);
+void __stack_chk_fail(void)
+{
+    panic("a stack canary was overwritten");
+}

@@ -1,0 +1,90 @@
+/*
+ * TSC calibration. The PM timer runs at 3.579545 MHz (ACPI 6.4, 4.8.2.1), channel 2 of the 8254 at 1.193182 MHz; reading
+ * either is bracketed by two TSC reads, and a bracket that is too wide (the emulator was descheduled, SMM ran) is read again.
+ */
+#include "time.h"
+#include "acpi.h"
+#include "cpu.h"
+
+enum {
+    PM_TIMER_HZ = 3579545,
+    PM_TIMER_MASK = 0xffffff,
+    PIT_HZ = 1193182,
+    PIT_CHANNEL_2 = 0x42,
+    PIT_COMMAND = 0x43,
+    PIT_GATE = 0x61,
+    SAMPLES = 5,
+    SAMPLE_MS = 10,
+    BRACKET_TRIES = 20,
+};
+
+uint64_t tsc_khz;
+
+static uint32_t clock_read(void)
+{
+    if (acpi.pm_timer) {
+        return in32(acpi.pm_timer) & PM_TIMER_MASK;
+    }
+    out8(PIT_COMMAND, 0x80); /* latch channel 2 */
+    uint32_t low = in8(PIT_CHANNEL_2);
+    return 0xffff - (low | (uint32_t)in8(PIT_CHANNEL_2) << 8);
+}
+
+/* One reading with the TSC next to it: the narrowest of a few brackets. */
+static uint32_t clock_sample(uint64_t *tsc)
+{
+    uint64_t best = ~0ull;
+    uint32_t clock = 0;
+    for (unsigned i = 0; i < BRACKET_TRIES; i++) {
+        uint64_t before = rdtsc();
+        uint32_t value = clock_read();
+        uint64_t after = rdtsc();
+        if (after - before < best) {
+            best = after - before;
+            clock = value;
+            *tsc = before + (after - before) / 2;
+        }
+    }
+    return clock;
+}
+
+static uint64_t measure(void)
+{
+    uint64_t hz = acpi.pm_timer ? PM_TIMER_HZ : PIT_HZ;
+    uint32_t mask = acpi.pm_timer ? PM_TIMER_MASK : 0xffff;
+    uint32_t target = (uint32_t)(hz * SAMPLE_MS / 1000), elapsed;
+    uint64_t start_tsc, end_tsc;
+    if (!acpi.pm_timer) {
+        out8(PIT_GATE, (in8(PIT_GATE) & ~2) | 1);
+        out8(PIT_COMMAND, 0xb0); /* channel 2, both bytes, mode 0 */
+        out8(PIT_CHANNEL_2, 0xff);
+        out8(PIT_CHANNEL_2, 0xff);
+    }
+    uint32_t start = clock_sample(&start_tsc);
+    do {
+        elapsed = (clock_sample(&end_tsc) - start) & mask;
+    } while (elapsed < target);
+    return (end_tsc - start_tsc) * hz / elapsed / 1000;
+}
+
+void time_init(void)
+{
+    uint64_t sample[SAMPLES];
+    for (unsigned i = 0; i < SAMPLES; i++) { /* insertion sort; the median stands */
+        uint64_t value = measure();
+        unsigned at = i;
+        for (; at > 0 && sample[at - 1] > value; at--) {
+            sample[at] = sample[at - 1];
+        }
+        sample[at] = value;
+    }
+    tsc_khz = sample[SAMPLES / 2];
+}
+
+void time_wait_us(unsigned long us)
+{
+    uint64_t end = rdtsc() + tsc_khz * us / 1000;
+    while (rdtsc() < end) {
+        __builtin_ia32_pause();
+    }
+}

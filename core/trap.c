@@ -1,0 +1,68 @@
+/*
+ * What a trap means: an interrupt of the host, a fault of a ring-3 program, a fault with a fix-up, or our own fault.
+ */
+#include "trap.h"
+#include "cpu.h"
+#include "fixup.h"
+#include "host_apic.h"
+#include "process.h"
+#include "schedule.h"
+
+/* One pair for each instruction in ring 0 that may fault (user copies, MSR probes), collected by the linker. */
+extern const struct fixup fixup_start[], fixup_end[];
+
+static bool fixup_apply(struct trap_frame *frame)
+{
+    for (const struct fixup *fixup = fixup_start; fixup < fixup_end; fixup++) {
+        if (fixup->fault_rip == frame->rip) {
+            frame->rip = fixup->fixup_rip;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void interrupt_handle(uint64_t vector)
+{
+    struct cpu *cpu = this_cpu();
+    switch (vector) {
+    case VECTOR_TIMER:
+        host_apic_eoi();
+        cpu->timer_deadline = 0;
+        cpu->kicked = 1;
+        break;
+    case VECTOR_KICK:
+        host_apic_eoi();
+        cpu->kicked = 1;
+        break;
+    case VECTOR_SERIAL:
+        host_apic_eoi();
+        service_input();
+        break;
+    case VECTOR_PANIC:
+        for (;;) {
+            __asm__ volatile("cli; hlt");
+        }
+    default: /* spurious (SDM Vol. 3A, 11.9), or a masked 8259's */
+        break;
+    }
+}
+
+void trap_handle(struct trap_frame *frame);
+void trap_handle(struct trap_frame *frame)
+{
+    bool user = frame->cs & 3;
+    if (frame->vector >= VECTOR_EXCEPTIONS) {
+        interrupt_handle(frame->vector);
+        if (user) {
+            process_interrupted(frame);
+        }
+        return;
+    }
+    if (user) {
+        process_fault(frame);
+    }
+    if (!fixup_apply(frame)) {
+        panic_trap(frame);
+    }
+}
