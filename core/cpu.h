@@ -22,8 +22,10 @@ struct cpu {
     uint64_t nmi_seen;       /* %gs:40, set by the NMI handler */
     uint32_t index;
     uint32_t apic_id;
-    struct entity *entities; /* run queue: a ring, NULL when empty */
+    struct entity *entities; /* all that live here */
     struct entity *current;
+    struct entity *last[2];  /* of each kind, the one that ran last: round robin */
+    bool context_ran;        /* the last one was a context: a vCPU is next */
     struct process *process; /* whose ring-3 code runs, or NULL */
     struct vcpu *loaded;     /* vCPU whose FPU state is on the processor */
     uint64_t address_space;  /* CR3 */
@@ -32,7 +34,6 @@ struct cpu {
     _Atomic uint32_t kicked; /* look again before sleeping or entering */
     _Atomic uint32_t idle;
     _Atomic uint32_t online;
-    uint32_t entity_count;
     void *vendor; /* the backend's per-processor part */
     void *tss;
 };

@@ -1,7 +1,6 @@
 /*
- * Run queues: one per processor, round robin over entities. An entity is a vCPU, or the service context of a
- * ring-3 process. Nothing in ring 0 blocks: an entity that must wait is not runnable and returns to the
- * scheduler.
+ * Run queues: one per processor, round robin over entities. An entity is a vCPU, or the context of a ring-3 process.
+ * Nothing in ring 0 blocks: an entity that must wait is not runnable and returns to the scheduler.
  */
 #pragma once
 
@@ -12,16 +11,25 @@ struct cpu;
 
 enum entity_kind { ENTITY_VCPU, ENTITY_CONTEXT };
 
+enum { SLICE_US = 10000, IDLE_US_MAX = 1000000 };
+
 struct entity {
     enum entity_kind kind;
-    struct cpu *cpu;     /* home processor */
-    struct entity *next; /* ring of the processor's entities */
+    struct cpu *cpu;           /* home processor */
+    struct entity *next;       /* list of the processor's entities */
+    struct entity *token_next; /* list of those that wait for a token */
     _Atomic uint32_t runnable;
 };
 
-/* Puts an entity on the run queue of the processor with the fewest vCPUs, not runnable yet. */
-void schedule_add(struct entity *entity);
+/* Puts an entity on the list of a processor, not runnable yet. It stays there for ever. From any processor. */
+void schedule_add(struct entity *entity, uint32_t cpu);
 /* Makes it runnable and wakes its processor if that idles or runs something else. From any processor. */
 void schedule_wake(struct entity *entity);
+/* Makes its processor look at its timers and requests again. From any processor. */
+void schedule_kick(struct cpu *cpu);
+/* Whether the current entity should return to the scheduler. */
+bool schedule_needed(void);
+/* A timer of an entity of this processor is now due at that time: arm the host's timer if it is the nearest. */
+void schedule_deadline(uint64_t deadline);
 /* Runs entities for ever on this processor. */
 _Noreturn void schedule_loop(void);

@@ -63,7 +63,6 @@ struct vcpu {
     void *backend; /* struct svm_vcpu or struct vmx_vcpu */
 
     uint64_t generation;     /* of vm->stage2 that this vCPU has flushed for */
-    struct vcpu *token_next; /* FIFO of waiters for the device model's token */
     enum upcall_kind upcall_kind;
 
     uint64_t exits[VCPU_EXIT_REASON_COUNT];
@@ -71,6 +70,7 @@ struct vcpu {
     struct recorder_entry recorder[RECORDER_ENTRIES];
 };
 
+/* The virtual machine. */
 struct vm {
     struct guest_config config;
     uint32_t index;
@@ -84,6 +84,7 @@ struct vm {
     _Atomic uint32_t intr_level; /* INTR output of the guest's 8259 pair */
     _Atomic uint64_t eoi[4];     /* level-triggered EOIs not yet told to the device model */
     struct process *process;     /* its device model; the token is in there */
+    struct channel *channel;     /* between device model and service; not looked into */
     void *backend;
     uint32_t cpuid_count;
     struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
@@ -97,6 +98,18 @@ enum { VM_END_KILL = 0x100 };
 /* Marks the guest dead with a sentence (printf-like: %s %u %x %lx %lu) that the service shows; its vCPUs stop
  * before their next entry. For the guest's faults only; ours is panic(). Callers carry on straight-line. */
 void guest_kill(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Builds and starts a guest from a description that the service has validated; all that it will ever need is allocated
+ * here. Its index, or an enum nr_error, with nothing left behind. */
+int vm_create(const struct guest_config *config);
+struct vm *vm_find(uint64_t index);
+/* Asks for the end of a guest (enum guest_end, VM_END_KILL): taken when none of its vCPUs runs. */
+void vm_end(struct vm *vm, uint32_t ending);
+/* Fills a report for the service; to->vcpu says whose flight recorder. */
+void vm_report(const struct vm *vm, struct guest_report *to);
+/* State from outside (an upcall's reply) into a vCPU that does not run: groups are checked against the entry rules. False:
+ * the guest was killed with the rule's name. */
+bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups);
 
 /* Makes a vCPU look at its requests soon: wakes it when halted, or interrupts the processor that runs it.
  * Any processor may call it. */

@@ -1,0 +1,118 @@
+/*
+ * From the boot loader to the first ring-3 program: the order in which the monitor comes up.
+ */
+#include "acpi.h"
+#include "cpu.h"
+#include "frames.h"
+#include "host_apic.h"
+#include "layout_ring0.h"
+#include "log.h"
+#include "memory.h"
+#include "multiboot.h"
+#include "process.h"
+#include "rtc.h"
+#include "schedule.h"
+#include "smp.h"
+#include "time.h"
+#include "trap.h"
+#include "vcpu_ops.h"
+
+const struct vcpu_ops *vcpu_ops;
+uint64_t boot_epoch;
+extern uint64_t __stack_chk_guard;
+
+static void stack_switch_main(void);
+_Noreturn void stack_switch(uint64_t top, void (*function)(void));
+
+static void stop_if(const char *sentence)
+{
+    if (sentence) {
+        log_print("nullring: cannot start: %s", sentence);
+        acpi_power_off();
+        for (;;) {
+            __asm__ volatile("cli; hlt");
+        }
+    }
+}
+
+static void report(void)
+{
+    uint32_t name[13] = {0};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct cpuid_result r = cpuid(0x80000002 + i, 0);
+        name[4 * i] = r.eax;
+        name[4 * i + 1] = r.ebx;
+        name[4 * i + 2] = r.ecx;
+        name[4 * i + 3] = r.edx;
+    }
+    log_print("nullring: processor: %s, %lu MHz, %u of it", (const char *)name, tsc_khz / 1000, cpu_count);
+    vcpu_ops->report();
+    log_print("nullring: memory: %lu MiB free for guests, %lu KiB the monitor's own",
+              frames_free_count() * PAGE_SIZE >> 20, pages_held() >> 10);
+    log_print("nullring: %s, %u modules, options \"%s\"", boot_info.loader, boot_info.module_count, boot_info.options);
+    for (uint32_t i = 0; i < boot_info.module_count; i++) {
+        const struct boot_module *module = &boot_info.module[i];
+        log_print("nullring: module %s, %lu bytes", module->name, module->end - module->start);
+    }
+    if (boot_info.modules_lost) {
+        log_print("nullring: %u modules more than the %u that can be used were left out", boot_info.modules_lost,
+                  BOOT_MODULES_MAX);
+    }
+}
+
+/* Multiboot left us on the boot stack and the boot tables; both are gone after this function. */
+_Noreturn void boot_main(uint32_t magic, uint32_t address);
+__attribute__((optimize("no-stack-protector"))) void boot_main(uint32_t magic, uint32_t address)
+{
+    __stack_chk_guard ^= rdtsc() * 0x9e3779b97f4a7c15ull;
+    const char *wrong = multiboot_read(magic, address);
+    log_init(boot_info.options);
+    stop_if(wrong);
+    const char *acpi_wrong = acpi_read(boot_info.rsdp);
+    stop_if(memory_init());
+    if (acpi_wrong) {
+        log_print("nullring: %s", acpi_wrong);
+    }
+    uint64_t stack = stack_map(0, STACK_NORMAL);
+    stop_if(stack && !window_init(0) ? NULL : "no memory for the first stack");
+    stack_switch(stack, stack_switch_main);
+}
+
+static void stack_switch_main(void)
+{
+    struct cpu *cpu = &cpus[0];
+    trap_init_cpu(cpu);
+    cpu->online = 1;
+    for (uint16_t port = 0x21; port <= 0xa1; port += 0x80) { /* the host's 8259s: out of the exceptions' way, masked */
+        out8(port - 1, 0x11);
+        out8(port, VECTOR_LEGACY + (port == 0xa1 ? 8 : 0));
+        out8(port, port == 0xa1 ? 2 : 4);
+        out8(port, 1);
+        out8(port, 0xff);
+    }
+    stop_if(host_apic_init());
+    host_apic_enable();
+    cpu->apic_id = host_apic_id();
+    time_init();
+    host_apic_calibrate();
+    boot_epoch = rtc_read_epoch();
+    static const struct vcpu_ops *const backends[] = {&svm_ops};
+    const char *why_not = NULL;
+    for (unsigned i = 0; i < sizeof(backends) / sizeof(backends[0]) && !vcpu_ops; i++) {
+        why_not = backends[i]->probe();
+        vcpu_ops = why_not ? NULL : backends[i];
+    }
+    stop_if(why_not);
+    stop_if(vcpu_ops->cpu_enable() ? "no memory for the processor's virtualization area" : NULL);
+    smp_start();
+    host_ioapic_init();
+    report();
+    service = process_create(PROCESS_SERVICE, NULL);
+    stop_if(service ? NULL : "no memory for the service");
+    for (uint32_t i = 0; i < boot_info.module_count; i++) {
+        stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);
+    }
+    schedule_add(&service->context, 0);
+    schedule_wake(&service->context);
+    schedule_loop();
+}

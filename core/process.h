@@ -1,0 +1,81 @@
+/*
+ * Ring-3 processes: a device model for each guest, and the service. A process has an address space, one upcall page, a
+ * context that the scheduler knows, and a token: whoever holds it may have an upcall in the process.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "process_info.h"
+#include "schedule.h"
+#include "spinlock.h"
+#include "trap.h"
+#include "upcall.h"
+
+struct vm;
+struct vcpu;
+
+enum process_kind { PROCESS_DEVICE_MODEL, PROCESS_SERVICE };
+
+/* A copy-on-write module: a private frame replaces a shared page before the first write (DESIGN.md, section 5). */
+enum { OVERLAY_BLOCKS_MAX = 1024, OVERLAYS_MAX = 4 };
+
+struct overlay {
+    uint64_t address, size; /* of the module in the process */
+    uint32_t pages;         /* reserve, paid at creation */
+    uint32_t used;
+    uint32_t block_count;
+    uint32_t *block; /* frame numbers of the 2 MiB blocks of the reserve */
+};
+
+struct process {
+    struct entity context; /* asynchronous upcalls; must be first */
+    enum process_kind kind;
+    struct vm *vm; /* NULL for the service */
+    uint64_t *root;
+    uint64_t cr3;
+    uint64_t entry; /* of the program */
+    struct upcall *upcall;
+    struct process_info *info;
+
+    struct spinlock lock;  /* token and its waiters */
+    struct entity *holder; /* whose upcall it is; NULL: free */
+    struct entity *waiters, *waiters_last;
+    struct vcpu *target;   /* vCPU that the upcall speaks of */
+    struct trap_frame frame;
+    bool preempted;
+    bool needs_restart; /* a fault ended the last upcall: RESTART comes before any other */
+    uint32_t ticks;     /* host ticks seen in ring 3 in this upcall */
+    const char *fault;  /* what ended the upcall */
+    uint32_t start;     /* UPCALL_START or UPCALL_RESET to be done; 0 */
+
+    _Atomic uint32_t events; /* enum upcall_event, not yet told */
+    _Atomic uint64_t timer;  /* host TSC of sys_timer_set; 0: off */
+    uint32_t overlay_count;
+    struct overlay overlay[OVERLAYS_MAX];
+};
+
+extern struct process *service; /* the host's one */
+
+/* Builds a process from the embedded program; vm is NULL for the service. NULL when no memory is left. */
+struct process *process_create(enum process_kind kind, struct vm *vm);
+void process_destroy(struct process *process);
+/* Makes the address space and the I/O ports of the process the current ones on this processor. */
+void process_load(struct process *process);
+/* Fresh data and bss from the program's image; the state blocks stay. */
+void process_reload(struct process *process);
+/* Maps boot module `index` read-only at the next place of USER_MODULES; with overlay_mib, copy-on-write. */
+int process_map_module(struct process *process, uint32_t index, uint32_t overlay_mib);
+/* SYS_DISK_PREPARE. */
+int64_t process_disk_prepare(struct process *process, uint64_t address, uint64_t pages);
+/* Lets the other side's page of the channel appear in this process. */
+int process_map_channel(struct process *process, uint64_t address, void *pages);
+
+/* Sets events and wakes the context. From any processor. */
+void process_notify(struct process *process, uint32_t events);
+/* A byte waits in the host's serial port. */
+void service_input(void);
+
+/* From trap.c: ring 3 was interrupted, or has faulted. */
+_Noreturn void process_interrupted(struct trap_frame *frame);
+_Noreturn void process_fault(struct trap_frame *frame);

@@ -1,0 +1,162 @@
+/*
+ * The scheduler of one processor. It is tickless: the host's timer is armed for the nearest of a guest timer, the end of
+ * a slice when somebody else is runnable, and one second.
+ */
+#include "schedule.h"
+#include "cpu.h"
+#include "host_apic.h"
+#include "process.h"
+#include "upcall.h"
+#include "vcpu_run.h"
+#include "vm.h"
+
+void schedule_add(struct entity *entity, uint32_t cpu)
+{
+    struct cpu *home = &cpus[cpu % cpu_count];
+    struct entity *first = __atomic_load_n(&home->entities, __ATOMIC_ACQUIRE);
+    entity->cpu = home;
+    do {
+        entity->next = first;
+    } while (!__atomic_compare_exchange_n(&home->entities, &first, entity, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
+}
+
+void schedule_kick(struct cpu *cpu)
+{
+    if (!atomic_exchange(&cpu->kicked, 1) && cpu != this_cpu()) {
+        host_apic_kick(cpu->apic_id);
+    }
+}
+
+void schedule_wake(struct entity *entity)
+{
+    entity->runnable = 1;
+    if (entity->cpu->current != entity || entity->cpu != this_cpu()) {
+        schedule_kick(entity->cpu);
+    }
+}
+
+bool schedule_needed(void)
+{
+    return this_cpu()->kicked;
+}
+
+void schedule_deadline(uint64_t deadline)
+{
+    struct cpu *cpu = this_cpu();
+    if (deadline && (!cpu->timer_deadline || deadline < cpu->timer_deadline)) {
+        host_apic_timer(deadline);
+    }
+}
+
+/* Lets one entity's timer expire if its time has come; returns when the next one is due, or 0. */
+static uint64_t entity_timer(struct entity *entity, uint64_t now)
+{
+    if (entity->kind == ENTITY_VCPU) {
+        struct vcpu *vcpu = (struct vcpu *)entity;
+        uint64_t deadline = lapic_timer_deadline(vcpu);
+        if (deadline && deadline <= now && vcpu->vm->status == GUEST_RUNNING) {
+            lapic_timer_expire(vcpu, now);
+            deadline = lapic_timer_deadline(vcpu);
+        }
+        return vcpu->vm->status == GUEST_RUNNING ? deadline : 0;
+    }
+    struct process *process = (struct process *)entity;
+    uint64_t deadline = process->timer;
+    if (deadline && deadline <= now) {
+        process->timer = 0;
+        process_notify(process, EVENT_TIMER);
+        return 0;
+    }
+    return deadline;
+}
+
+/* All timers of this processor, and whether more than one entity wants it. Bounded by the number of entities. */
+static uint64_t timers_check(struct cpu *cpu, uint64_t now, uint32_t *runnable)
+{
+    uint64_t nearest = now + tsc_khz * (IDLE_US_MAX / 1000);
+    *runnable = 0;
+    for (struct entity *entity = cpu->entities; entity; entity = entity->next) {
+        uint64_t deadline = entity_timer(entity, now);
+        nearest = deadline && deadline < nearest ? deadline : nearest;
+        *runnable += entity->runnable;
+    }
+    return nearest;
+}
+
+static struct entity *pick_kind(struct cpu *cpu, enum entity_kind kind)
+{
+    struct entity *from = cpu->last[kind] ? cpu->last[kind]->next : NULL;
+    for (struct entity *entity = from; entity; entity = entity->next) {
+        if (entity->kind == kind && entity->runnable) {
+            return cpu->last[kind] = entity;
+        }
+    }
+    for (struct entity *entity = cpu->entities; entity; entity = entity->next) {
+        if (entity->kind == kind && entity->runnable) {
+            return cpu->last[kind] = entity;
+        }
+        if (entity == cpu->last[kind]) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* Contexts go first, as interrupts would, but never twice in a row while a vCPU waits. A vCPU that still has time in its
+ * slice goes on. */
+static struct entity *pick(struct cpu *cpu, uint64_t now)
+{
+    struct entity *entity = NULL;
+    if (!cpu->context_ran && (entity = pick_kind(cpu, ENTITY_CONTEXT))) {
+        cpu->context_ran = true;
+        return entity;
+    }
+    cpu->context_ran = false;
+    struct entity *last = cpu->last[ENTITY_VCPU];
+    if (last && last->runnable && now < cpu->slice_end) {
+        return last;
+    }
+    entity = pick_kind(cpu, ENTITY_VCPU);
+    if (entity) {
+        cpu->slice_end = now + tsc_khz * (SLICE_US / 1000);
+        return entity;
+    }
+    return pick_kind(cpu, ENTITY_CONTEXT);
+}
+
+static void idle(struct cpu *cpu)
+{
+    if (!cpu->kicked) {
+        __asm__ volatile("sti; hlt; cli" : : : "memory");
+    }
+}
+
+void schedule_loop(void)
+{
+    struct cpu *cpu = this_cpu();
+    for (;;) {
+        uint32_t runnable;
+        cpu->kicked = 0;
+        uint64_t now = rdtsc();
+        uint64_t deadline = timers_check(cpu, now, &runnable);
+        struct entity *entity = pick(cpu, now);
+        cpu->current = entity;
+        if (!entity) {
+            host_apic_timer(deadline);
+            idle(cpu);
+            continue;
+        }
+        if (runnable > 1 && cpu->slice_end < deadline) {
+            deadline = cpu->slice_end > now ? cpu->slice_end : now;
+        }
+        if (entity->kind == ENTITY_VCPU) {
+            host_apic_timer(deadline);
+            vcpu_run((struct vcpu *)entity);
+        } else {
+            uint64_t tick = now + tsc_khz * TICK_US / 1000;
+            host_apic_timer(tick < deadline ? tick : deadline);
+            context_run((struct process *)entity);
+        }
+        cpu->current = NULL;
+    }
+}

@@ -1,0 +1,95 @@
+/*
+ * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). Each gets its stack and tables before the next one
+ * is started, so the trampoline and the boot stack are used by one at a time.
+ */
+#include "smp.h"
+#include "acpi.h"
+#include "cpu.h"
+#include "host_apic.h"
+#include "layout_ring0.h"
+#include "log.h"
+#include "memory.h"
+#include "multiboot.h"
+#include "paging.h"
+#include "schedule.h"
+#include "string.h"
+#include "time.h"
+#include "trap.h"
+#include "vcpu_ops.h"
+
+enum { TRAMPOLINE = 0x8000, INIT_WAIT_US = 10000, SIPI_WAIT_US = 200, ONLINE_WAIT_MS = 500 };
+
+extern char ap_trampoline[], ap_trampoline_end[], ap_gdt_offset[], ap_gdtr_offset[];
+
+uint64_t ap_stack_top;
+static struct cpu *volatile ap_cpu;
+
+/* Where an application processor arrives from boot.asm, on its own stack. */
+_Noreturn void ap_main(void);
+void ap_main(void)
+{
+    struct cpu *cpu = ap_cpu;
+    trap_init_cpu(cpu);
+    host_apic_enable();
+    if (vcpu_ops && vcpu_ops->cpu_enable()) {
+        panic("processor %u has not the virtualization extension of the first one", cpu->index);
+    }
+    cpu->online = 1;
+    schedule_loop();
+}
+
+/* The trampoline runs identity-mapped, and so does the way through the boot tables. */
+static bool trampoline_place(void)
+{
+    if (paging_map(monitor_root, TRAMPOLINE, TRAMPOLINE, 4096, PTE_PRESENT | PTE_WRITE | PTE_NX)) {
+        return false;
+    }
+    char *copy = (char *)(uint64_t)TRAMPOLINE;
+    memcpy(copy, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+    uint32_t gdt = TRAMPOLINE + (uint32_t)(uint64_t)ap_gdt_offset;
+    memcpy(copy + (uint64_t)ap_gdtr_offset, &gdt, sizeof(gdt));
+    return true;
+}
+
+static bool cpu_start(struct cpu *cpu)
+{
+    ap_cpu = cpu;
+    ap_stack_top = stack_map(cpu->index, STACK_NORMAL);
+    if (!ap_stack_top || window_init(cpu->index)) {
+        return false;
+    }
+    host_apic_init_ipi(cpu->apic_id);
+    time_wait_us(INIT_WAIT_US);
+    for (unsigned i = 0; i < 2 && !cpu->online; i++) {
+        host_apic_startup_ipi(cpu->apic_id, TRAMPOLINE >> 12);
+        time_wait_us(SIPI_WAIT_US);
+    }
+    for (unsigned i = 0; i < ONLINE_WAIT_MS && !cpu->online; i++) {
+        time_wait_us(1000);
+    }
+    return cpu->online;
+}
+
+void smp_start(void)
+{
+    if (acpi.cpu_count < 2) {
+        return;
+    }
+    if (!trampoline_place()) {
+        log_print("nullring: no memory to start the other processors");
+        return;
+    }
+    for (uint32_t i = 0; i < acpi.cpu_count; i++) {
+        if (acpi.apic_id[i] == cpus[0].apic_id) {
+            continue;
+        }
+        struct cpu *cpu = &cpus[cpu_count];
+        cpu->index = cpu_count;
+        cpu->apic_id = acpi.apic_id[i];
+        if (!cpu_start(cpu)) {
+            log_print("nullring: processor with APIC ID %u does not answer; going on without it", cpu->apic_id);
+            break; /* it may still be on the trampoline: nobody else may use it */
+        }
+        cpu_count++;
+    }
+}

@@ -1,0 +1,32 @@
+/*
+ * Upcalls: messages to ring-3 processes, one at a time in each (DESIGN.md, section 6).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "process.h"
+
+enum { UPCALL_TICKS_MAX = 200, TICK_US = 1000 };
+
+/* How an upcall, or a piece of it, came back. */
+enum upcall_result {
+    UPCALL_FINISHED, /* the reply is in process->upcall */
+    UPCALL_RUNNING,  /* preempted: call upcall_continue() when scheduled again */
+    UPCALL_WAITS,    /* somebody else's upcall is running; the caller is woken when the token is its own */
+    UPCALL_FAILED,   /* the process crashed, span or was restarted: the upcall had no effect */
+};
+
+/* Takes the token for an entity, FIFO. False: it waits, and is not runnable until the token is its own. */
+bool token_take(struct process *process, struct entity *entity);
+/* Gives it to the first waiter. */
+void token_release(struct process *process);
+
+/* Runs an upcall of the given kind; the caller holds the token and has filled exit, state and groups. Where the process
+ * must be restarted first, that is done instead, and UPCALL_FAILED says that the caller should try again. */
+enum upcall_result upcall_run(struct process *process, struct entity *entity, struct vcpu *target, uint32_t kind);
+enum upcall_result upcall_continue(struct process *process);
+/* The reply made no sense: treated as a crash. */
+void upcall_reject(struct process *process, const char *why);
+
+/* The context of a process, as the scheduler runs it: start-up, events, the end of a guest. */
+void context_run(struct process *process);

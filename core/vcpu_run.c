@@ -1,0 +1,214 @@
+/*
+ * The life of a vCPU: requests, events, entry, exit, upcall. Each round is bounded; nothing here blocks.
+ */
+#include "vcpu_run.h"
+#include "cpu.h"
+#include "exit.h"
+#include "process.h"
+#include "schedule.h"
+#include "upcall.h"
+#include "vcpu_ops.h"
+#include "vm.h"
+
+/* Takes the vCPU's state off the processor. */
+static void vcpu_unload(struct cpu *cpu)
+{
+    if (cpu->loaded) {
+        vcpu_ops->unload(cpu->loaded);
+        cpu->loaded = NULL;
+    }
+}
+
+static void vcpu_load(struct vcpu *vcpu)
+{
+    struct cpu *cpu = this_cpu();
+    process_load(vcpu->vm->process);
+    if (cpu->loaded != vcpu) {
+        vcpu_unload(cpu);
+        cpu->loaded = vcpu;
+        vcpu_ops->load(vcpu);
+    }
+}
+
+/* The guest is ending: stop here, and let the context see it when all have. */
+static void vcpu_park(struct vcpu *vcpu)
+{
+    struct process *process = vcpu->vm->process;
+    struct cpu *cpu = this_cpu();
+    if (cpu->loaded == vcpu) {
+        vcpu_unload(cpu);
+    }
+    vcpu->entity.runnable = 0;
+    vcpu->run_state = VCPU_PAUSED;
+    if (process->holder == &vcpu->entity) {
+        token_release(process);
+    }
+    schedule_wake(&process->context);
+}
+
+/* INIT and SIPI (SDM Vol. 3A, 9.4), NMI. */
+static void requests_take(struct vcpu *vcpu)
+{
+    uint32_t requests = atomic_exchange(&vcpu->requests, 0);
+    if (requests & REQUEST_INIT) {
+        vcpu_reset(vcpu, true);
+        lapic_reset(vcpu, true);
+        vcpu->run_state = vcpu->index ? VCPU_WAIT_SIPI : VCPU_RUN;
+    }
+    if (requests & REQUEST_SIPI && vcpu->run_state == VCPU_WAIT_SIPI) {
+        vcpu_start_sipi(vcpu, vcpu->sipi_vector);
+        vcpu->run_state = VCPU_RUN;
+    }
+    if (requests & REQUEST_NMI && vcpu->run_state != VCPU_WAIT_SIPI) {
+        vcpu->state.interrupts.nmi_pending = 1;
+    }
+}
+
+/* Waits in a state that only a request or an event ends. */
+static void vcpu_sleep(struct vcpu *vcpu, enum vcpu_run_state state)
+{
+    vcpu->run_state = state;
+    vcpu->entity.runnable = 0; /* before looking, so that no wake-up is lost */
+    if (vcpu->requests || (state == VCPU_HALTED && event_wakes(vcpu))) {
+        vcpu->entity.runnable = 1;
+    }
+}
+
+/* What an upcall for this vCPU came back with. True: go on in the guest. */
+static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
+{
+    struct process *process = vcpu->vm->process;
+    if (result == UPCALL_RUNNING) {
+        vcpu->run_state = VCPU_IN_UPCALL;
+        return false;
+    }
+    vcpu->run_state = VCPU_RUN;
+    if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
+        struct upcall *upcall = process->upcall;
+        if (upcall->status == UPCALL_KILL) {
+            upcall->text[UPCALL_TEXT_SIZE - 1] = 0;
+            guest_kill(vcpu->vm, "%s", upcall->text);
+        } else if (upcall->kind == UPCALL_INTA && upcall->value < 256) {
+            event_extint(vcpu, (uint8_t)upcall->value);
+        } else if (upcall->kind == UPCALL_INTA || !exit_complete_upcall(vcpu, upcall)) {
+            upcall_reject(process, "it answered nonsense");
+        }
+    }
+    token_release(process);
+    return true;
+}
+
+static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
+{
+    struct process *process = vcpu->vm->process;
+    vcpu->upcall_kind = kind;
+    if (!token_take(process, &vcpu->entity)) {
+        vcpu->run_state = VCPU_WAIT_TOKEN;
+        return false;
+    }
+    if (kind != UPCALL_INTA) {
+        exit_fill_upcall(vcpu, process->upcall);
+    }
+    return upcall_settle(vcpu, upcall_run(process, &vcpu->entity, vcpu, kind));
+}
+
+/* Goes on where the vCPU was when it last returned to the scheduler. True: in the guest. */
+static bool vcpu_resume(struct vcpu *vcpu)
+{
+    struct process *process = vcpu->vm->process;
+    switch (vcpu->run_state) {
+    case VCPU_RUN:
+        return true;
+    case VCPU_IN_UPCALL:
+        schedule_deadline(rdtsc() + tsc_khz * TICK_US / 1000);
+        return upcall_settle(vcpu, upcall_continue(process));
+    case VCPU_WAIT_TOKEN:
+        if (process->holder != &vcpu->entity) {
+            vcpu->entity.runnable = process->holder == NULL;
+            if (process->holder) {
+                return false;
+            }
+        }
+        vcpu->run_state = VCPU_RUN;
+        return vcpu_upcall(vcpu, vcpu->upcall_kind);
+    case VCPU_HALTED:
+        requests_take(vcpu);
+        if (vcpu->run_state == VCPU_HALTED && event_wakes(vcpu)) {
+            vcpu->run_state = VCPU_RUN;
+        }
+        break;
+    case VCPU_WAIT_SIPI:
+        requests_take(vcpu);
+        break;
+    default:
+        vcpu->entity.runnable = 0;
+        return false;
+    }
+    if (vcpu->run_state != VCPU_RUN) {
+        vcpu_sleep(vcpu, vcpu->run_state);
+        return false;
+    }
+    return true;
+}
+
+/* One entry into the guest and what follows from the exit. False: back to the scheduler. */
+static bool vcpu_round(struct vcpu *vcpu)
+{
+    struct vm *vm = vcpu->vm;
+    if (!event_prepare(vcpu)) {
+        return vcpu_upcall(vcpu, UPCALL_INTA);
+    }
+    if (vcpu->generation != vm->stage2.generation) {
+        vcpu->generation = vm->stage2.generation;
+        vcpu_ops->flush(vcpu);
+    }
+    vcpu_ops->run(vcpu);
+    switch (exit_handle(vcpu)) {
+    case EXIT_RESUME:
+        return true;
+    case EXIT_UPCALL:
+        return vcpu_upcall(vcpu, vcpu->upcall_kind);
+    case EXIT_EXTERNAL:
+        __asm__ volatile("sti; nop; cli" : : : "memory"); /* the host's IDT takes it */
+        return true;
+    case EXIT_HALT:
+        vcpu_sleep(vcpu, VCPU_HALTED);
+        return false;
+    default: /* EXIT_KILL: vm->ending is set */
+        return true;
+    }
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+    struct vm *vm = vcpu->vm;
+    if (vm->ending && vcpu->run_state != VCPU_IN_UPCALL) {
+        vcpu_park(vcpu);
+        return;
+    }
+    if (vm->status == GUEST_STARTING && vcpu->run_state != VCPU_IN_UPCALL) {
+        vcpu->entity.runnable = 0; /* kicked before its time: start_finish() wakes it */
+        return;
+    }
+    vcpu_load(vcpu);
+    if (!vcpu_resume(vcpu)) {
+        return;
+    }
+    while (!schedule_needed()) {
+        if (vm->ending) {
+            vcpu_park(vcpu);
+            return;
+        }
+        if (vcpu->requests) {
+            requests_take(vcpu);
+            if (vcpu->run_state != VCPU_RUN) {
+                vcpu_sleep(vcpu, vcpu->run_state);
+                return;
+            }
+        }
+        schedule_deadline(lapic_timer_deadline(vcpu));
+        if (!vcpu_round(vcpu)) {
+            return;
+        }
+    }
+}
