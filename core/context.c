@@ -4,7 +4,7 @@
  */
 #include "cpu.h"
 #include "log.h"
-#include "upcall.h"
+#include "upcalls.h"
 #include "vm.h"
 
 /* The answer to START or RESET: the boot processor's first state, or a reason why there is none. */

@@ -54,7 +54,7 @@ static struct idt_gate idt[256];
 static void idt_build(void)
 {
     static const uint8_t ist[VECTOR_EXCEPTIONS] = {
-        [VECTOR_NMI] = STACK_NMI, [VECTOR_DF] = STACK_DF, [VECTOR_MC] = STACK_MC, [VECTOR_DB] = STACK_DB};
+        [TRAP_NMI] = STACK_NMI, [TRAP_DF] = STACK_DF, [TRAP_MC] = STACK_MC, [TRAP_DB] = STACK_DB};
     for (unsigned vector = 0; vector < 256; vector++) {
         uint64_t stub = (uint64_t)trap_stubs + vector * GATE_STUB_SIZE;
         idt[vector] = (struct idt_gate){

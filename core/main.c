@@ -48,7 +48,7 @@ static void report(void)
     log_print("nullring: processor: %s, %lu MHz, %u of it", (const char *)name, tsc_khz / 1000, cpu_count);
     vcpu_ops->report();
     log_print("nullring: memory: %lu MiB free for guests, %lu KiB the monitor's own",
-              frames_free_count() * PAGE_SIZE >> 20, pages_held() >> 10);
+              frames_free_count() >> 8, pages_held() >> 10);
     log_print("nullring: %s, %u modules, options \"%s\"", boot_info.loader, boot_info.module_count, boot_info.options);
     for (uint32_t i = 0; i < boot_info.module_count; i++) {
         const struct boot_module *module = &boot_info.module[i];

@@ -6,7 +6,7 @@
 #include "cpu.h"
 #include "host_apic.h"
 #include "process.h"
-#include "upcall.h"
+#include "upcalls.h"
 #include "vcpu_run.h"
 #include "vm.h"
 

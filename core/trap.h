@@ -15,13 +15,13 @@ struct trap_frame {
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "trap.asm knows the layout");
 
 enum vector {
-    VECTOR_DE = 0,
-    VECTOR_DB = 1,
-    VECTOR_NMI = 2,
-    VECTOR_DF = 8,
-    VECTOR_GP = 13,
-    VECTOR_PF = 14,
-    VECTOR_MC = 18,
+    TRAP_DE = 0,
+    TRAP_DB = 1,
+    TRAP_NMI = 2,
+    TRAP_DF = 8,
+    TRAP_GP = 13,
+    TRAP_PF = 14,
+    TRAP_MC = 18,
     VECTOR_EXCEPTIONS = 32, /* the first one that is not an exception */
     VECTOR_LEGACY = 0x30,   /* the masked 8259s: spurious interrupts only */
     VECTOR_TIMER = 0x40,

@@ -6,7 +6,7 @@
 #include "exit.h"
 #include "process.h"
 #include "schedule.h"
-#include "upcall.h"
+#include "upcalls.h"
 #include "vcpu_ops.h"
 #include "vm.h"
 

@@ -25,6 +25,7 @@ struct process_info {
     uint32_t tsc_khz;
     /* Guest time = host TSC + clock_offset, in TSC ticks; every guest clock derives from it. */
     uint64_t clock_offset;
+    uint64_t boot_epoch; /* host date at boot, seconds since 1970 UTC */
     uint32_t guest_index;
     uint32_t cpu_count; /* physical processors */
     uint32_t module_count;

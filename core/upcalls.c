@@ -2,7 +2,7 @@
  * Tokens and upcalls. A process that faults, spins past its ticks or answers nonsense is restarted once from its state
  * blocks; the second time its guest dies. A failing service is our own fault: it has no second chance.
  */
-#include "upcall.h"
+#include "upcalls.h"
 #include "cpu.h"
 #include "layout.h"
 #include "log.h"
@@ -132,7 +132,7 @@ void process_fault(struct trap_frame *frame)
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     log_print("nullring: %s: exception %lu, error code %lx, at %lx, address %lx",
               process->vm ? process->vm->config.name : "service", frame->vector, frame->error_code, frame->rip, cr2);
-    process->fault = frame->vector == VECTOR_PF ? "it used an address that is not its own" : "it raised an exception";
+    process->fault = frame->vector == TRAP_PF ? "it used an address that is not its own" : "it raised an exception";
     user_leave(USER_FAULT);
 }
 
