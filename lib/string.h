@@ -2,11 +2,11 @@
  * Memory and string functions of the freestanding programs (monitor, device model, service), as in C17, 7.24.
  * GCC may call the first four on its own. Hosted programs get the C library's.
  */
-#pragma once
-
 #if __STDC_HOSTED__
+/* No guard here: found beside a file of lib/ first, the next header is this one again. */
 #include_next <string.h>
 #else
+#pragma once
 #include <stddef.h>
 
 void *memcpy(void *restrict to, const void *restrict from, size_t length);
