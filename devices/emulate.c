@@ -1,0 +1,204 @@
+/*
+ * The instruction emulator's entry: mode, fetch, decode, memory operand, handler, and what follows an
+ * instruction.
+ */
+#include "emulate_internal.h"
+#include "format.h"
+#include "string.h"
+
+enum { PAGE = 4096, DR6_BS = 1 << 14 };
+
+/* CPL is SS.DPL (SDM Vol. 3A, 5.5); real mode counts as 0, virtual-8086 mode is 3. */
+static enum decode_mode find_mode(struct emulation *m)
+{
+    const struct vcpu_state *state = m->state;
+    uint16_t code = state->segment[SEG_CS].attributes;
+    bool virtual_8086 = state->gpr.rflags & FLAG_VM;
+
+    m->protected = (state->control.cr0 & CR0_PE) && !virtual_8086;
+    if (virtual_8086)
+        m->cpl = 3;
+    else if (m->protected)
+        m->cpl = (state->segment[SEG_SS].attributes & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
+    m->long64 = (state->msrs.efer & EFER_LMA) && (code & SEG_L);
+    return m->long64 ? DECODE_64 : code & SEG_DB ? DECODE_32 : DECODE_16;
+}
+
+/* Copies instruction bytes from the page of `offset`, at most as many as the page and the code segment hold.
+ */
+static enum outcome fetch_page(struct emulation *m, uint64_t offset, unsigned *have)
+{
+    const struct emulator *e = m->emulator;
+    struct place place;
+    uint64_t linear;
+    enum outcome outcome = emulate_linear(m, SEG_CS, offset, 1, INTENT_FETCH, &linear);
+
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    unsigned size = PAGE - (linear & (PAGE - 1));
+    if (size > INSTRUCTION_LENGTH_MAX - *have)
+        size = INSTRUCTION_LENGTH_MAX - *have;
+    if (!m->long64 && offset + size - 1 > m->state->segment[SEG_CS].limit)
+        size = m->state->segment[SEG_CS].limit - offset + 1;
+    outcome = emulate_walk(m, linear, INTENT_FETCH, m->cpl == 3, &place.piece[0].gpa);
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    place.size = place.piece[0].size = size;
+    place.pieces = 1;
+    place.piece[0].ram = e->machine->ram(e->context, place.piece[0].gpa, false);
+    place_read(m, &place, m->bytes + *have);
+    *have += size;
+    return OUTCOME_NEXT;
+}
+
+/* The second page is asked for only if the instruction really goes on there. */
+static enum outcome fetch(struct emulation *m, enum decode_mode mode)
+{
+    unsigned have = 0;
+
+    for (;;) {
+        unsigned before = have;
+        enum outcome outcome = fetch_page(m, m->state->gpr.rip + have, &have);
+        if (outcome != OUTCOME_NEXT)
+            return outcome;
+        switch (instruction_decode(&m->in, m->bytes, have, mode)) {
+        case DECODE_OK:
+            return OUTCOME_NEXT;
+        case DECODE_MORE:
+            if (have > before)
+                continue;
+            return OUTCOME_UNKNOWN;
+        case DECODE_TOO_LONG:
+            return emulate_fault_code(m, EXCEPTION_GP, 0);
+        default:
+            return emulate_fault(m, EXCEPTION_UD);
+        }
+    }
+}
+
+static emulate_handler find_handler(const struct instruction *in)
+{
+    switch (in->map) {
+    case MAP_ONE_BYTE:
+        return emulate_one_byte[in->opcode];
+    case MAP_0F:
+        return emulate_0f[in->opcode];
+    case MAP_0F38:
+        return emulate_0f38[in->opcode];
+    default:
+        return NULL;
+    }
+}
+
+/* BT and its kin with a bit number in a register address memory beyond their operand: they place it
+ * themselves. */
+static bool places_itself(const struct instruction *in)
+{
+    return in->map == MAP_0F &&
+           (in->opcode == 0xa3 || in->opcode == 0xab || in->opcode == 0xb3 || in->opcode == 0xbb);
+}
+
+static enum outcome place_operand(struct emulation *m)
+{
+    const struct instruction *in = &m->in;
+
+    for (unsigned i = 0; i < INSTRUCTION_OPERANDS && in->operand[i].kind != OPERAND_NONE; i++) {
+        const struct operand *operand = &in->operand[i];
+        if (operand->kind == OPERAND_MEMORY && operand->size && !places_itself(in))
+            return emulate_place(m, &m->place, in->memory.segment, emulate_effective_address(m),
+                                 operand->size, operand->access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
+    }
+    return OUTCOME_NEXT;
+}
+
+static enum outcome execute(struct emulation *m)
+{
+    enum decode_mode mode = find_mode(m);
+    enum outcome outcome = fetch(m, mode);
+
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    emulate_handler handler = find_handler(&m->in);
+    if (!handler)
+        return OUTCOME_UNKNOWN;
+    outcome = place_operand(m);
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    return handler(m);
+}
+
+/* RIP and RF behind an instruction, and the single-step trap when it began with TF set. */
+static enum emulate_result finish(struct emulation *m, enum outcome outcome, bool trap)
+{
+    struct emulator *e = m->emulator;
+    struct vcpu_gpr *gpr = &m->state->gpr;
+
+    e->modified |= VCPU_GPR;
+    if (outcome == OUTCOME_NEXT)
+        gpr->rip += m->in.length;
+    if (outcome != OUTCOME_REPEAT)
+        gpr->rflags &= ~(uint64_t)FLAG_RF;
+    if (!m->long64)
+        gpr->rip = (uint32_t)gpr->rip;
+    if (!trap)
+        return EMULATE_DONE;
+    m->state->control.dr6 |= DR6_BS;
+    e->modified |= VCPU_CONTROL;
+    emulate_fault(m, EXCEPTION_DB);
+    return EMULATE_INJECT;
+}
+
+static enum emulate_result refuse(struct emulation *m)
+{
+    static const char *const names[] = {"16-bit", "32-bit", "64-bit"};
+    struct emulator *e = m->emulator;
+    char bytes[3 * INSTRUCTION_LENGTH_MAX + 1];
+    unsigned count = m->in.length ? m->in.length : INSTRUCTION_LENGTH_MAX;
+
+    for (unsigned i = 0; i < count; i++)
+        format_text(bytes + 3 * i, 4, " %02x", m->bytes[i]);
+    format_text(e->text, sizeof(e->text), "the %s instruction%s at %04x:%lx cannot be emulated",
+                names[m->in.mode], bytes, m->state->segment[SEG_CS].selector, m->state->gpr.rip);
+    return EMULATE_KILL;
+}
+
+enum emulate_result emulate(struct emulator *e)
+{
+    struct emulation m;
+
+    m.emulator = e;
+    m.state = e->state;
+    m.cpl = 0;
+    e->modified = 0;
+    bool trap = e->state->gpr.rflags & FLAG_TF;
+    enum outcome outcome = execute(&m);
+    switch (outcome) {
+    case OUTCOME_FAULT:
+        return EMULATE_INJECT;
+    case OUTCOME_UNKNOWN:
+        return refuse(&m);
+    default:
+        return finish(&m, outcome, trap);
+    }
+}
+
+void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context)
+{
+    static const enum upcall_status status[] = {
+        [EMULATE_DONE] = UPCALL_OK,
+        [EMULATE_INJECT] = UPCALL_INJECT,
+        [EMULATE_KILL] = UPCALL_KILL,
+    };
+    struct emulator e;
+
+    e.machine = machine;
+    e.context = context;
+    e.state = &upcall->state;
+    e.groups = upcall->groups;
+    upcall->status = status[emulate(&e)];
+    upcall->modified = e.modified;
+    if (upcall->status == UPCALL_INJECT)
+        upcall->inject = e.inject;
+    if (upcall->status == UPCALL_KILL)
+        memcpy(upcall->text, e.text, sizeof(upcall->text));
+}

@@ -1,0 +1,186 @@
+/*
+ * What the files of the instruction emulator share: one emulation, and the steps from an operand to memory.
+ *
+ * The order of each instruction is: fetch and decode; find where its memory operand lies and whether it may
+ * be accessed (the only step that faults, but for a few instructions with a second memory operand, which find
+ * that before they begin); then read, compute, write memory, write registers and flags. So a fault leaves
+ * nothing half done.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "decode.h"
+#include "emulate.h"
+
+enum outcome {
+    OUTCOME_NEXT,    /* done: RIP moves on */
+    OUTCOME_BRANCH,  /* done: RIP is set */
+    OUTCOME_REPEAT,  /* RIP stays: more elements of a string instruction, or memory changed under a locked
+                        access */
+    OUTCOME_FAULT,   /* emulator.inject is set, nothing else has changed */
+    OUTCOME_UNKNOWN, /* not an instruction that is emulated */
+};
+
+enum exception {
+    EXCEPTION_DE = 0,
+    EXCEPTION_DB = 1,
+    EXCEPTION_BR = 5,
+    EXCEPTION_UD = 6,
+    EXCEPTION_NM = 7,
+    EXCEPTION_NP = 11,
+    EXCEPTION_SS = 12,
+    EXCEPTION_GP = 13,
+    EXCEPTION_PF = 14,
+    EXCEPTION_AC = 17,
+};
+
+enum rflags_bit {
+    FLAG_CF = 1 << 0,
+    FLAG_PF = 1 << 2,
+    FLAG_AF = 1 << 4,
+    FLAG_ZF = 1 << 6,
+    FLAG_SF = 1 << 7,
+    FLAG_TF = 1 << 8,
+    FLAG_IF = 1 << 9,
+    FLAG_DF = 1 << 10,
+    FLAG_OF = 1 << 11,
+    FLAG_IOPL_SHIFT = 12,
+    FLAG_NT = 1 << 14,
+    FLAG_RF = 1 << 16,
+    FLAG_VM = 1 << 17,
+    FLAG_AC = 1 << 18,
+    FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF,
+};
+
+enum {
+    CR0_PE = 1 << 0,
+    CR0_MP = 1 << 1,
+    CR0_EM = 1 << 2,
+    CR0_TS = 1 << 3,
+    CR0_WP = 1 << 16,
+    CR0_AM = 1 << 18
+};
+#define CR0_PG (1ull << 31)
+enum { CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, CR4_OSFXSR = 1 << 9, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12 };
+enum { CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21 };
+enum { EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
+
+/* Where a memory operand lies: one piece, or two when it crosses a page. */
+struct piece {
+    uint64_t gpa;
+    uint8_t *ram; /* NULL: a device */
+    uint32_t size;
+};
+
+struct place {
+    uint32_t size;
+    uint32_t pieces;
+    struct piece piece[2];
+};
+
+struct emulation {
+    struct emulator *emulator;
+    struct vcpu_state *state;
+    uint8_t cpl;
+    bool protected; /* PE set and not virtual-8086 mode: segments have types and rights */
+    bool long64;
+    struct instruction in;
+    struct place place; /* of the ModRM or moffs memory operand */
+    uint8_t bytes[INSTRUCTION_LENGTH_MAX];
+};
+
+typedef enum outcome (*emulate_handler)(struct emulation *m);
+
+/* The handlers of one-byte, 0F and 0F38 opcodes; NULL: not emulated. */
+extern const emulate_handler emulate_one_byte[256];
+extern const emulate_handler emulate_0f[256];
+extern const emulate_handler emulate_0f38[256];
+
+/* Faults: set emulator.inject and return OUTCOME_FAULT. */
+enum outcome emulate_fault(struct emulation *m, enum exception vector);
+enum outcome emulate_fault_code(struct emulation *m, enum exception vector, uint32_t error_code);
+
+static inline uint64_t size_mask(unsigned size)
+{
+    return size >= 8 ? ~0ull : (1ull << 8 * size) - 1;
+}
+
+static inline uint64_t sign_bit(unsigned size)
+{
+    return 1ull << (8 * size - 1);
+}
+
+static inline int64_t sign_extend(uint64_t value, unsigned size)
+{
+    unsigned unused = 64 - 8 * size;
+    return (int64_t)(value << unused) >> unused;
+}
+
+/* emulate_memory.c: from segment and offset to guest-physical memory. */
+
+enum memory_intent { INTENT_READ, INTENT_WRITE, INTENT_FETCH };
+
+/* Linear address of `size` bytes at segment:offset; #GP or #SS when the segment does not allow it. */
+enum outcome emulate_linear(struct emulation *m, unsigned segment, uint64_t offset, unsigned size,
+                            enum memory_intent intent, uint64_t *linear);
+/* Guest-physical address of a linear address; #PF when the guest's tables do not allow it. */
+enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_intent intent, bool user,
+                          uint64_t *gpa);
+/* Finds `size` <= 4096 bytes at segment:offset, and that they may be read, or read and written. */
+enum outcome emulate_place(struct emulation *m, struct place *place, unsigned segment, uint64_t offset,
+                           unsigned size, enum memory_intent intent);
+/* The same at a linear address with supervisor rights: the processor's own accesses to descriptor tables and
+ * TSS. */
+enum outcome emulate_place_system(struct emulation *m, struct place *place, uint64_t linear, unsigned size,
+                                  enum memory_intent intent);
+/* Reads and writes a place. They cannot fail. */
+void place_read(struct emulation *m, const struct place *place, void *to);
+void place_write(struct emulation *m, const struct place *place, const void *from);
+uint64_t place_load(struct emulation *m, const struct place *place);
+void place_store(struct emulation *m, const struct place *place, uint64_t value);
+/* Stores `value` if the place still holds `old`, atomically where it is RAM; false when it does not. */
+bool place_exchange(struct emulation *m, const struct place *place, uint64_t old, uint64_t value);
+
+/* emulate_operand.c: operands by their number. */
+
+/* Effective address of the ModRM or moffs operand, within the address size. */
+uint64_t emulate_effective_address(const struct emulation *m);
+uint64_t operand_read(struct emulation *m, unsigned number);
+void operand_write(struct emulation *m, unsigned number, uint64_t value);
+/* Writes an operand that was read as `old`, as one atomic step when LOCK asks for it: OUTCOME_NEXT, or
+ * OUTCOME_REPEAT when another processor changed it in between. Registers and flags are to be written after
+ * it. */
+enum outcome operand_update(struct emulation *m, unsigned number, uint64_t old, uint64_t value);
+uint64_t gpr_read(const struct emulation *m, unsigned reg, unsigned size);
+void gpr_write(struct emulation *m, unsigned reg, unsigned size, uint64_t value);
+
+static inline void set_flags(struct emulation *m, uint64_t mask, uint64_t flags)
+{
+    m->state->gpr.rflags = (m->state->gpr.rflags & ~mask) | (flags & mask);
+}
+
+/* Handlers, by file. */
+enum outcome emulate_mov(struct emulation *m);
+enum outcome emulate_mov_immediate(struct emulation *m);
+enum outcome emulate_movsx(struct emulation *m);
+enum outcome emulate_xchg(struct emulation *m);
+enum outcome emulate_cmov(struct emulation *m);
+enum outcome emulate_setcc(struct emulation *m);
+enum outcome emulate_bswap(struct emulation *m);
+enum outcome emulate_movbe(struct emulation *m);
+enum outcome emulate_nop(struct emulation *m);
+
+enum outcome emulate_alu(struct emulation *m);
+enum outcome emulate_alu_group1(struct emulation *m);
+enum outcome emulate_test(struct emulation *m);
+enum outcome emulate_group3(struct emulation *m);
+enum outcome emulate_group4(struct emulation *m);
+enum outcome emulate_group5(struct emulation *m);
+
+enum outcome emulate_string(struct emulation *m);
+
+enum outcome emulate_in(struct emulation *m);
+enum outcome emulate_out(struct emulation *m);
+/* #GP(0) unless the guest's current code may use `size` ports from `port` on. */
+enum outcome emulate_port_allowed(struct emulation *m, uint16_t port, unsigned size);

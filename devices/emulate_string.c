@@ -1,0 +1,174 @@
+/*
+ * String instructions: MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS, with and without REP (SDM Vol. 2, REP).
+ *
+ * One call does the elements that lie on one page of each operand. While elements remain, RIP stays, with
+ * RCX, RSI and RDI moved on, as after an interrupt.
+ */
+#include "emulate_flags.h"
+#include "emulate_internal.h"
+
+enum { PAGE = 4096 };
+
+/* One memory operand of a string instruction, at its next element. */
+struct cursor {
+    struct place place;
+    uint64_t count; /* elements that it can give without leaving the page */
+};
+
+struct string {
+    struct cursor source, destination;
+    uint64_t count;
+    unsigned size;
+    int64_t step;
+    bool repeated;
+};
+
+/* Elements from `offset` to the end of its page, or of the address size: where address arithmetic is plain.
+ */
+static uint64_t elements_to_boundary(const struct emulation *m, const struct string *s, uint64_t offset,
+                                     uint64_t linear)
+{
+    uint64_t in_page = linear & (PAGE - 1);
+    uint64_t to_wrap = s->step > 0 ? size_mask(m->in.address_size) - offset : offset;
+    uint64_t bytes = s->step > 0 ? PAGE - in_page : in_page + s->size;
+
+    if (in_page + s->size > PAGE) /* the first element itself crosses */
+        return 1;
+    uint64_t to_page_end = bytes / s->size;
+    return to_wrap / s->size < to_page_end ? to_wrap / s->size + (to_wrap / s->size == 0) : to_page_end;
+}
+
+static enum outcome cursor_open(struct emulation *m, struct string *s, struct cursor *cursor,
+                                unsigned segment, unsigned reg, enum memory_intent intent)
+{
+    uint64_t offset = gpr_read(m, reg, m->in.address_size), linear, last;
+    enum outcome outcome = emulate_linear(m, segment, offset, s->size, intent, &linear);
+
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    cursor->count = elements_to_boundary(m, s, offset, linear);
+    if (cursor->count > s->count)
+        cursor->count = s->count;
+    /* A later element beyond the segment's limit faults when its turn has come. */
+    uint64_t last_offset = offset + (cursor->count - 1) * (uint64_t)s->step;
+    if (cursor->count > 1 && emulate_linear(m, segment, last_offset, s->size, intent, &last) != OUTCOME_NEXT)
+        cursor->count = 1;
+    outcome = emulate_place(m, &cursor->place, segment, offset, s->size, intent);
+    if (outcome == OUTCOME_NEXT && cursor->count < s->count)
+        s->count = cursor->count;
+    return outcome;
+}
+
+static void cursor_advance(struct cursor *cursor, int64_t step)
+{
+    struct piece *piece = &cursor->place.piece[0];
+
+    piece->gpa += step;
+    if (piece->ram)
+        piece->ram += step;
+}
+
+/* Flags of left - right; false when REPE or REPNE ends here. */
+static bool compare(struct emulation *m, const struct string *s, uint64_t left, uint64_t right)
+{
+    uint64_t flags = flags_of_subtract(left, right, (left - right) & size_mask(s->size), s->size);
+
+    set_flags(m, FLAGS_STATUS, flags);
+    return !s->repeated || !(flags & FLAG_ZF) == !(m->in.prefixes & PREFIX_REP);
+}
+
+/* One element; false when the repetition ends with it. */
+static bool do_element(struct emulation *m, struct string *s)
+{
+    const struct emulator *e = m->emulator;
+    uint16_t port = m->state->gpr.reg[RDX];
+
+    switch (m->in.opcode & 0xfe) {
+    case 0x6c: /* INS */
+        place_store(m, &s->destination.place, e->machine->in(e->context, port, s->size));
+        return true;
+    case 0x6e: /* OUTS */
+        e->machine->out(e->context, port, s->size, place_load(m, &s->source.place));
+        return true;
+    case 0xa4: /* MOVS */
+        place_store(m, &s->destination.place, place_load(m, &s->source.place));
+        return true;
+    case 0xa6: { /* CMPS */
+        uint64_t left = place_load(m, &s->source.place);
+        return compare(m, s, left, place_load(m, &s->destination.place));
+    }
+    case 0xaa: /* STOS */
+        place_store(m, &s->destination.place, gpr_read(m, RAX, s->size));
+        return true;
+    case 0xac: /* LODS */
+        gpr_write(m, RAX, s->size, place_load(m, &s->source.place));
+        return true;
+    default: /* SCAS */
+        return compare(m, s, gpr_read(m, RAX, s->size), place_load(m, &s->destination.place));
+    }
+}
+
+static void add_to_gpr(struct emulation *m, unsigned reg, int64_t value)
+{
+    unsigned size = m->in.address_size;
+
+    gpr_write(m, reg, size, gpr_read(m, reg, size) + value);
+}
+
+/* Which operands there are, in the order in which the processor looks at them. */
+static enum outcome open_operands(struct emulation *m, struct string *s)
+{
+    enum outcome outcome = OUTCOME_NEXT;
+
+    for (unsigned i = 0; i < 2 && outcome == OUTCOME_NEXT; i++)
+        if (m->in.operand[i].kind == OPERAND_STRING_SI)
+            outcome = cursor_open(m, s, &s->source, m->in.memory.segment, RSI, INTENT_READ);
+    for (unsigned i = 0; i < 2 && outcome == OUTCOME_NEXT; i++)
+        if (m->in.operand[i].kind == OPERAND_STRING_DI)
+            outcome = cursor_open(m, s, &s->destination, SEG_ES, RDI,
+                                  m->in.operand[i].access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
+    return outcome;
+}
+
+static bool uses(const struct emulation *m, enum operand_kind kind)
+{
+    return m->in.operand[0].kind == kind || m->in.operand[1].kind == kind;
+}
+
+enum outcome emulate_string(struct emulation *m)
+{
+    unsigned size =
+        m->in.operand[uses(m, OPERAND_STRING_SI) && m->in.operand[1].kind == OPERAND_STRING_SI].size;
+    struct string s = {.size = size, .repeated = m->in.prefixes & (PREFIX_REP | PREFIX_REPNE)};
+    bool port = (m->in.opcode & 0xfc) == 0x6c;
+
+    s.step = m->state->gpr.rflags & FLAG_DF ? -(int64_t)size : (int64_t)size;
+    uint64_t total = s.repeated ? gpr_read(m, RCX, m->in.address_size) : 1;
+    if (total == 0)
+        return OUTCOME_NEXT;
+    s.count = m->state->gpr.rflags & FLAG_TF ? 1 : total;
+    if (port) {
+        enum outcome allowed = emulate_port_allowed(m, m->state->gpr.reg[RDX], size);
+        if (allowed != OUTCOME_NEXT)
+            return allowed;
+    }
+    enum outcome outcome = open_operands(m, &s);
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+
+    uint64_t done = 0;
+    bool more = true;
+    while (more && done < s.count) {
+        more = do_element(m, &s);
+        cursor_advance(&s.source, s.step);
+        cursor_advance(&s.destination, s.step);
+        done++;
+    }
+    if (uses(m, OPERAND_STRING_SI))
+        add_to_gpr(m, RSI, (int64_t)done * s.step);
+    if (uses(m, OPERAND_STRING_DI))
+        add_to_gpr(m, RDI, (int64_t)done * s.step);
+    if (s.repeated)
+        add_to_gpr(m, RCX, -(int64_t)done);
+    return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;
+}
