@@ -31,32 +31,46 @@ struct loader_input {
     uint64_t high_size; /* bytes of RAM from GUEST_HIGH_RAM */
 };
 
-/* A stretch of guest RAM [start, end): filled bytes from a module, zeros after them; or only taken. */
+/* A stretch of guest RAM [start, end): filled bytes from a module, zeros after them if clear is set; only
+ * taken if there are none of either. */
 struct loader_piece {
     uint64_t start, end; /* guest-physical */
     uint64_t offset;     /* in the module */
     uint64_t filled;     /* bytes from the module, <= end - start */
     uint32_t module;     /* index in loader_input.module, or LOADER_NO_MODULE */
-    uint32_t clear;      /* write zeros behind the filled bytes */
+    uint32_t clear;
 };
 
 #define LOADER_NO_MODULE 0xffffffffu
 
 enum loader_stage { LOADER_PLAN, LOADER_COPY, LOADER_FINISH, LOADER_DONE };
 
+/* Where a loader put what its tables name. */
+struct loader_linux {
+    uint64_t initrd_start, initrd_size;
+    uint32_t code_start; /* of the protected-mode part */
+    uint32_t entry64;    /* start in long mode */
+    uint32_t header_end;
+    uint32_t kernel; /* module */
+};
+
+struct loader_multiboot {
+    uint32_t entry;
+    uint32_t info; /* guest-physical address of the information structure */
+    uint32_t start[GUEST_MODULES_MAX], end[GUEST_MODULES_MAX];
+};
+
 struct loader {
     uint32_t stage; /* enum loader_stage */
     uint32_t piece_count;
-    uint32_t piece_at; /* cursor: piece, and bytes of it that are done */
-    uint32_t entry64;  /* linux: start in long mode */
+    uint32_t piece_at; /* cursor: a piece, and the bytes of it that are done */
+    uint32_t reserved;
     uint64_t done;
-    uint64_t entry;        /* guest-physical address of the first instruction */
-    uint64_t tables;       /* guest-physical address of what the loader writes itself */
-    uint64_t kernel_start; /* linux: where the protected-mode part lies */
-    uint64_t initrd_start; /* linux; 0: none */
-    uint64_t initrd_size;
-    uint64_t module_start[GUEST_MODULES_MAX]; /* multiboot */
     struct loader_piece piece[LOADER_PIECES_MAX];
+    union {
+        struct loader_linux linux_boot;
+        struct loader_multiboot multiboot;
+    };
     char sentence[LOADER_SENTENCE_SIZE]; /* NR_EINVAL: file, place, cause, cure */
 };
 
