@@ -148,22 +148,26 @@ void lapic_deliver_lvt(struct vcpu *vcpu, enum lapic_lvt index)
     }
 }
 
+/* Class of the highest vector in a bank; 0 if there is none, as no legal vector has it. */
+static uint32_t highest_class(const _Atomic uint64_t words[4])
+{
+    int vector = highest(words);
+    return vector < 0 ? 0 : (uint32_t)vector & PRIORITY_CLASS;
+}
+
 uint32_t lapic_processor_priority(const struct lapic *lapic)
 {
-    int in_service = highest(lapic->isr);
+    uint32_t in_service = highest_class(lapic->isr);
     uint32_t tpr = lapic->tpr;
-    if (in_service < 0 || (uint32_t)(in_service & PRIORITY_CLASS) <= (tpr & PRIORITY_CLASS)) {
-        return tpr;
-    }
-    return (uint32_t)in_service & PRIORITY_CLASS;
+    return in_service > (tpr & PRIORITY_CLASS) ? in_service : tpr;
 }
 
 int lapic_pending_vector(struct vcpu *vcpu)
 {
-    struct lapic *lapic = &vcpu->lapic;
+    const struct lapic *lapic = &vcpu->lapic;
     int vector = highest(lapic->irr);
     if (vector < 0 || !lapic_enabled(lapic) ||
-        (uint32_t)(vector & PRIORITY_CLASS) <= (lapic_processor_priority(lapic) & PRIORITY_CLASS)) {
+        ((uint32_t)vector & PRIORITY_CLASS) <= (lapic_processor_priority(lapic) & PRIORITY_CLASS)) {
         return LAPIC_NO_VECTOR;
     }
     return vector;
@@ -177,9 +181,8 @@ bool lapic_requested(const struct vcpu *vcpu)
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    int vector = highest(lapic->irr) & PRIORITY_CLASS;
-    return vector > (highest(lapic->isr) & PRIORITY_CLASS) &&
-           (uint32_t)vector <= (lapic->tpr & PRIORITY_CLASS);
+    uint32_t requested = highest_class(lapic->irr);
+    return requested > highest_class(lapic->isr) && requested <= (lapic->tpr & PRIORITY_CLASS);
 }
 
 void lapic_accept(struct vcpu *vcpu, uint8_t vector)
