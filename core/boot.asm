@@ -135,6 +135,7 @@ boot_gdtr:
 
 ; Application processors start here in real mode, copied to a page below 1 MiB (SDM Vol. 3A, 9.4.4). The page's number is
 ; in CS; ap_stack_top holds the stack that the boot processor prepared.
+section .rodata
 bits 16
 global ap_trampoline, ap_trampoline_end
 ap_trampoline:
@@ -157,6 +158,7 @@ global ap_gdt_offset, ap_gdtr_offset
 ap_gdt_offset equ ap_gdt - ap_trampoline
 ap_gdtr_offset equ ap_gdtr - ap_trampoline + 2
 
+section .boot.text
 bits 32
 ap_protected:
     mov ax, 0x10

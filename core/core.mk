@@ -1,7 +1,7 @@
 # The monitor: ring 0 linked twice, the second time with the names of its functions for the back-trace of a panic.
 
 PROGRAMS := $(B)/device-model.elf $(B)/service.elf
-LINK := ld -nostdlib -z max-page-size=4096 -z noexecstack --gc-sections -T core/monitor.ld
+LINK := ld --no-warn-rwx-segments -nostdlib -z max-page-size=4096 -z noexecstack --gc-sections -T core/monitor.ld
 
 $(B)/ring0/core/programs.o: core/programs.asm $(PROGRAMS)
 	@mkdir -p $(@D)

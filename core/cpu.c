@@ -2,6 +2,7 @@
  * Descriptor tables, SYSCALL registers and protections of each processor.
  */
 #include "cpu.h"
+#include "fixup.h"
 #include "frames.h"
 #include "layout_ring0.h"
 #include "layout.h"
@@ -112,7 +113,7 @@ static void tss_init(struct cpu *cpu, struct tss *tss)
         if (!top) {
             panic("no memory for the stacks of processor %u", cpu->index);
         }
-        ((struct cpu **)top)[-2] = cpu; /* trap.asm finds it there */
+        ((struct cpu **)top)[-2] = cpu; /* entry.asm finds it there */
         tss->ist[use - 1] = top - 16;
     }
 }
@@ -129,6 +130,7 @@ static void protections_enable(void)
     cr4 |= leaf7.ebx & 1u << 20 ? CR4_SMAP : 0;
     cr4 |= leaf7.ecx & 1u << 2 ? CR4_UMIP : 0;
     write_cr4(cr4);
+    smap_enabled = (cr4 & CR4_SMAP) != 0;
 }
 
 void trap_init_cpu(struct cpu *cpu)

@@ -14,7 +14,7 @@ struct process;
 enum { CPU_MAX = 32 };
 
 struct cpu {
-    struct cpu *self;        /* %gs:0; trap.asm knows the offsets of the first six */
+    struct cpu *self;        /* %gs:0; entry.asm knows the offsets of the first six */
     uint64_t ring0_stack;    /* %gs:8, where user_start() left this processor's stack */
     uint64_t user_stack;     /* %gs:16, scratch of SYSCALL entry */
     uint64_t scratch;        /* %gs:24, scratch of #DB */
@@ -38,7 +38,7 @@ struct cpu {
     void *tss;
 };
 
-_Static_assert(offsetof(struct cpu, nmi_seen) == 40, "trap.asm knows the layout");
+_Static_assert(offsetof(struct cpu, nmi_seen) == 40, "entry.asm knows the layout");
 
 extern struct cpu cpus[CPU_MAX];
 extern uint32_t cpu_count;

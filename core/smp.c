@@ -10,9 +10,7 @@
 #include "log.h"
 #include "memory.h"
 #include "multiboot.h"
-#include "paging.h"
 #include "schedule.h"
-#include "string.h"
 #include "time.h"
 #include "trap.h"
 #include "vcpu_ops.h"
@@ -38,16 +36,18 @@ void ap_main(void)
     schedule_loop();
 }
 
-/* The trampoline runs identity-mapped, and so does the way through the boot tables. */
+/* The trampoline runs below 1 MiB, identity-mapped by the boot tables; here it is reached through a mapping of its own. */
 static bool trampoline_place(void)
 {
-    if (paging_map(monitor_root, TRAMPOLINE, TRAMPOLINE, 4096, PTE_PRESENT | PTE_WRITE | PTE_NX)) {
+    volatile uint8_t *copy = mmio_map(TRAMPOLINE);
+    uint32_t gdt = TRAMPOLINE + (uint32_t)(uint64_t)ap_gdt_offset;
+    if (!copy) {
         return false;
     }
-    char *copy = (char *)(uint64_t)TRAMPOLINE;
-    memcpy(copy, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
-    uint32_t gdt = TRAMPOLINE + (uint32_t)(uint64_t)ap_gdt_offset;
-    memcpy(copy + (uint64_t)ap_gdtr_offset, &gdt, sizeof(gdt));
+    for (long i = 0; i < ap_trampoline_end - ap_trampoline; i++) {
+        copy[i] = (uint8_t)ap_trampoline[i];
+    }
+    *(volatile uint32_t *)(copy + (uint64_t)ap_gdtr_offset) = gdt;
     return true;
 }
 

@@ -223,7 +223,7 @@ static const struct {
     [SYS_MACHINE_END] = {sys_machine_end, CALLER_SERVICE},
 };
 
-/* From trap.asm. SYS_UPCALL_DONE never comes here. */
+/* From entry.asm. SYS_UPCALL_DONE never comes here. */
 int64_t syscall_dispatch(uint32_t number, uint64_t a, uint64_t b, uint64_t c);
 int64_t syscall_dispatch(uint32_t number, uint64_t a, uint64_t b, uint64_t c)
 {

@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-/* What trap.asm pushes; also the saved registers of a preempted ring-3 program. */
+/* What entry.asm pushes; also the saved registers of a preempted ring-3 program. */
 struct trap_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
     uint64_t vector, error_code;
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
-_Static_assert(sizeof(struct trap_frame) == 22 * 8, "trap.asm knows the layout");
+_Static_assert(sizeof(struct trap_frame) == 22 * 8, "entry.asm knows the layout");
 
 enum vector {
     TRAP_DE = 0,

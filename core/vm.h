@@ -128,3 +128,5 @@ void vcpu_inject_ud(struct vcpu *vcpu);
 void vcpu_inject_gp(struct vcpu *vcpu);
 /* Brings a vCPU to its state after RESET or INIT (SDM Vol. 3A, 10.1). */
 void vcpu_reset(struct vcpu *vcpu, bool init);
+/* SIPI: real mode at vector * 4096. */
+void vcpu_start_sipi(struct vcpu *vcpu, uint8_t vector);
