@@ -1,0 +1,36 @@
+/*
+ * A byte ring in memory shared by one producer and one consumer that do not trust each other (channel.h). Indices
+ * run freely and are reduced modulo the size at each use; a wrong index from the other side garbles the text and
+ * nothing else. Sizes are powers of two.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bytes that wait in the ring; never more than its size. */
+static inline uint32_t ring_used(uint32_t size, const uint32_t *head, const uint32_t *tail)
+{
+    uint32_t used = __atomic_load_n(head, __ATOMIC_ACQUIRE) - __atomic_load_n(tail, __ATOMIC_ACQUIRE);
+    return used < size ? used : size;
+}
+
+/* The producer's side, which alone moves head. false: the ring is full. */
+static inline bool ring_put(uint8_t *ring, uint32_t size, uint32_t *head, const uint32_t *tail, uint8_t byte)
+{
+    if (ring_used(size, head, tail) == size)
+        return false;
+    ring[*head % size] = byte;
+    __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* The consumer's side, which alone moves tail. -1: the ring is empty. */
+static inline int ring_get(const uint8_t *ring, uint32_t size, const uint32_t *head, uint32_t *tail)
+{
+    if (ring_used(size, head, tail) == 0)
+        return -1;
+    uint8_t byte = ring[*tail % size];
+    __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+    return byte;
+}
