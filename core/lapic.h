@@ -78,8 +78,8 @@ void lapic_set_cr8(struct vcpu *vcpu, uint8_t cr8);
 
 /* Host TSC at which lapic_timer_expire wants to be called, 0 if never. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);
-/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. The
- * caller runs on the vCPU's processor and looks at event_prepare or event_wakes next. */
+/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. On the
+ * vCPU's own processor. */
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 
 /* Events before an entry (core/event.c): NMI, local APIC, ExtINT, windows. Returns false when INTA is needed

@@ -77,8 +77,8 @@ void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
         return;
     }
     uint32_t lvt = lapic->lvt[LVT_TIMER];
-    if (!(lvt & LVT_MASKED)) {
-        lapic_raise(vcpu, lvt & LVT_VECTOR, false);
+    if (!(lvt & LVT_MASKED) && lapic_raise(vcpu, lvt & LVT_VECTOR, false)) {
+        vcpu_request(vcpu, REQUEST_EVENT); /* it may be halted */
     }
     if (lvt & LVT_PERIODIC) {
         rearm(lapic, now);

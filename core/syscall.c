@@ -82,13 +82,7 @@ static int64_t sys_lapic_message(struct process *process, uint64_t address, uint
 static int64_t sys_intr_level(struct process *process, uint64_t level, uint64_t unused, uint64_t unused2)
 {
     (void)unused, (void)unused2;
-    struct vm *vm = process->vm;
-    vm->intr_level = level != 0;
-    for (uint32_t i = 0; level && i < vm->vcpu_count; i++) {
-        if (lapic_accepts_extint(vm->vcpu[i])) {
-            vcpu_request(vm->vcpu[i], REQUEST_EVENT);
-        }
-    }
+    lapic_intr_level(process->vm, level != 0);
     return NR_OK;
 }
 
