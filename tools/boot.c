@@ -1,0 +1,185 @@
+/* nr boot: builds the image of some guests in a temporary place and runs it on a machine. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "image.h"
+#include "machine.h"
+#include "nr.h"
+#include "session.h"
+
+/* The guest's console on the first serial port, the monitor's log on the second. */
+#define MONITOR_OPTIONS "console=com1 log=com2"
+
+enum {
+    OPTION_MACHINE = 256,
+    OPTION_CPUS,
+    OPTION_MEMORY,
+    OPTION_TIMEOUT,
+    OPTION_EXPECT,
+    OPTION_LOG,
+    OPTION_WHY,
+    OPTION_NEEDS,
+    OPTION_MONITOR,
+    OPTION_FIRMWARE,
+    OPTION_APPEND,
+};
+
+enum { CPUS_MAX = 64, MEMORY_MIB_MAX = 1 << 20, TIMEOUT_MAX = 1000000 };
+
+struct boot_arguments {
+    const char *machine, *log, *monitor, *append;
+    struct machine_options options;
+    struct expect expect;
+    double timeout;
+    bool why, needs;
+};
+
+static const struct argp_option boot_options[] = {
+    {"machine", OPTION_MACHINE, "M", 0,
+     "svm (QEMU, the default), svm:no-npt, or native (without the monitor)", 0},
+    {"cpus", OPTION_CPUS, "N", 0, "Processors of the machine (default: the largest guest's count)", 0},
+    {"memory", OPTION_MEMORY, "MIB", 0, "Memory of the machine (default: what the guests need)", 0},
+    {"timeout", OPTION_TIMEOUT, "S", 0, "End after S seconds of wall-clock time, with status 3", 0},
+    {"expect", OPTION_EXPECT, "REGEX", 0,
+     "End with status 0 when a line of the console matches; several must match in order", 0},
+    {"log", OPTION_LOG, "FILE", 0, "Write console and monitor's log to FILE too", 0},
+    {"why", OPTION_WHY, NULL, 0, "At a guest's end show its exits and its flight recorder", 0},
+    {"needs", OPTION_NEEDS, NULL, 0, "At a guest's end show the accesses that no device claimed", 0},
+    {"monitor", OPTION_MONITOR, "FILE", 0, "The monitor (default: nullring beside nr)", 0},
+    {"firmware", OPTION_FIRMWARE, "bios|uefi", 0, "The machine's firmware (default: bios)", 0},
+    {"append", OPTION_APPEND, "WORDS", 0, "Add words to each guest's bootargs", 0},
+    {0},
+};
+
+/* A whole number from 1 to maximum, or a usage error. */
+static unsigned parse_number(struct argp_state *state, const char *option, const char *value,
+                             unsigned maximum)
+{
+    char *rest;
+    unsigned long number = strtoul(value, &rest, 10);
+
+    if (*value < '0' || *value > '9' || *rest != '\0' || number < 1 || number > maximum)
+        argp_error(state, "%s %s: a number from 1 to %u is wanted", option, value, maximum);
+    return (unsigned)number;
+}
+
+static void parse_firmware(struct argp_state *state, struct boot_arguments *arguments, const char *value)
+{
+    arguments->options.uefi = strcmp(value, "uefi") == 0;
+    if (!arguments->options.uefi && strcmp(value, "bios") != 0)
+        argp_error(state, "--firmware %s: bios or uefi is wanted", value);
+}
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct boot_arguments *arguments = state->input;
+
+    switch (key) {
+    case OPTION_MACHINE:
+        arguments->machine = value;
+        break;
+    case OPTION_CPUS:
+        arguments->options.cpus = parse_number(state, "--cpus", value, CPUS_MAX);
+        break;
+    case OPTION_MEMORY:
+        arguments->options.memory_mib = parse_number(state, "--memory", value, MEMORY_MIB_MAX);
+        break;
+    case OPTION_TIMEOUT:
+        arguments->timeout = parse_number(state, "--timeout", value, TIMEOUT_MAX);
+        break;
+    case OPTION_EXPECT:
+        if (expect_add(&arguments->expect, value) != NR_DONE)
+            exit(NR_USAGE);
+        break;
+    case OPTION_LOG:
+        arguments->log = value;
+        break;
+    case OPTION_WHY:
+        arguments->why = true;
+        break;
+    case OPTION_NEEDS:
+        arguments->needs = true;
+        break;
+    case OPTION_MONITOR:
+        arguments->monitor = value;
+        break;
+    case OPTION_FIRMWARE:
+        parse_firmware(state, arguments, value);
+        break;
+    case OPTION_APPEND:
+        arguments->append = value;
+        break;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no guest description given");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* Everything between the temporary directory's making and its end. */
+static int boot_in(const char *scratch, struct boot_arguments *arguments, const struct machine *machine,
+                   char **paths, struct guest *guests, uint32_t count, FILE *log)
+{
+    int status = NR_DONE;
+    char *monitor = machine->monitor ? image_find_monitor(arguments->monitor) : NULL;
+
+    if (machine->monitor && monitor == NULL)
+        return NR_USAGE;
+    for (uint32_t i = 0; status == NR_DONE && i < count; i++)
+        status = guest_open(&guests[i], paths[i], arguments->append, scratch);
+    char *path = nr_format("%s/image.iso", scratch);
+    char *options =
+        nr_format("%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "", arguments->needs ? " needs" : "");
+    if (status == NR_DONE) {
+        struct image image = {monitor, options, guests, count, true};
+        status = image_write(&image, path, scratch);
+    }
+    if (status == NR_DONE) {
+        struct session_options session = {machine, arguments->timeout, &arguments->expect, log};
+        status = session_run(&session, &arguments->options, path, guests, count);
+    }
+    free(options);
+    free(path);
+    free(monitor);
+    return status;
+}
+
+static int boot_run(int argc, char **argv)
+{
+    static const struct argp argp = {boot_options,
+                                     parse_option,
+                                     "GUEST.dts...",
+                                     "Runs guests with the console on the terminal; Ctrl-a x leaves.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
+    static struct boot_arguments arguments;
+    FILE *log = NULL;
+    int first;
+
+    argp_parse(&argp, argc, argv, 0, &first, &arguments);
+    const struct machine *machine = machine_find(arguments.machine);
+    if (machine == NULL)
+        return NR_USAGE;
+    if (arguments.log != NULL && (log = fopen(arguments.log, "w")) == NULL)
+        return nr_fail(NR_USAGE, "--log %s: cannot be written: %s", arguments.log, strerror(errno));
+    struct guest *guests = calloc((size_t)(argc - first), sizeof(*guests));
+    char *scratch = scratch_make();
+    int status = NR_UNEXPECTED;
+    if (guests != NULL && scratch != NULL)
+        status = boot_in(scratch, &arguments, machine, argv + first, guests, (uint32_t)(argc - first), log);
+    if (scratch != NULL)
+        scratch_remove(scratch);
+    if (log != NULL)
+        fclose(log);
+    free(scratch);
+    free(guests);
+    return status;
+}
+
+const struct command command_boot = {"boot", "build an image and run it; the guest's console on the terminal",
+                                     boot_run};

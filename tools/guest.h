@@ -1,0 +1,41 @@
+/*
+ * A guest description as nr uses it: compiled, read, and with the files it names found on the host. A module
+ * of the boot image is called "NAME:path", with the path as it stands in the description; the description
+ * itself "NAME.dtb".
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include "guest_config.h"
+
+enum { GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_MODULES_MAX };
+
+enum guest_file_kind { FILE_KERNEL, FILE_INITRD, FILE_MODULE, FILE_DISK };
+
+struct guest_file {
+    enum guest_file_kind kind;
+    const char *name;      /* as in the description */
+    const char *arguments; /* of a multiboot module, or "" */
+    char *path;            /* on the host */
+    uint64_t size;         /* bytes */
+};
+
+struct guest {
+    struct guest_config config;
+    char *dtb; /* path of the compiled description, in the scratch directory */
+    uint32_t file_count;
+    struct guest_file file[GUEST_FILES_MAX];
+};
+
+/*
+ * Reads the description at path (.dts, or .dtb by its name) and looks for its files. append, unless NULL, is
+ * added to its bootargs. Returns an nr_status after having said what is wrong.
+ */
+int guest_open(struct guest *guest, const char *path, const char *append, const char *scratch);
+
+/* The first file of that kind, or NULL. */
+const struct guest_file *guest_file_of_kind(const struct guest *guest, enum guest_file_kind kind);
+
+/* Reads a compiled description; source is its name for messages. Returns an nr_status. */
+int guest_read(struct guest_config *config, const void *dtb, const char *source);

@@ -1,0 +1,52 @@
+/*
+ * What the commands of nr share: the exit statuses (DESIGN.md, section 10), messages, and other programs run
+ * as tools.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Stable: scripts depend on them. */
+enum nr_status {
+    NR_DONE = 0,
+    NR_UNEXPECTED = 1, /* what was expected did not happen */
+    NR_USAGE = 2,      /* wrong usage or description */
+    NR_TIMEOUT = 3,
+    NR_PANIC = 4,
+    NR_MISSING_TOOL = 5
+};
+
+/* One command of nr. Each gets its own argument vector, argv[0] being "nr COMMAND", and returns a status. */
+struct command {
+    const char *name;
+    const char *summary; /* a line of `nr --help` */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_image, command_boot;
+
+/* A line on stderr, "nr: ..."; stderr carries nr's and the monitor's lines, stdout the guest's console. */
+void nr_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for an error: what went wrong and how to mend it. Returns status, to be returned at once. */
+int nr_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Lines on stderr end in CR LF while the terminal is raw. */
+void nr_set_raw_lines(bool raw);
+const char *nr_line_end(void);
+
+/* asprintf that cannot fail: out of memory ends the program with a sentence. */
+char *nr_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Runs a program that the user's machine provides and waits for it. Its output is kept back, and shown if it
+ * fails. package is named when the program is not there. Returns an nr_status: NR_DONE, NR_MISSING_TOOL, or
+ * NR_USAGE if it ran and failed (whatever it refused came from the user).
+ */
+int tool_run(const char *package, char *const argv[]);
+/* The path of a program, found as the shell would, or NULL after an error that names the package. */
+char *tool_find(const char *name, const char *package);
+
+/* A directory of this run for temporary files, removed with all in it by scratch_remove(). NULL after an
+ * error. */
+char *scratch_make(void);
+void scratch_remove(const char *directory);

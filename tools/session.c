@@ -1,0 +1,397 @@
+/*
+ * The event loop of `nr boot`. Four sources: the guest's console, the monitor's log, the emulator's control
+ * channel, and the user (keys and signals). Before the monitor has said its first word the console carries
+ * the firmware's and GRUB's text; it is held back, and shown only if the monitor never speaks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "image.h"
+#include "nr.h"
+#include "session.h"
+#include "terminal.h"
+
+enum {
+    CHUNK = 4096,
+    LINE_SIZE = 1024,
+    HELD_SIZE = 65536,
+    SETTLE_MS = 100,   /* a console that is quiet for so long may be at a prompt */
+    PANIC_MS = 2000,   /* time for the rest of a panic's lines */
+    DEBUG_EXIT_BIT = 1 /* of the emulator's status: port 0xf4 was written */
+};
+
+struct line {
+    char text[LINE_SIZE];
+    size_t length;
+};
+
+struct session {
+    const struct session_options *options;
+    struct terminal terminal;
+    pid_t emulator;
+    int console, log, control, signals;
+    bool keys; /* stdin is still open */
+    bool monitor_spoke, panicked, started, reset;
+    bool ended; /* status is final */
+    int status;
+    int64_t start_ms, deadline_ms, quiet_ms;
+    struct line log_line, control_line;
+    char typed[2 * CHUNK]; /* for the guest, not yet taken by the emulator */
+    size_t typed_count;
+    char held[HELD_SIZE];
+    size_t held_count;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void end(struct session *session, int status)
+{
+    if (session->ended)
+        return;
+    session->ended = true;
+    session->status = status;
+}
+
+static void write_all(int fd, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t written = write(fd, bytes, count);
+        if (written < 0 && errno != EINTR)
+            return;
+        if (written > 0) {
+            bytes += written;
+            count -= (size_t)written;
+        }
+    }
+}
+
+static void console_output(struct session *session, const char *bytes, size_t count)
+{
+    if (session->options->machine->monitor && !session->monitor_spoke) {
+        size_t room = HELD_SIZE - session->held_count;
+        memcpy(session->held + session->held_count, bytes, count < room ? count : room);
+        session->held_count += count < room ? count : room;
+        return;
+    }
+    write_all(STDOUT_FILENO, bytes, count);
+    if (session->options->log != NULL)
+        fwrite(bytes, 1, count, session->options->log);
+    expect_feed(session->options->expect, bytes, count);
+    session->quiet_ms = now_ms() + SETTLE_MS;
+}
+
+/* A complete line of the monitor's log. */
+static void log_output(struct session *session, const char *line)
+{
+    static const char panic[] = "nullring: panic";
+
+    session->monitor_spoke = true;
+    fprintf(stderr, "%s%s", line, nr_line_end());
+    if (session->options->log != NULL)
+        fprintf(session->options->log, "%s\n", line);
+    if (strncmp(line, panic, sizeof(panic) - 1) == 0 && !session->panicked) {
+        session->panicked = true;
+        session->deadline_ms = now_ms() + PANIC_MS;
+    }
+}
+
+/* A message of QMP: a JSON object in one line. Only three matter, and their words stand nowhere else. */
+static void control_output(struct session *session, const char *line)
+{
+    static const char capabilities[] = "{\"execute\": \"qmp_capabilities\"}\n";
+
+    if (strstr(line, "\"QMP\"") != NULL) {
+        session->started = true;
+        write_all(session->control, capabilities, sizeof(capabilities) - 1);
+    }
+    if (strstr(line, "\"event\": \"SHUTDOWN\"") != NULL && strstr(line, "\"guest-reset\"") != NULL)
+        session->reset = true;
+}
+
+static void split_lines(struct session *session, struct line *line, const char *bytes, size_t count,
+                        void (*take)(struct session *, const char *))
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] != '\n' && bytes[i] != '\r')
+            line->text[line->length++] = bytes[i];
+        if (bytes[i] == '\n' || line->length == LINE_SIZE - 1) {
+            line->text[line->length] = '\0';
+            line->length = 0;
+            take(session, line->text);
+        }
+    }
+}
+
+/* One read from a socket; at its end the socket is closed and *fd becomes -1. */
+static void read_socket(struct session *session, int *fd)
+{
+    char chunk[CHUNK];
+    ssize_t count = read(*fd, chunk, sizeof(chunk));
+
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (count <= 0) {
+        close(*fd);
+        *fd = -1;
+    } else if (fd == &session->console) {
+        console_output(session, chunk, (size_t)count);
+    } else if (fd == &session->log) {
+        split_lines(session, &session->log_line, chunk, (size_t)count, log_output);
+    } else {
+        split_lines(session, &session->control_line, chunk, (size_t)count, control_output);
+    }
+}
+
+static void read_keys(struct session *session)
+{
+    char chunk[CHUNK];
+    bool leave = false;
+    ssize_t count = read(STDIN_FILENO, chunk, (sizeof(session->typed) - session->typed_count) / 2);
+
+    if (count <= 0) {
+        session->keys = false;
+        return;
+    }
+    session->typed_count += terminal_filter(&session->terminal, chunk, (size_t)count,
+                                            session->typed + session->typed_count, &leave);
+    if (leave)
+        end(session, session->options->expect->count > 0 ? NR_UNEXPECTED : NR_DONE);
+}
+
+static void send_keys(struct session *session)
+{
+    ssize_t count = write(session->console, session->typed, session->typed_count);
+
+    if (count <= 0)
+        return;
+    session->typed_count -= (size_t)count;
+    memmove(session->typed, session->typed + count, session->typed_count);
+}
+
+/* The emulator has ended: what is left in the sockets, then the verdict. */
+static void emulator_ended(struct session *session, int wait_status)
+{
+    int *sockets[] = {&session->control, &session->log, &session->console};
+    bool monitor = session->options->machine->monitor;
+
+    session->emulator = 0;
+    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
+        while (*sockets[i] >= 0)
+            read_socket(session, sockets[i]);
+    expect_settle(session->options->expect);
+    if (session->ended)
+        return;
+
+    int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0;
+    if (expect_done(session->options->expect))
+        end(session, NR_DONE);
+    else if (session->panicked)
+        end(session, NR_PANIC);
+    else if (!session->started)
+        end(session, nr_fail(NR_UNEXPECTED, "the emulator did not start; its message is above"));
+    else if (WIFSIGNALED(wait_status))
+        end(session, nr_fail(NR_UNEXPECTED, "the emulator died of signal %d", WTERMSIG(wait_status)));
+    else if (session->reset && monitor)
+        end(session, nr_fail(NR_PANIC, "the monitor's machine was reset, without a word of the monitor"));
+    else if (code == (IMAGE_FAILED_EXIT << 1 | DEBUG_EXIT_BIT))
+        end(session,
+            nr_fail(NR_UNEXPECTED, "GRUB could not load the monitor or the guest; is the memory enough?"));
+    else if (monitor && !session->monitor_spoke)
+        end(session, nr_fail(NR_UNEXPECTED, "the machine ended before the monitor said a word"));
+    else if (session->options->expect->count > 0)
+        end(session, NR_UNEXPECTED);
+    else if ((code & DEBUG_EXIT_BIT) != 0 && code >> 1 != 0)
+        end(session, nr_fail(NR_UNEXPECTED, "the run ended with the value %d at port 0xf4", code >> 1));
+    else
+        end(session, NR_DONE);
+}
+
+static void read_signals(struct session *session)
+{
+    struct signalfd_siginfo info;
+    int wait_status;
+
+    if (read(session->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo != SIGCHLD)
+        end(session, nr_fail(NR_UNEXPECTED, "interrupted"));
+    else if (waitpid(session->emulator, &wait_status, WNOHANG) == session->emulator)
+        emulator_ended(session, wait_status);
+}
+
+/* Milliseconds until something must be done though nothing happens; -1: never. */
+static int poll_timeout(const struct session *session)
+{
+    int64_t next = session->deadline_ms;
+
+    if (session->options->expect->pending && (next == 0 || session->quiet_ms < next))
+        next = session->quiet_ms;
+    if (next == 0)
+        return -1;
+    int64_t wait = next - now_ms();
+    return wait > 0 ? (int)wait : 0;
+}
+
+static void check_time(struct session *session)
+{
+    int64_t now = now_ms();
+
+    if (session->options->expect->pending && now >= session->quiet_ms)
+        expect_settle(session->options->expect);
+    if (expect_done(session->options->expect))
+        end(session, NR_DONE);
+    if (session->deadline_ms == 0 || now < session->deadline_ms)
+        return;
+    if (session->panicked)
+        end(session, NR_PANIC);
+    else
+        end(session, nr_fail(NR_TIMEOUT, "%g s are over", session->options->timeout));
+}
+
+static void step(struct session *session)
+{
+    struct pollfd polled[] = {
+        {session->console, (short)(POLLIN | (session->typed_count > 0 ? POLLOUT : 0)), 0},
+        {session->log, POLLIN, 0},
+        {session->control, POLLIN, 0},
+        {session->signals, POLLIN, 0},
+        {session->keys && session->typed_count < sizeof(session->typed) / 2 ? STDIN_FILENO : -1, POLLIN, 0},
+    };
+
+    if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
+        if (polled[0].revents & (POLLIN | POLLHUP))
+            read_socket(session, &session->console);
+        if ((polled[0].revents & POLLOUT) && session->console >= 0)
+            send_keys(session);
+        if (polled[1].revents)
+            read_socket(session, &session->log);
+        if (polled[2].revents)
+            read_socket(session, &session->control);
+        if (polled[4].revents)
+            read_keys(session);
+        if (polled[3].revents)
+            read_signals(session);
+    }
+    check_time(session);
+}
+
+/* Ours is close-on-exec, the emulator's end is not. */
+static int make_socket(int *ours, int *theirs)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return -1;
+    fcntl(pair[0], F_SETFD, FD_CLOEXEC);
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    *ours = pair[0];
+    *theirs = pair[1];
+    return 0;
+}
+
+static void run_emulator(char *program, struct machine_command *command, const sigset_t *signals)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    /* Out of the terminal's group: Ctrl-C is nr's, which ends the emulator; and it does not outlive nr. */
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigprocmask(SIG_UNBLOCK, signals, NULL);
+    dup2(null, STDIN_FILENO);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    execv(program, command->arguments);
+    _exit(127);
+}
+
+static void session_end_emulator(struct session *session)
+{
+    if (session->emulator > 0) {
+        kill(session->emulator, SIGKILL);
+        waitpid(session->emulator, NULL, 0);
+    }
+    int *sockets[] = {&session->console, &session->log, &session->control, &session->signals};
+    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
+        if (*sockets[i] >= 0)
+            close(*sockets[i]);
+}
+
+static void say_end(const struct session *session, const struct guest *guests, uint32_t count)
+{
+    const struct expect *expect = session->options->expect;
+    char *names = nr_format("%s", guests[0].config.name);
+
+    for (uint32_t i = 1; i < count && session->options->machine->monitor; i++) {
+        char *longer = nr_format("%s, %s", names, guests[i].config.name);
+        free(names);
+        names = longer;
+    }
+    if (session->options->machine->monitor && !session->monitor_spoke && session->held_count > 0) {
+        nr_say("the monitor did not say a word; before it the console said:");
+        fwrite(session->held, 1, session->held_count, stderr);
+        fputs(nr_line_end(), stderr);
+    }
+    if (session->status != NR_DONE && expect->matched < expect->count)
+        nr_say("not seen: %s", expect->source[expect->matched]);
+    nr_say("%s on %s: %.1f s, status %d", names, session->options->machine->name,
+           (double)(now_ms() - session->start_ms) / 1000, session->status);
+    free(names);
+}
+
+int session_run(const struct session_options *options, const struct machine_options *machine_options,
+                const char *image, const struct guest *guests, uint32_t count)
+{
+    static struct session session;
+    struct machine_sockets theirs = {-1, -1, -1};
+    struct machine_command command = {0};
+    sigset_t signals;
+
+    session = (struct session){.options = options, .keys = true, .start_ms = now_ms()};
+    session.console = session.log = session.control = -1;
+    sigemptyset(&signals);
+    for (const int *number = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0}; *number != 0; number++)
+        sigaddset(&signals, *number);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    session.signals = signalfd(-1, &signals, SFD_CLOEXEC);
+    if (session.signals < 0 || make_socket(&session.console, &theirs.console) != 0 ||
+        make_socket(&session.log, &theirs.log) != 0 || make_socket(&session.control, &theirs.control) != 0)
+        return nr_fail(NR_UNEXPECTED, "no sockets for the emulator: %s", strerror(errno));
+
+    options->machine->describe(&command, image, guests, count, machine_options, &theirs);
+    char *program = tool_find(command.arguments[0], options->machine->package);
+    if (program == NULL)
+        return NR_MISSING_TOOL;
+    if (options->timeout > 0)
+        session.deadline_ms = session.start_ms + (int64_t)(options->timeout * 1000);
+    terminal_make_raw(&session.terminal);
+    session.emulator = fork();
+    if (session.emulator == 0)
+        run_emulator(program, &command, &signals);
+    close(theirs.console);
+    close(theirs.log);
+    close(theirs.control);
+    if (session.emulator < 0)
+        end(&session, nr_fail(NR_UNEXPECTED, "%s cannot be started: %s", program, strerror(errno)));
+    while (!session.ended)
+        step(&session);
+    session_end_emulator(&session);
+    terminal_restore(&session.terminal);
+    say_end(&session, guests, count);
+    machine_free(&command);
+    free(program);
+    return session.status;
+}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# The first process of the example guests: busybox, a few modules, and this script as /init.
+#
+# Words of the kernel command line:
+#   mode=report   say what this machine is, then power off
+#   mode=disk     write 64 MiB to the first disk, read them back, compare their checksums, then power off
+#   mode=shell    a shell on the serial console (without a mode); leaving it powers off
+#   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
+#   root=/dev/vda mount that disk and go on with its own init
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/ TERM=linux
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+echo 4 >/proc/sys/kernel/printk
+
+mode=shell nonce= root=
+for word in $(cat /proc/cmdline); do
+    case $word in
+    mode=*) mode=${word#mode=} ;;
+    nonce=*) nonce=${word#nonce=} ;;
+    root=/dev/*) root=${word#root=} ;;
+    esac
+done
+
+load_modules() {
+    for module in "$@"; do
+        insmod "/modules/$module.ko" || echo "init: cannot load $module"
+    done
+}
+
+# virtio_pci finds its device at once, but the disk's node comes a moment later.
+wait_for() {
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ -e "$1" ] && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+has_virtio() {
+    grep -q '^0x1af4$' /sys/bus/pci/devices/*/vendor 2>/dev/null
+}
+
+report() {
+    uname -a
+    head -n 8 /proc/cpuinfo
+    echo "processors: $(grep -c '^processor' /proc/cpuinfo)"
+    grep MemTotal /proc/meminfo
+    echo "clock: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+    for disk in /sys/block/vd*; do
+        [ -e "$disk" ] && echo "disk: ${disk##*/} $(cat "$disk/size") sectors"
+    done
+}
+
+disk_check() {
+    dd if=/dev/urandom of=/pattern bs=1M count=64 2>/dev/null
+    written=$(md5sum </pattern)
+    dd if=/pattern of=/dev/vda bs=1M conv=notrunc,fsync 2>&1 | grep -i error
+    rm /pattern
+    echo 3 >/proc/sys/vm/drop_caches
+    read_back=$(dd if=/dev/vda bs=1M count=64 2>/dev/null | md5sum)
+    echo "disk check: written $written read $read_back"
+    [ "$written" = "$read_back" ] && echo "DISK GOOD" || echo "DISK BAD"
+}
+
+if has_virtio; then
+    load_modules virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk
+    wait_for /dev/vda
+fi
+[ -n "$nonce" ] && echo "MARKER $((nonce * 7 + 3))"
+
+if [ -n "$root" ]; then
+    load_modules crc32c_generic crc16 mbcache jbd2 ext4
+    mkdir -p /root
+    if mount -t ext4 "$root" /root; then
+        mount --move /proc /root/proc
+        mount --move /sys /root/sys
+        mount --move /dev /root/dev
+        exec switch_root /root /sbin/init
+    fi
+    echo "init: cannot mount $root; here is a shell"
+    mode=shell
+fi
+
+case $mode in
+report) report ;;
+disk) disk_check ;;
+*)
+    export PS1='guest:\w# '
+    setsid cttyhack sh
+    ;;
+esac
+poweroff -f

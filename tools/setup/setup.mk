@@ -1,0 +1,54 @@
+# What a fresh machine lacks: packages, installed before anything else is looked at, and guests, fetched when an example
+# wants them. Packages come from Debian's mirrors into $(CACHE); build/guests is what the descriptions in examples/ name.
+
+SETUP := tools/setup
+SETUP_GOALS := $(or $(MAKECMDGOALS),all)
+SETUP_SET := $(if $(filter all,$(SETUP_GOALS)),build) \
+  $(if $(filter run guests build/guests/%,$(SETUP_GOALS)),run) \
+  $(if $(filter-out all run guests build/guests/% help clean,$(SETUP_GOALS)),test)
+# At parse time, because the rules below and elsewhere need the tools to be parsed; not under `make -n`.
+ifneq ($(strip $(SETUP_SET)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+ifneq ($(shell $(SETUP)/packages.sh $(lastword $(SETUP_SET)) >&2 || echo failed),)
+$(error packages are missing; what to do is said above)
+endif
+endif
+endif
+
+GUESTS := $(B)/guests
+FLAVOURS := 686 686-pae amd64
+FETCHED := $(CACHE)/guests
+.PHONY: setup guests
+##  make setup      install what is missing on this machine and fetch the guests (other goals do it by themselves)
+setup: guests
+
+##  make guests     everything that the descriptions in examples/ name, in build/guests
+guests: $(foreach f,$(FLAVOURS),$(GUESTS)/$(f)/vmlinuz $(GUESTS)/$(f)/initrd.gz) $(GUESTS)/installer/vmlinuz \
+  $(GUESTS)/installer/initrd.gz $(GUESTS)/disk/root.img
+
+$(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
+	$(SETUP)/guests.sh $(CACHE) kernels
+$(FETCHED)/busybox-i386 $(FETCHED)/busybox-amd64 &:
+	$(SETUP)/guests.sh $(CACHE) busybox
+$(FETCHED)/installer/vmlinuz $(FETCHED)/installer/initrd.gz &:
+	$(SETUP)/guests.sh $(CACHE) installer
+$(FETCHED)/disk/root.img: $(SETUP)/disk.sh
+	$(SETUP)/disk.sh $(CACHE)
+
+# Links, so that a description names the same path wherever the cache lies and the files are the packages' own.
+$(GUESTS)/%/vmlinuz: $(FETCHED)/%/vmlinuz
+	@mkdir -p $(@D)
+	ln -sfn $(abspath $<) $@
+$(GUESTS)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
+	@mkdir -p $(@D)
+	ln -sfn $(abspath $<) $@
+$(GUESTS)/disk/root.img: $(FETCHED)/disk/root.img
+	@mkdir -p $(@D)
+	ln -sfn $(abspath $<) $@
+
+$(GUESTS)/686/initrd.gz $(GUESTS)/686-pae/initrd.gz: BUSYBOX := busybox-i386
+$(GUESTS)/amd64/initrd.gz: BUSYBOX := busybox-amd64
+$(FLAVOURS:%=$(GUESTS)/%/initrd.gz): $(GUESTS)/%/initrd.gz: $(FETCHED)/%/vmlinuz $(FETCHED)/busybox-i386 \
+  $(FETCHED)/busybox-amd64 $(SETUP)/init.sh $(SETUP)/initrd.sh
+	@mkdir -p $(@D)
+	$(SETUP)/initrd.sh $@ $(FETCHED)/$(BUSYBOX) $(FETCHED)/$*/modules $(SETUP)/init.sh
