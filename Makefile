@@ -23,15 +23,15 @@ HOSTED := -std=c17 $(WARN) -g -O2 -MMD -MP -D_GNU_SOURCE
 # What each directory may include.
 INC_core := -Iinclude -Ilib -Icore -Imm
 INC_mm := $(INC_core)
-INC_svm := $(INC_core) -Isvm
+INC_svm := $(INC_core) -Isvm -Ichecks
 INC_vmx := $(INC_core) -Ivmx
-INC_checks := $(INC_core)
+INC_checks := $(INC_core) -Ichecks
 INC_lib := -Iinclude -Ilib
 INC_loaders := -Iinclude -Ilib -Iloaders
 INC_devices := -Iinclude -Ilib -Iloaders -Idevices -I$(B)/gen
 INC_service := -Iinclude -Ilib -Iservice
 INC_tools := -Iinclude -Ilib -Itools
-INC_tests := -Iinclude -Ilib -Icore -Imm -Isvm -Idevices -Iloaders -Iservice -Itools -Itests/unit -I$(B)/gen
+INC_tests := -Iinclude -Ilib -Icore -Imm -Isvm -Ichecks -Idevices -Iloaders -Iservice -Itools -Itests/unit -I$(B)/gen
 
 # The part of lib/ that ring 0 links; it counts against ring 0's budget.
 LIB_RING0 := lib/string.c lib/format.c lib/walk.c lib/insn.c
@@ -40,7 +40,7 @@ LIB_FDT := $(wildcard lib/description*.c)
 
 include $(sort $(wildcard tools/setup/*.mk))
 
-RING0_C := $(wildcard core/*.c mm/*.c svm/*.c vmx/*.c) $(LIB_RING0)
+RING0_C := $(wildcard core/*.c mm/*.c svm/*.c vmx/*.c checks/*.c) $(LIB_RING0)
 RING0_ASM := $(wildcard core/*.asm mm/*.asm svm/*.asm vmx/*.asm)
 DEVMODEL_C := $(wildcard devices/*.c loaders/*.c) $(filter-out $(LIB_FDT),$(wildcard lib/*.c))
 SERVICE_C := $(wildcard service/*.c) $(wildcard lib/*.c)
