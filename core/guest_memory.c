@@ -11,6 +11,13 @@
 #include "process.h"
 #include "string.h"
 #include "vm.h"
+#include "walk.h"
+
+#define CR0_PG   (1ull << 31)
+#define EFER_LMA (1ull << 10)
+
+/* The processor has walked the tables for the same bytes before, with its own reserved bits and rights. */
+enum { PHYSICAL_WIDTH_ANY = 52, PAGE_BYTES = 4096 };
 
 /* Whether gpa .. gpa + size lies in one piece of the guest's RAM (include/layout.h). */
 static bool is_ram(uint64_t gpa, size_t size)
@@ -50,4 +57,58 @@ int guest_test_and_set_bit(uint64_t gpa, unsigned bit)
 int guest_test_and_clear_bit(uint64_t gpa, unsigned bit)
 {
     return is_ram(gpa, 1) ? user_clear_bit(USER_GUEST_RAM + gpa, bit) : NR_EFAULT;
+}
+
+static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *entry)
+{
+    (void)context;
+    return guest_read(entry, gpa, size) == NR_OK;
+}
+
+/* Guest-physical address of a page of code. Only the one that `remember` is asked for stays in the cache. */
+static bool code_page(struct vcpu *vcpu, uint64_t linear, bool remember, uint64_t *gpa)
+{
+    const struct vcpu_control *control = &vcpu->state.control;
+    struct insn_cache *cache = &vcpu->insn_cache;
+    if (cache->valid && cache->page == linear && cache->cr3 == control->cr3 && (control->cr0 & CR0_PG)) {
+        *gpa = cache->gpa;
+        return true;
+    }
+    const struct walk_memory memory = {.read = read_entry};
+    const struct walk_registers registers = {
+        .cr0 = control->cr0,
+        .cr3 = control->cr3,
+        .cr4 = control->cr4,
+        .efer = vcpu->state.msrs.efer,
+        .override_smap = true,
+        .physical_width = PHYSICAL_WIDTH_ANY,
+    };
+    struct walk_result result;
+    if (!walk_translate(&memory, &registers, linear, 0, &result)) {
+        return false;
+    }
+    *gpa = result.gpa;
+    if (remember) {
+        *cache = (struct insn_cache){.cr3 = control->cr3, .page = linear, .gpa = result.gpa, .valid = true};
+    }
+    return true;
+}
+
+size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
+{
+    const struct segment *cs = &vcpu->state.segment[SEG_CS];
+    bool long_mode = (vcpu->state.msrs.efer & EFER_LMA) && (cs->attributes & SEG_L);
+    size_t done = 0;
+    while (done < length) { /* at most two pages */
+        uint64_t linear = vcpu->state.gpr.rip + done;
+        linear = long_mode ? linear : (uint32_t)(cs->base + linear);
+        uint64_t offset = linear % PAGE_BYTES, gpa;
+        size_t part = length - done < PAGE_BYTES - offset ? length - done : PAGE_BYTES - offset;
+        if (!code_page(vcpu, linear - offset, done == 0, &gpa) ||
+            guest_read(bytes + done, gpa + offset, part) != NR_OK) {
+            break;
+        }
+        done += part;
+    }
+    return done;
 }
