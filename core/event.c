@@ -31,7 +31,7 @@ bool event_prepare(struct vcpu *vcpu)
 {
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     bool extint = extint_requested(vcpu);
-    bool requested = lapic_requested(vcpu);
+    bool requested = lapic_requested(&vcpu->lapic);
     uint32_t windows = WINDOW_NONE;
 
     if (interrupts->nmi_pending) {

@@ -173,11 +173,6 @@ int lapic_pending_vector(struct vcpu *vcpu)
     return vector;
 }
 
-bool lapic_requested(const struct vcpu *vcpu)
-{
-    return highest(vcpu->lapic.irr) >= 0;
-}
-
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;

@@ -55,8 +55,11 @@ void lapic_intr_level(struct vm *vm, bool level);
 
 /* Highest vector that the vCPU may take now by priority (IRR above PPR), or LAPIC_NO_VECTOR. */
 int lapic_pending_vector(struct vcpu *vcpu);
-/* Whether anything is in IRR; cheaper than lapic_pending_vector. */
-bool lapic_requested(const struct vcpu *vcpu);
+/* Whether anything is in IRR. Asked before each entry. */
+static inline bool lapic_requested(const struct lapic *lapic)
+{
+    return (lapic->irr[0] | lapic->irr[1] | lapic->irr[2] | lapic->irr[3]) != 0;
+}
 /* Whether TPR alone holds the highest vector in IRR back. */
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
 /* Whether LINT0 (or a disabled APIC) lets the 8259's INTR through to this vCPU. */

@@ -37,7 +37,7 @@ bool lapic_write_pv_eoi(struct vcpu *vcpu, uint64_t value)
 void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector)
 {
     struct lapic *lapic = &vcpu->lapic;
-    if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_requested(vcpu) ||
+    if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_requested(lapic) ||
         (lapic->isr[0] | lapic->isr[1] | lapic->isr[2] | lapic->isr[3]) != 0 ||
         (lapic->tmr[vector / 64] >> (vector % 64) & 1)) {
         return;

@@ -46,7 +46,7 @@ static void test_init_keeps_id_and_base(void **state)
     assert_int_equal(ap->lapic.base_msr, 0xfed00800);
     assert_int_equal(lapic_read(ap, LAPIC_TPR), 0);
     assert_int_equal(ap->state.control.cr8, 0);
-    assert_false(lapic_requested(ap));
+    assert_false(lapic_requested(&ap->lapic));
 }
 
 static void test_register_bits(void **state)
@@ -123,7 +123,7 @@ static void test_error_interrupt(void **state)
     lapic_write(bsp, LAPIC_ESR, 0);
     lapic_write(bsp, LAPIC_LVT_ERROR, 5);
     lapic_read(bsp, 0x3f0);
-    assert_false(lapic_requested(bsp));
+    assert_false(lapic_requested(&bsp->lapic));
 }
 
 static void test_illegal_vector_received(void **state)
@@ -264,7 +264,7 @@ static void test_hardware_disable(void **state)
     assert_true(lapic_write_base(bsp, 0xfee00800));
     assert_int_equal(lapic_read(bsp, LAPIC_SVR), 0xff); /* as after RESET */
     assert_int_equal(lapic_read(bsp, LAPIC_ID), 7u << 24);
-    assert_false(lapic_requested(bsp));
+    assert_false(lapic_requested(&bsp->lapic));
 }
 
 static void test_extint_through_lint0(void **state)
