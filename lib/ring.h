@@ -1,7 +1,7 @@
 /*
- * A byte ring in memory shared by one producer and one consumer that do not trust each other (channel.h). Indices
- * run freely and are reduced modulo the size at each use; a wrong index from the other side garbles the text and
- * nothing else. Sizes are powers of two.
+ * A byte ring in memory shared by one producer and one consumer that do not trust each other (channel.h).
+ * Indices run freely and are reduced modulo the size at each use; a wrong index from the other side garbles
+ * the text and nothing else. Sizes are powers of two.
  */
 #pragma once
 

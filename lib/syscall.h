@@ -1,6 +1,6 @@
 /*
- * System calls as functions of a ring-3 program; what each does is said in syscalls.h. The result is >= 0, or an
- * enum nr_error.
+ * System calls as functions of a ring-3 program; what each does is said in syscalls.h. The result is >= 0, or
+ * an enum nr_error.
  */
 #pragma once
 

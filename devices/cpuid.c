@@ -1,0 +1,213 @@
+/*
+ * CPUID policy: the table that ring 0 looks up for a guest. The processor shows itself as what it is, less
+ * what is not virtualised. Everything is an allow-list: a feature that nobody has thought of is not there.
+ *
+ * Documents: SDM Vol. 2A, CPUID; AMD APM Vol. 3, appendix E; Linux, Documentation/virt/kvm/x86/cpuid.rst.
+ * Missing: XSAVE and with it AVX (QEMU's TCG does not intercept XSETBV, so XCR0 cannot be kept apart there),
+ * x2APIC, TSC deadline, MONITOR, PCID, performance counters, SVM and VMX, mitigations that need an MSR. Ring
+ * 0 puts in what changes while a guest runs: the APIC ID in leaf 1 and the bits that follow CR4.
+ */
+#include "cpuid.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LEAF_MAX_EXTENDED 0x80000000u
+#define LEAF_EXTENDED     0x80000001u
+#define LEAF_BRAND        0x80000002u
+#define LEAF_CACHES_L1    0x80000005u
+#define LEAF_CACHES_L2    0x80000006u
+#define LEAF_POWER        0x80000007u
+#define LEAF_SIZES        0x80000008u
+#define LEAF_HYPERVISOR   0x40000000u
+enum { LEAF_VENDOR = 0, LEAF_FEATURES = 1, LEAF_DESCRIPTORS = 2, LEAF_CACHES = 4, LEAF_STRUCTURED = 7 };
+
+#define BIT(n) (1u << (n))
+
+enum {
+    FEATURES_ECX = BIT(0)    /* SSE3 */
+                   | BIT(1)  /* PCLMULQDQ */
+                   | BIT(9)  /* SSSE3 */
+                   | BIT(13) /* CMPXCHG16B */
+                   | BIT(19) /* SSE4.1 */
+                   | BIT(20) /* SSE4.2 */
+                   | BIT(22) /* MOVBE */
+                   | BIT(23) /* POPCNT */
+                   | BIT(25) /* AES */
+                   | BIT(30) /* RDRAND */,
+    FEATURES_EDX = BIT(0)    /* FPU */
+                   | BIT(1)  /* VME */
+                   | BIT(2)  /* DE */
+                   | BIT(3)  /* PSE */
+                   | BIT(4)  /* TSC */
+                   | BIT(5)  /* MSR */
+                   | BIT(6)  /* PAE */
+                   | BIT(7)  /* MCE */
+                   | BIT(8)  /* CMPXCHG8B */
+                   | BIT(9)  /* APIC */
+                   | BIT(11) /* SEP */
+                   | BIT(12) /* MTRR */
+                   | BIT(13) /* PGE */
+                   | BIT(14) /* MCA */
+                   | BIT(15) /* CMOV */
+                   | BIT(16) /* PAT */
+                   | BIT(17) /* PSE-36 */
+                   | BIT(19) /* CLFLUSH */
+                   | BIT(23) /* MMX */
+                   | BIT(24) /* FXSR */
+                   | BIT(25) /* SSE */
+                   | BIT(26) /* SSE2 */,
+    FEATURE_HTT = BIT(28),
+    STRUCTURED_EBX = BIT(0)    /* FSGSBASE */
+                     | BIT(3)  /* BMI1 */
+                     | BIT(7)  /* SMEP */
+                     | BIT(8)  /* BMI2 */
+                     | BIT(9)  /* ERMS */
+                     | BIT(18) /* RDSEED */
+                     | BIT(19) /* ADX */
+                     | BIT(20) /* SMAP */
+                     | BIT(23) /* CLFLUSHOPT */
+                     | BIT(24) /* CLWB */
+                     | BIT(29) /* SHA */,
+    EXTENDED_ECX = BIT(0)   /* LAHF in 64-bit mode */
+                   | BIT(5) /* LZCNT */
+                   | BIT(6) /* SSE4A */
+                   | BIT(7) /* misaligned SSE */
+                   | BIT(8) /* PREFETCHW */,
+    EXTENDED_CMP_LEGACY = BIT(1),
+    /* On AMD the low half repeats leaf 1. */
+    EXTENDED_EDX_REPEATED = 0x0183f3ff,
+    EXTENDED_EDX = BIT(11)   /* SYSCALL */
+                   | BIT(20) /* NX */
+                   | BIT(22) /* MMX extensions */
+                   | BIT(26) /* 1 GiB pages */
+                   | BIT(27) /* RDTSCP */
+                   | BIT(29) /* long mode */
+                   | BIT(30) /* 3DNow! extensions */,
+    POWER_INVARIANT_TSC = BIT(8),
+};
+static const uint32_t feature_hypervisor = BIT(31), extended_3dnow = BIT(31);
+
+/* KVM_CPUID_FEATURES. */
+enum {
+    KVM_CLOCKSOURCE = BIT(0),
+    KVM_NOP_IO_DELAY = BIT(1),
+    KVM_CLOCKSOURCE2 = BIT(3),
+    KVM_PV_EOI = BIT(6),
+    KVM_CLOCKSOURCE_STABLE = BIT(24),
+};
+
+enum { EBX_APIC_ID_SHIFT = 24, EBX_COUNT_SHIFT = 16, SIZES_THREADS_MASK = 0xff, CACHES_CORES_SHIFT = 26 };
+
+struct cpuid_builder {
+    struct cpuid_entry *table;
+    uint32_t count;
+    cpuid_host_function *host;
+    const struct guest_config *config;
+};
+
+void cpuid_host(uint32_t leaf, uint32_t subleaf, struct cpuid_entry *e)
+{
+    __asm__ volatile("cpuid"
+                     : "=a"(e->eax), "=b"(e->ebx), "=c"(e->ecx), "=d"(e->edx)
+                     : "a"(leaf), "c"(subleaf));
+}
+
+/* A new entry with the host's values, to be cut down by the caller. A full table overwrites its last entry,
+ * which cannot happen with the leaves below. */
+static struct cpuid_entry *cpuid_add(struct cpuid_builder *b, uint32_t leaf, uint32_t subleaf)
+{
+    if (b->count == CPUID_ENTRIES_MAX)
+        b->count--;
+    struct cpuid_entry *entry = &b->table[b->count++];
+    b->host(leaf, subleaf == CPUID_ANY ? 0 : subleaf, entry);
+    entry->leaf = leaf;
+    entry->subleaf = subleaf;
+    return entry;
+}
+
+static uint32_t host_maximum(struct cpuid_builder *b, uint32_t base)
+{
+    struct cpuid_entry e;
+    b->host(base, 0, &e);
+    return e.eax;
+}
+
+static void cpuid_add_basic(struct cpuid_builder *b)
+{
+    uint32_t cpus = b->config->cpu_count, maximum = host_maximum(b, LEAF_VENDOR);
+    struct cpuid_entry *e = cpuid_add(b, LEAF_VENDOR, CPUID_ANY);
+    e->eax = maximum < LEAF_STRUCTURED ? maximum : LEAF_STRUCTURED;
+
+    e = cpuid_add(b, LEAF_FEATURES, CPUID_ANY);
+    e->ebx = (e->ebx & 0xffff) | cpus << EBX_COUNT_SHIFT;
+    e->ecx = (e->ecx & FEATURES_ECX) | (b->config->hypervisor_hidden ? 0 : feature_hypervisor);
+    e->edx = (e->edx & FEATURES_EDX) | (cpus > 1 ? FEATURE_HTT : 0u);
+
+    if (maximum >= LEAF_DESCRIPTORS)
+        cpuid_add(b, LEAF_DESCRIPTORS, CPUID_ANY);
+    for (uint32_t i = 0; maximum >= LEAF_CACHES && i < 4; i++) {
+        e = cpuid_add(b, LEAF_CACHES, i);
+        /* Cores in the package; nothing but the processor itself shares a cache. */
+        if (e->eax & 0x1f)
+            e->eax = (e->eax & 0x3fff) | (cpus - 1) << CACHES_CORES_SHIFT;
+    }
+    if (maximum >= LEAF_STRUCTURED) {
+        e = cpuid_add(b, LEAF_STRUCTURED, 0);
+        e->eax = 0;
+        e->ebx &= STRUCTURED_EBX;
+        e->ecx = 0;
+        e->edx = 0;
+    }
+}
+
+static void cpuid_add_extended(struct cpuid_builder *b)
+{
+    uint32_t cpus = b->config->cpu_count, maximum = host_maximum(b, LEAF_MAX_EXTENDED);
+    struct cpuid_entry *e = cpuid_add(b, LEAF_MAX_EXTENDED, CPUID_ANY);
+    e->eax = maximum < LEAF_SIZES ? maximum : LEAF_SIZES;
+
+    e = cpuid_add(b, LEAF_EXTENDED, CPUID_ANY);
+    bool cmp_legacy = e->ecx & EXTENDED_CMP_LEGACY || cpus > 1;
+    e->ecx = (e->ecx & EXTENDED_ECX) | (cmp_legacy && cpus > 1 ? EXTENDED_CMP_LEGACY : 0u);
+    e->edx &= EXTENDED_EDX | EXTENDED_EDX_REPEATED | extended_3dnow;
+
+    for (uint32_t i = 0; i < 3; i++)
+        cpuid_add(b, LEAF_BRAND + i, CPUID_ANY);
+    cpuid_add(b, LEAF_CACHES_L1, CPUID_ANY);
+    cpuid_add(b, LEAF_CACHES_L2, CPUID_ANY);
+    if (maximum >= LEAF_POWER) {
+        e = cpuid_add(b, LEAF_POWER, CPUID_ANY);
+        e->eax = e->ebx = e->ecx = 0;
+        e->edx &= POWER_INVARIANT_TSC;
+    }
+    if (maximum >= LEAF_SIZES) {
+        e = cpuid_add(b, LEAF_SIZES, CPUID_ANY);
+        e->eax &= 0xffff;
+        e->ebx = 0;
+        e->ecx = (cpus - 1) & SIZES_THREADS_MASK;
+        e->edx = 0;
+    }
+}
+
+static void cpuid_add_kvm(struct cpuid_builder *b)
+{
+    struct cpuid_entry *e = cpuid_add(b, LEAF_HYPERVISOR, CPUID_ANY);
+    e->eax = LEAF_HYPERVISOR + 1;
+    e->ebx = 0x4b4d564b; /* "KVMKVMKVM\0\0\0" */
+    e->ecx = 0x564b4d56;
+    e->edx = 0x0000004d;
+    e = cpuid_add(b, LEAF_HYPERVISOR + 1, CPUID_ANY);
+    e->eax = KVM_CLOCKSOURCE | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE2 | KVM_PV_EOI | KVM_CLOCKSOURCE_STABLE;
+    e->ebx = e->ecx = e->edx = 0;
+}
+
+uint32_t cpuid_build(struct cpuid_entry table[CPUID_ENTRIES_MAX], const struct guest_config *config,
+                     cpuid_host_function *host)
+{
+    struct cpuid_builder b = {.table = table, .host = host, .config = config};
+    cpuid_add_basic(&b);
+    cpuid_add_extended(&b);
+    if (config->paravirt == PARAVIRT_KVM && !config->hypervisor_hidden)
+        cpuid_add_kvm(&b);
+    return b.count;
+}

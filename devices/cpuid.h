@@ -1,0 +1,14 @@
+/* CPUID policy: see cpuid.c. */
+#pragma once
+
+#include <stdint.h>
+#include "guest_config.h"
+#include "syscalls.h"
+
+/* The processor's own answer. */
+typedef void cpuid_host_function(uint32_t leaf, uint32_t subleaf, struct cpuid_entry *entry);
+void cpuid_host(uint32_t leaf, uint32_t subleaf, struct cpuid_entry *entry);
+
+/* Fills the table of what CPUID tells a guest; returns the number of entries. */
+uint32_t cpuid_build(struct cpuid_entry table[CPUID_ENTRIES_MAX], const struct guest_config *config,
+                     cpuid_host_function *host);

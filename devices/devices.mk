@@ -1,0 +1,19 @@
+# The ring-3 programs: linked at USER_PROGRAM_BASE, embedded in the monitor without names and debug information. The test
+# build of the device model has misbehave.c in place of behave.c.
+
+USER_LINK := ld -nostdlib -z max-page-size=4096 -z noexecstack --gc-sections -T lib/user.ld
+MISBEHAVE_O := $(B)/ring3/devices/misbehave.o
+BEHAVE_O := $(B)/ring3/devices/behave.o
+
+$(B)/device-model.debug: $(filter-out $(MISBEHAVE_O),$(DEVMODEL_O)) lib/user.ld
+	$(USER_LINK) $(filter %.o,$^) -o $@
+$(B)/device-model-test.debug: $(filter-out $(BEHAVE_O),$(DEVMODEL_O)) lib/user.ld
+	$(USER_LINK) $(filter %.o,$^) -o $@
+$(B)/service.debug: $(SERVICE_O) lib/user.ld
+	$(USER_LINK) $(filter %.o,$^) $(shell $(CC) -print-file-name=libfdt.a) -o $@
+
+$(B)/device-model.elf $(B)/device-model-test.elf $(B)/service.elf: %.elf: %.debug
+	objcopy --strip-all $< $@
+
+.PHONY: device-model
+device-model: $(B)/device-model.elf $(B)/device-model-test.elf

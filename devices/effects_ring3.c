@@ -1,0 +1,168 @@
+/*
+ * effects.h in the device model: system calls, the shared pages, and the other blocks of struct pc.
+ *
+ * The file keeps nothing from one upcall to the next: what is static here is valid within one.
+ */
+#include "effects.h"
+#include "board.h"
+#include "guest_time.h"
+#include "ring.h"
+#include "ring3.h"
+#include "syscall.h"
+
+static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
+static bool output_began;  /* the console's ring was empty before this upcall's first byte */
+
+static struct channel *channel(void)
+{
+    return (struct channel *)USER_CHANNEL;
+}
+
+static uint64_t read_tsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+uint64_t effect_now_ticks(void)
+{
+    if (!now_ticks)
+        now_ticks = read_tsc() + ring3_info()->clock_offset;
+    return now_ticks;
+}
+
+uint64_t effect_now(void)
+{
+    return guest_time_ns(ring3_info(), effect_now_ticks());
+}
+
+uint64_t effect_epoch(void)
+{
+    return ring3_info()->boot_epoch;
+}
+
+void effects_begin(void)
+{
+    now_ticks = 0;
+    output_began = false;
+}
+
+void effects_end(void)
+{
+    struct pc *pc = ring3_pc();
+    uint64_t deadline = pc->bus.next_deadline;
+    uint64_t ticks = deadline == DEADLINE_NONE ? 0 : guest_time_ticks(ring3_info(), deadline);
+    if (ticks != pc->timer) {
+        pc->timer = ticks;
+        sys_timer_set(ticks);
+    }
+    if (output_began)
+        sys_notify(ring3_info()->guest_index);
+}
+
+void effect_irq(unsigned irq, enum irq_source source, bool level)
+{
+    struct pc *pc = ring3_pc();
+    board_set_irq(&pc->board, &pc->pic, &pc->ioapic, irq, source, level);
+}
+
+bool effect_irq_waiting(unsigned irq)
+{
+    return pic_waiting(&ring3_pc()->pic, irq);
+}
+
+void effect_gsi(unsigned gsi, bool level)
+{
+    if (gsi >= PIC_LINES)
+        ioapic_set_line(&ring3_pc()->ioapic, gsi, level);
+}
+
+void effect_msi(uint64_t address, uint32_t data)
+{
+    sys_lapic_message(address, data);
+}
+
+void effect_intr(bool level)
+{
+    sys_intr_level(level);
+}
+
+void effect_nmi(void)
+{
+    sys_nmi();
+}
+
+void *effect_ram(uint64_t gpa, uint64_t length)
+{
+    uint64_t low = ring3_low_size();
+    uint8_t *ram = (uint8_t *)USER_GUEST_RAM;
+    if (gpa < GUEST_HIGH_RAM) {
+        bool below_hole = gpa < GUEST_VGA_HOLE && length <= GUEST_VGA_HOLE - gpa;
+        bool above_hole = gpa >= GUEST_VGA_HOLE_END;
+        if ((!below_hole && !above_hole) || gpa > low || length > low - gpa)
+            return NULL;
+        return ram + gpa;
+    }
+    uint64_t offset = gpa - GUEST_HIGH_RAM, high = ring3_high_size();
+    return offset > high || length > high - offset ? NULL : ram + gpa;
+}
+
+bool effect_console_put(uint8_t byte)
+{
+    struct channel *c = channel();
+    if (c->output_head == c->output_tail)
+        output_began = true;
+    return ring_put(c->output, CHANNEL_OUTPUT, &c->output_head, &c->output_tail, byte);
+}
+
+int effect_console_get(void)
+{
+    struct channel *c = channel();
+    return ring_get(c->input, CHANNEL_INPUT, &c->input_head, &c->input_tail);
+}
+
+void effect_guest_end(enum guest_end end)
+{
+    sys_guest_end(end);
+}
+
+void effect_exit_value(uint32_t value)
+{
+    channel()->exit_value = value + 1;
+}
+
+void effect_need(enum need_kind kind, uint64_t address)
+{
+    struct channel *c = channel();
+    uint32_t count = c->need_count < CHANNEL_NEEDS ? c->need_count : CHANNEL_NEEDS;
+    if (kind == NEED_MEMORY_READ || kind == NEED_MEMORY_WRITE)
+        address &= ~0xfffull;
+    for (uint32_t i = 0; i < count; i++) {
+        if (c->need[i].address == address && c->need[i].kind == kind) {
+            c->need[i].count++;
+            return;
+        }
+    }
+    if (count == CHANNEL_NEEDS) {
+        c->needs_lost++;
+        return;
+    }
+    c->need[count] = (struct need){.address = address, .kind = kind, .count = 1};
+    c->need_count = count + 1;
+}
+
+void effect_region(const void *state, unsigned region, uint64_t base, uint32_t length)
+{
+    bus_map(&ring3_pc()->bus, state, region, base, length);
+}
+
+void effect_config_io(uint16_t devfn, struct io *io)
+{
+    bus_config_io(&ring3_pc()->bus, devfn, io);
+}
+
+const struct guest_config *effect_guest_config(void)
+{
+    return ring3_config();
+}

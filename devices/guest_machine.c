@@ -1,0 +1,82 @@
+/*
+ * What the instruction emulator finds around the processor: RAM, the local APIC's page, and the bus.
+ */
+#include "guest_machine.h"
+#include "effects.h"
+#include "ring3.h"
+#include "syscall.h"
+
+enum { LAPIC_PAGE = 0x1000, LAPIC_REGISTER_BYTES = 4 };
+
+static void *machine_ram(void *context, uint64_t gpa, bool write)
+{
+    (void)context;
+    (void)write; /* a guest has no read-only memory */
+    uint64_t page = gpa & ~0xfffull;
+    uint8_t *ram = effect_ram(page, 0x1000);
+    return ram ? ram + (gpa - page) : NULL;
+}
+
+static bool is_lapic(uint64_t gpa)
+{
+    return gpa - GUEST_LAPIC_BASE < LAPIC_PAGE;
+}
+
+/* Registers are 32 bits wide at multiples of 16 bytes; what an access means that is not so is not defined
+ * (SDM Vol. 3A, 11.4.1). */
+static uint64_t lapic_page_read(uint64_t gpa, unsigned size)
+{
+    unsigned skip = gpa % LAPIC_REGISTER_BYTES;
+    uint64_t value = (uint32_t)sys_lapic_access((uint32_t)(gpa - GUEST_LAPIC_BASE - skip), 0, 0);
+    return value >> 8 * skip & (size == 8 ? UINT64_MAX : (1ull << 8 * size) - 1);
+}
+
+static void lapic_page_write(uint64_t gpa, uint64_t value)
+{
+    if (gpa % LAPIC_REGISTER_BYTES == 0)
+        sys_lapic_access((uint32_t)(gpa - GUEST_LAPIC_BASE), 1, (uint32_t)value);
+}
+
+static uint64_t machine_read(void *context, uint64_t gpa, unsigned size)
+{
+    struct pc *pc = context;
+    return is_lapic(gpa) ? lapic_page_read(gpa, size) : bus_read(&pc->bus, IO_MEMORY, gpa, size);
+}
+
+static void machine_write(void *context, uint64_t gpa, unsigned size, uint64_t value)
+{
+    struct pc *pc = context;
+    if (is_lapic(gpa))
+        lapic_page_write(gpa, value);
+    else
+        bus_write(&pc->bus, IO_MEMORY, gpa, size, value);
+}
+
+static uint32_t machine_in(void *context, uint16_t port, unsigned size)
+{
+    struct pc *pc = context;
+    return (uint32_t)bus_read(&pc->bus, IO_PORT, port, size);
+}
+
+static void machine_out(void *context, uint16_t port, unsigned size, uint32_t value)
+{
+    struct pc *pc = context;
+    bus_write(&pc->bus, IO_PORT, port, size, value);
+}
+
+/* The monitor writes into the upcall page, which is where the emulator works. */
+static int machine_get(void *context, struct vcpu_state *state, uint32_t groups)
+{
+    (void)context;
+    (void)state;
+    return (int)sys_vcpu_get(groups);
+}
+
+const struct emulator_machine guest_machine = {
+    .ram = machine_ram,
+    .read = machine_read,
+    .write = machine_write,
+    .in = machine_in,
+    .out = machine_out,
+    .get = machine_get,
+};

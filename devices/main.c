@@ -1,0 +1,164 @@
+/*
+ * The device model: one upcall in, one answer out (DESIGN.md, section 6). Everything that it remembers lies
+ * in struct pc, so that a new process can go on where this one ended.
+ */
+#include "effects.h"
+#include "cpuid.h"
+#include "emulate.h"
+#include "format.h"
+#include "guest_machine.h"
+#include "ring3.h"
+#include "string.h"
+#include "syscall.h"
+
+/* From lib/user_start.asm. */
+void upcall_handle(struct upcall *upcall);
+
+enum { EXCEPTION_GP = 13 };
+
+static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
+{
+    upcall->status = UPCALL_KILL;
+    format_text(upcall->text, sizeof upcall->text, "%s%s%s", device, *device ? ": " : "", sentence);
+}
+
+static void upcall_inject_gp(struct upcall *upcall)
+{
+    upcall->status = UPCALL_INJECT;
+    upcall->inject = (struct vcpu_event){
+        .type = EVENT_EXCEPTION, .vector = EXCEPTION_GP, .has_error_code = 1, .error_code = 0};
+}
+
+/* Power-on: every device to its reset state, the firmware's tables into RAM. */
+static void machine_reset(struct pc *pc)
+{
+    memset(&pc->board, 0, sizeof pc->board);
+    bus_reset(&pc->bus);
+    msr_reset(&pc->msrs);
+    loader_start(&pc->loader);
+}
+
+static void handle_load(struct upcall *upcall, struct pc *pc)
+{
+    const struct process_info *info = ring3_info();
+    struct loader_input input = {
+        .config = ring3_config(),
+        .module = info->module,
+        .module_count = info->module_count < PROCESS_MODULES_MAX ? info->module_count : PROCESS_MODULES_MAX,
+        .ram = (uint8_t *)USER_GUEST_RAM,
+        .low_size = ring3_low_size(),
+        .high_size = ring3_high_size(),
+    };
+    uint32_t groups = 0;
+    int error = loader_run(&pc->loader, &input, &upcall->state, &groups);
+    if (error == NR_EAGAIN) {
+        upcall->status = UPCALL_AGAIN;
+    } else if (error) {
+        upcall_kill(upcall, "", pc->loader.sentence);
+    } else {
+        upcall->modified = groups;
+        pc->stage = PC_STAGE_RUNNING;
+    }
+}
+
+static void handle_start(struct upcall *upcall, struct pc *pc)
+{
+    if (pc->stage != PC_STAGE_LOADING) {
+        if (upcall->kind == UPCALL_START) {
+            struct cpuid_entry table[CPUID_ENTRIES_MAX];
+            sys_cpuid_table(table, cpuid_build(table, ring3_config(), cpuid_host));
+        }
+        machine_reset(pc);
+        pc->stage = PC_STAGE_LOADING;
+    }
+    handle_load(upcall, pc);
+}
+
+/* A new process on the blocks that an old one has left. */
+static void handle_restart(struct upcall *upcall, struct pc *pc)
+{
+    const char *device;
+    const char *broken = bus_check(&pc->bus, &device);
+    if (!broken) {
+        device = "MSRs";
+        broken = msr_check(&pc->msrs);
+    }
+    if (broken) {
+        upcall_kill(upcall, device, broken);
+        return;
+    }
+    sys_intr_level(pc->pic.intr);
+    pc->timer = 0; /* set it again: whether the old process had come to that is not known */
+}
+
+static void handle_msr(struct upcall *upcall, struct pc *pc)
+{
+    struct vcpu_exit_msr *msr = &upcall->exit.msr;
+    bool known = upcall->kind == UPCALL_RDMSR
+                     ? msr_read(&pc->msrs, upcall->vcpu, msr->index, &msr->value)
+                     : msr_write(&pc->msrs, ring3_info(), upcall->vcpu, msr->index, msr->value);
+    if (!known)
+        upcall_inject_gp(upcall);
+}
+
+static void handle_events(const struct upcall *upcall, struct pc *pc)
+{
+    if (upcall->events & EVENT_TIMER)
+        pc->timer = 0; /* it has fired: the same deadline would have to be set again */
+    bus_tick(&pc->bus, effect_now());
+    if (upcall->events & EVENT_CHANNEL)
+        uart_receive(&pc->uart);
+    if (upcall->events & EVENT_EOI)
+        ioapic_end_of_interrupt(&pc->ioapic, upcall->eoi);
+}
+
+static void handle_pio(struct upcall *upcall, struct pc *pc)
+{
+    struct vcpu_exit_pio *pio = &upcall->exit.pio;
+    if (pio->in)
+        pio->value = (uint32_t)bus_read(&pc->bus, IO_PORT, pio->port, pio->size);
+    else
+        bus_write(&pc->bus, IO_PORT, pio->port, pio->size, pio->value);
+}
+
+/* Every other kind than the frequent one. */
+static void handle_rare(struct upcall *upcall, struct pc *pc)
+{
+    switch (upcall->kind) {
+    case UPCALL_START:
+    case UPCALL_RESET:
+        handle_start(upcall, pc);
+        break;
+    case UPCALL_RESTART:
+        handle_restart(upcall, pc);
+        break;
+    case UPCALL_RDMSR:
+    case UPCALL_WRMSR:
+        handle_msr(upcall, pc);
+        break;
+    case UPCALL_EMULATE:
+        emulate_upcall(upcall, &guest_machine, pc);
+        break;
+    case UPCALL_INTA:
+        upcall->value = pic_acknowledge(&pc->pic);
+        break;
+    case UPCALL_EVENTS:
+        handle_events(upcall, pc);
+        break;
+    default:
+        upcall_kill(upcall, "device model", "an upcall of a kind that it does not know");
+    }
+}
+
+void upcall_handle(struct upcall *upcall)
+{
+    struct pc *pc = ring3_pc();
+    effects_begin();
+    upcall->status = UPCALL_OK;
+    upcall->modified = 0;
+    if (upcall->kind == UPCALL_PIO)
+        handle_pio(upcall, pc);
+    else
+        handle_rare(upcall, pc);
+    effects_end();
+}

@@ -1,0 +1,25 @@
+/*
+ * The table of what is in the PC. Of two devices that claim a port the later one has it.
+ */
+#include "pc.h"
+#include "misbehave.h"
+
+#define SLOT(device_, member, devfn_, unit_)                                                                 \
+    {                                                                                                        \
+        .device = &device_, .state_offset = offsetof(struct pc, member), .devfn = devfn_, .unit = unit_      \
+    }
+
+const struct device_slot bus_slots[] = {
+    SLOT(pic_device, pic, DEVFN_NONE, 0),
+    SLOT(pit_device, pit, DEVFN_NONE, 0),
+    SLOT(ioapic_device, ioapic, DEVFN_NONE, 0),
+    SLOT(uart_device, uart, DEVFN_NONE, 0),
+    SLOT(system_ports_device, system_ports, DEVFN_NONE, 0),
+    SLOT(debug_ports_device, debug_ports, DEVFN_NONE, 0),
+    SLOT(misbehave_device, misbehaved, DEVFN_NONE, 0),
+};
+
+const unsigned bus_slot_count = sizeof bus_slots / sizeof bus_slots[0];
+
+_Static_assert(sizeof bus_slots / sizeof bus_slots[0] <= BUS_SLOTS_MAX, "slots");
+_Static_assert(offsetof(struct pc, bus) == 0, "offsets start at the bus");

@@ -1,0 +1,38 @@
+/*
+ * struct pc: all state of a guest's PC that outlives the device model's process. It lies at USER_STATE.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "board.h"
+#include "bus.h"
+#include "debug_ports.h"
+#include "ioapic.h"
+#include "layout.h"
+#include "loader.h"
+#include "msr.h"
+#include "pic.h"
+#include "pit.h"
+#include "system_ports.h"
+#include "uart.h"
+
+/* How far a START or RESET has come. */
+enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
+
+struct pc {
+    struct bus bus; /* first: state blocks are at offsets from it */
+    struct board board;
+    struct pic pic;
+    struct pit pit;
+    struct ioapic ioapic;
+    struct uart uart;
+    struct system_ports system_ports;
+    struct debug_ports debug_ports;
+    struct msr_state msrs;
+    uint32_t stage;      /* enum pc_stage */
+    uint32_t misbehaved; /* how often the test build has; it goes on from there after a restart */
+    uint64_t timer;      /* what SYS_TIMER_SET was told last, in guest TSC ticks; 0: off */
+    struct loader loader;
+};
+
+_Static_assert(sizeof(struct pc) <= USER_STATE_SIZE, "state blocks");
