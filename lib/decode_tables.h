@@ -82,6 +82,7 @@ enum operand_type {
     TYPE_t,  /* 10 */
     TYPE_p6, /* 6 */
     TYPE_f,  /* 512: FXSAVE */
+    TYPE_48, /* 48: Key Locker's 384-bit handle */
     TYPE_64, /* 64: MOVDIR64B, ENQCMD */
     TYPE_v,  /* 2, 4, 8: operand size */
     TYPE_z,  /* 2, 4, 4 */
@@ -90,6 +91,7 @@ enum operand_type {
     TYPE_a,  /* BOUND: 2 * operand size */
     TYPE_s,  /* 6 or, in 64-bit code, 10: descriptor table */
     TYPE_k,  /* 4 or, in 64-bit code, 8 */
+    TYPE_n,  /* address size */
     TYPE_e,  /* 14 or 28: x87 environment */
     TYPE_h,  /* 94 or 108: x87 state */
     TYPE_o,  /* 8 or, with REX.W, 16: CMPXCHG8B, CMPXCHG16B */

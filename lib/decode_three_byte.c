@@ -10,6 +10,9 @@
 #define ONLY_NP(...) PREFIX4(OP(0, __VA_ARGS__), NONE, NONE, NONE)
 #define XMM          ONLY_66(RW(V, x), R(W, x))
 
+/* Key Locker: AESENCWIDE128KL ..., AESENC128KL and LOADIWKEY, ENCODEKEY128 and 256. */
+static const struct opcode aes_wide[8] = {OP(0, R(M, 48)), OP(0, R(M, 48)), OP(0, R(M, 64)), OP(0, R(M, 64))};
+
 const struct opcode decode_0f38[256] = {
     [0x00] = MMX_OR_XMM,
     [0x01] = MMX_OR_XMM,
@@ -68,19 +71,26 @@ const struct opcode decode_0f38[256] = {
     [0xcd] = ONLY_NP(RW(V, x), R(W, x)),
     [0xcf] = XMM,
     [0xdb] = ONLY_66(W(V, x), R(W, x)),
-    [0xdc] = XMM,
-    [0xdd] = XMM,
-    [0xde] = XMM,
-    [0xdf] = XMM,
+    [0xd8] = PREFIX4(NONE, NONE, MEM_REG(BY_REG(aes_wide), NONE), NONE),
+    [0xdc] = PREFIX4(NONE, OP(0, RW(V, x), R(W, x)),
+                     MEM_REG(OP(0, RW(V, x), R(M, 48)), OP(0, R(V, x), R(U, x))), NONE),
+    [0xdd] = PREFIX4(NONE, OP(0, RW(V, x), R(W, x)), OP(0, RW(V, x), R(M, 48)), NONE),
+    [0xde] = PREFIX4(NONE, OP(0, RW(V, x), R(W, x)), OP(0, RW(V, x), R(M, 64)), NONE),
+    [0xdf] = PREFIX4(NONE, OP(0, RW(V, x), R(W, x)), OP(0, RW(V, x), R(M, 64)), NONE),
     /* MOVBE, CRC32 */
     [0xf0] = PREFIX4(OP(0, W(G, v), R(M, v)), OP(0, W(G, v), R(M, v)), NONE, OP(0, RW(G, y), R(E, b))),
     [0xf1] = PREFIX4(OP(0, W(M, v), R(G, v)), OP(0, W(M, v), R(G, v)), NONE, OP(0, RW(G, y), R(E, v))),
     /* WRUSS; WRSS, ADCX, ADOX; MOVDIR64B, ENQCMDS, ENQCMD; MOVDIRI */
     [0xf5] = ONLY_66(W(M, y), R(G, y)),
     [0xf6] = PREFIX4(OP(0, W(M, y), R(G, y)), OP(0, RW(G, y), R(E, y)), OP(0, RW(G, y), R(E, y)), NONE),
-    [0xf8] = PREFIX4(NONE, OP(0, R(G, k), R(M, 64)), OP(0, R(G, k), R(M, 64)), OP(0, R(G, k), R(M, 64))),
+    [0xf8] = PREFIX4(NONE, OP(0, R(G, n), R(M, 64)), OP(0, R(G, n), R(M, 64)), OP(0, R(G, n), R(M, 64))),
     [0xf9] = ONLY_NP(W(M, y), R(G, y)),
+    [0xfa] = PREFIX4(NONE, NONE, OP(0, W(G, d), R(R, d)), NONE),
+    [0xfb] = PREFIX4(NONE, NONE, OP(0, W(G, d), R(R, d)), NONE),
 };
+
+static const struct opcode hreset_rm[8] = {OP(0, R(I, b))};
+static const struct opcode hreset[8] = {BY_RM(hreset_rm)};
 
 const struct opcode decode_0f3a[256] = {
     [0x08] = ONLY_66(W(V, x), R(W, x), R(I, b)),
@@ -110,6 +120,7 @@ const struct opcode decode_0f3a[256] = {
     [0xce] = ONLY_66(RW(V, x), R(W, x), R(I, b)),
     [0xcf] = ONLY_66(RW(V, x), R(W, x), R(I, b)),
     [0xdf] = ONLY_66(W(V, x), R(W, x), R(I, b)),
+    [0xf0] = PREFIX4(NONE, NONE, MEM_REG(NONE, BY_REG(hreset)), NONE),
 };
 
 #define BIT(n) (1ull << ((n)&63))

@@ -19,6 +19,7 @@
 #define ONLY_66(...)        PREFIX4(NONE, OP(0, __VA_ARGS__), NONE, NONE)
 #define ONLY_NP(...)        PREFIX4(OP(0, __VA_ARGS__), NONE, NONE, NONE)
 #define ONLY_F3(flags, ...) PREFIX4(NONE, NONE, OP(flags, __VA_ARGS__), NONE)
+#define ONLY_66_0(flags)    PREFIX4(NONE, OP0(flags), NONE, NONE)
 #define NP0                 PREFIX4(OP0(0), NONE, NONE, NONE)
 
 static const struct opcode group6[8] = {
@@ -29,21 +30,46 @@ static const struct opcode group7_memory[8] = {
     OP(0, W(M, s)), OP(0, W(M, s)),       OP(0, R(M, s)), OP(0, R(M, s)),
     OP(0, W(M, w)), ONLY_F3(0, RW(M, q)), OP(0, R(M, w)), OP(0, X(M, 0)),
 };
-/* VMCALL, VMLAUNCH, VMRESUME, VMXOFF, PCONFIG */
+#define F3_ONLY64 PREFIX4(NONE, NONE, OP0(ONLY_64), NONE)
+/* VMCALL, VMLAUNCH, VMRESUME, VMXOFF, PCONFIG; ENCLV */
 static const struct opcode group7_0[8] = {NP0, NP0, NP0, NP0, NP0, NP0};
-/* MONITOR, MWAIT, CLAC, STAC, -, -, -, ENCLS */
-static const struct opcode group7_1[8] = {NP0, NP0, NP0, NP0, [7] = NP0};
+/* MONITOR, MWAIT, CLAC, STAC, TDCALL, SEAMRET, SEAMOPS, ENCLS and SEAMCALL */
+static const struct opcode group7_1[8] = {NP0,
+                                          NP0,
+                                          NP0,
+                                          NP0,
+                                          ONLY_66_0(0),
+                                          ONLY_66_0(ONLY_64),
+                                          ONLY_66_0(ONLY_64),
+                                          PREFIX4(OP0(0), OP0(ONLY_64), NONE, NONE)};
 /* XGETBV, XSETBV, -, -, VMFUNC, XEND, XTEST, ENCLU */
 static const struct opcode group7_2[8] = {NP0, NP0, [4] = NP0, NP0, NP0, NP0};
 /* VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT, INVLPGA */
 static const struct opcode group7_3[8] = {
-    OP(0, R(AX, v)), OP0(0), OP(0, R(AX, v)), OP(0, R(AX, v)),
-    OP0(0),          OP0(0), OP(0, R(AX, d)), OP(0, R(AX, v), R(CX, d))};
-/* SETSSBSY, -, SAVEPREVSSP; RDPKRU, WRPKRU; SERIALIZE */
-static const struct opcode group7_5[8] = {
-    PREFIX4(OP0(0), NONE, OP0(0), NONE), [2] = PREFIX4(NONE, NONE, OP0(0), NONE), [6] = NP0, NP0};
-/* SWAPGS, RDTSCP, MONITORX, MWAITX, CLZERO, RDPRU, INVLPGB, TLBSYNC */
-static const struct opcode group7_7[8] = {OP0(ONLY_64), OP0(0), NP0, NP0, NP0, NP0, NP0, NP0};
+    OP(0, R(AX, n)), OP0(0), OP(0, R(AX, n)), OP(0, R(AX, n)),
+    OP0(0),          OP0(0), OP(0, R(AX, d)), OP(0, R(AX, n), R(CX, d))};
+/* SETSSBSY, SERIALIZE and XSUSLDTRK, XRESLDTRK, SAVEPREVSSP; RDPKRU, WRPKRU; UIRET, TESTUI, CLUI, STUI */
+static const struct opcode group7_5[8] = {PREFIX4(OP0(0), NONE, OP0(0), OP0(0)),
+                                          PREFIX4(NONE, NONE, NONE, OP0(0)),
+                                          PREFIX4(NONE, NONE, OP0(0), NONE),
+                                          NONE,
+                                          F3_ONLY64,
+                                          F3_ONLY64,
+                                          PREFIX4(OP0(0), NONE, OP0(ONLY_64), NONE),
+                                          PREFIX4(OP0(0), NONE, OP0(ONLY_64), NONE)};
+/* SWAPGS, RDTSCP, MONITORX and MCOMMIT, MWAITX, CLZERO, RDPRU, INVLPGB, RMPADJUST, RMPUPDATE, TLBSYNC,
+ * PSMASH, PVALIDATE */
+static const struct opcode group7_7[8] = {
+    OP0(ONLY_64),
+    OP0(0),
+    PREFIX4(OP0(0), NONE, OP0(0), NONE),
+    NP0,
+    OP(0, R(AX, n)),
+    OP0(0),
+    PREFIX4(OP(0, R(AX, n), R(DX, d), R(CX, d)), NONE, OP(ONLY_64, RW(AX, q), R(CX, q), R(DX, q)),
+            OP(ONLY_64, RW(AX, q), R(CX, q))),
+    PREFIX4(OP0(0), NONE, OP(ONLY_64, RW(AX, q)), OP(0, RW(AX, n), R(CX, d), R(DX, d))),
+};
 static const struct opcode group7_register[8] = {
     BY_RM(group7_0), BY_RM(group7_1), BY_RM(group7_2), BY_RM(group7_3),
     OP(0, W(R, v)),  BY_RM(group7_5), OP(0, R(R, w)),  BY_RM(group7_7),
@@ -65,7 +91,7 @@ static const struct opcode group9_memory[8] = {
     ONLY_NP(W(M, q)),
 };
 static const struct opcode group9_register[8] = {
-    [6] = PREFIX4(OP(0, W(R, v)), OP(0, W(R, v)), NONE, NONE),
+    [6] = PREFIX4(OP(0, W(R, v)), OP(0, W(R, v)), OP(ONLY_64, R(R, d)), NONE),
     PREFIX4(OP(0, W(R, v)), OP(0, W(R, v)), OP(FORCED_64, W(R, k)), NONE),
 };
 
@@ -79,7 +105,7 @@ static const struct opcode group15_memory[8] = {
     ONLY_NP(R(M, f)),
     ONLY_NP(R(M, d)),
     ONLY_NP(W(M, d)),
-    ONLY_NP(X(M, 0)),
+    PREFIX4(OP(0, X(M, 0)), NONE, OP(0, R(M, y)), NONE),
     ONLY_NP(X(M, 0)),
     PREFIX4(OP(0, X(M, 0)), OP(0, X(M, 0)), OP(0, RW(M, q)), NONE),
     PREFIX4(OP(0, X(M, 0)), OP(0, X(M, 0)), NONE, NONE),
@@ -91,35 +117,49 @@ static const struct opcode group15_register[8] = {
     ONLY_F3(ONLY_64, R(R, y)),
     ONLY_F3(0, R(R, y)),
     PREFIX4(OP0(0), NONE, OP(0, R(R, y)), NONE),
-    PREFIX4(OP0(0), OP(0, R(R, d)), OP(0, X(R, k)), OP(0, R(R, d))),
+    PREFIX4(OP0(0), OP(0, R(R, d)), OP(0, X(R, n)), OP(0, R(R, d))),
     NP0,
 };
+
+/* F3 0F 1E: RDSSP, ENDBR64, ENDBR32, and hints. */
+#define HINT OP(0, X(E, v), X(G, v))
+static const struct opcode hint_1e_7[8] = {HINT, HINT, OP0(0), OP0(0), HINT, HINT, HINT, HINT};
+static const struct opcode hint_1e[8] = {HINT, OP(0, W(R, y)), HINT, HINT,
+                                         HINT, HINT,           HINT, BY_RM(hint_1e_7)};
 
 const struct opcode decode_0f[256] = {
     [0x00] = BY_REG(group6),
     [0x01] = MEM_REG(BY_REG(group7_memory), BY_REG(group7_register)),
     [0x02] = OP(0, W(G, v), R(E, m)), /* LAR */
     [0x03] = OP(0, W(G, v), R(E, m)), /* LSL */
-    [0x05] = OP0(ONLY_64),            /* SYSCALL; legacy modes of AMD: see the decoder */
+    [0x05] = OP0(0),                  /* SYSCALL; Intel has it in 64-bit code only */
     [0x06] = OP0(0),
-    [0x07] = OP0(ONLY_64),
+    [0x07] = OP0(0), /* SYSRET */
     [0x08] = OP0(0),
     [0x09] = OP0(0),
     [0x0b] = OP0(0),
-    [0x0d] = OP(0, X(M, 0)), /* PREFETCH, PREFETCHW */
+    [0x0d] = OP(0, X(E, v)), /* PREFETCH, PREFETCHW */
     [0x0e] = OP0(0),
     [0x10] = FOUR(W),
     [0x11] = PREFIX4(OP(0, W(W, x), R(V, x)), OP(0, W(W, x), R(V, x)), OP(0, W(W, d), R(V, d)),
                      OP(0, W(W, q), R(V, q))),
-    [0x12] = PREFIX4(MEM_REG(OP(0, RW(V, q), R(M, q)), OP(0, RW(V, q), R(U, q))), OP(0, RW(V, q), R(M, q)),
+    [0x12] = PREFIX4(MEM_REG(OP(0, W(V, q), R(M, q)), OP(0, W(V, q), R(U, q))), OP(0, W(V, q), R(M, q)),
                      OP(0, W(V, x), R(W, x)), OP(0, W(V, x), R(W, q))),
     [0x13] = PREFIX4(OP(0, W(M, q), R(V, q)), OP(0, W(M, q), R(V, q)), NONE, NONE),
     [0x14] = PACKED(RW),
     [0x15] = PACKED(RW),
-    [0x16] = PREFIX4(MEM_REG(OP(0, RW(V, q), R(M, q)), OP(0, RW(V, q), R(U, q))), OP(0, RW(V, q), R(M, q)),
+    [0x16] = PREFIX4(MEM_REG(OP(0, W(V, q), R(M, q)), OP(0, W(V, q), R(U, q))), OP(0, W(V, q), R(M, q)),
                      OP(0, W(V, x), R(W, x)), NONE),
     [0x17] = PREFIX4(OP(0, W(M, q), R(V, q)), OP(0, W(M, q), R(V, q)), NONE, NONE),
-    EIGHT(0x18, OP(0, X(E, v))), /* PREFETCHh and hint NOPs */
+    /* PREFETCHh and hint NOPs */
+    [0x18] = OP(0, X(E, v)),
+    [0x19] = OP(0, X(E, v), X(G, v)),
+    [0x1a] = OP(0, X(E, v), X(G, v)),
+    [0x1b] = OP(0, X(E, v), X(G, v)),
+    [0x1c] = OP(0, X(E, v), X(G, v)),
+    [0x1d] = OP(0, X(E, v), X(G, v)),
+    [0x1e] = PREFIX4(HINT, HINT, MEM_REG(HINT, BY_REG(hint_1e)), HINT),
+    [0x1f] = OP(0, X(E, v), X(G, v)),
     [0x20] = OP(ANY_MOD | FORCED_64, W(R, k), R(C, k)),
     [0x21] = OP(ANY_MOD | FORCED_64, W(R, k), R(D, k)),
     [0x22] = OP(ANY_MOD | FORCED_64, W(C, k), R(R, k)),
@@ -143,9 +183,9 @@ const struct opcode decode_0f[256] = {
     [0x34] = OP0(0),
     [0x35] = OP0(0),
     [0x37] = NP0,
-    EIGHT(0x40, OP(0, RW(G, v), R(E, v))), /* CMOVcc */
-    EIGHT(0x48, OP(0, RW(G, v), R(E, v))),
-    [0x50] = PREFIX4(OP(0, W(G, d), R(U, x)), OP(0, W(G, d), R(U, x)), NONE, NONE),
+    EIGHT(0x40, OP(0, W(G, v), R(E, v))), /* CMOVcc */
+    EIGHT(0x48, OP(0, W(G, v), R(E, v))),
+    [0x50] = PREFIX4(OP(0, W(G, y), R(U, x)), OP(0, W(G, y), R(U, x)), NONE, NONE),
     [0x51] = FOUR(W),
     [0x52] = PREFIX4(OP(0, W(V, x), R(W, x)), NONE, OP(0, W(V, d), R(W, d)), NONE),
     [0x53] = PREFIX4(OP(0, W(V, x), R(W, x)), NONE, OP(0, W(V, d), R(W, d)), NONE),
@@ -224,7 +264,7 @@ const struct opcode decode_0f[256] = {
     [0xb6] = OP(0, W(G, v), R(E, b)),
     [0xb7] = OP(0, W(G, v), R(E, w)),
     [0xb8] = PREFIX4(NONE, NONE, OP(0, W(G, v), R(E, v)), NONE),
-    [0xb9] = OP(0, R(G, v), R(E, v)),
+    [0xb9] = OP(0, R(G, d), R(E, d)),
     [0xba] = BY_REG(group8),
     [0xbb] = OP(LOCKABLE, RW(E, v), R(G, v)),
     [0xbc] = OP(0, W(G, v), R(E, v)),
@@ -274,5 +314,5 @@ const struct opcode decode_0f[256] = {
     [0xfc] = MMX_OR_XMM,
     [0xfd] = MMX_OR_XMM,
     [0xfe] = MMX_OR_XMM,
-    [0xff] = OP(0, R(G, v), R(E, v)),
+    [0xff] = OP(0, R(G, d), R(E, d)),
 };
