@@ -53,6 +53,9 @@ void effect_exit_value(uint32_t value);
 /* Counts an access that nobody claimed or that had no effect. */
 void effect_need(enum need_kind kind, uint64_t address);
 
+/* A line for the monitor's log, without a newline: something that the owner of the guest should know. */
+void effect_log(const char *text);
+
 /* Moves a region of the calling device: a base address register was written. length 0 unmaps it. */
 void effect_region(const void *state, unsigned region, uint64_t base, uint32_t length);
 /* An access to the configuration space of a PCI function; all ones where there is none. */
