@@ -1,6 +1,7 @@
 /*
- * ACPI 6.4: RSDP (5.2.5), RSDT and XSDT (5.2.7, 5.2.8), MADT (5.2.12), FADT (5.2.9), and the \_S5 package (7.4.2) found by
- * its name in the DSDT, as the monitor has no AML interpreter. Read before memory_init(), through the boot page tables.
+ * ACPI 6.4: RSDP (5.2.5), RSDT and XSDT (5.2.7, 5.2.8), MADT (5.2.12), FADT (5.2.9), and the \_S5 package
+ * (7.4.2) found by its name in the DSDT, as the monitor has no AML interpreter. Read before memory_init(),
+ * through the boot page tables.
  */
 #include "acpi.h"
 #include "cpu.h"
@@ -114,7 +115,8 @@ static void madt_read(const struct table_header *table)
 {
     const struct madt *madt = (const struct madt *)table;
     const uint8_t *end = (const uint8_t *)table + table->length;
-    for (const uint8_t *entry = madt->entries; entry + 2 <= end && entry[1] >= 2 && entry + entry[1] <= end;) {
+    for (const uint8_t *entry = madt->entries;
+         entry + 2 <= end && entry[1] >= 2 && entry + entry[1] <= end;) {
         madt_entry_read(entry);
         entry += entry[1];
     }

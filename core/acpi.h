@@ -28,7 +28,8 @@ struct acpi_info {
 
 extern struct acpi_info acpi;
 
-/* Reads the tables through the boot page tables. NULL, or what is wrong; the monitor then goes on with one processor. */
+/* Reads the tables through the boot page tables. NULL, or what is wrong; the monitor then goes on with one
+ * processor. */
 const char *acpi_read(uint64_t rsdp);
 /* Enters S5. Returns when the machine does not obey. */
 void acpi_power_off(void);

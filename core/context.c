@@ -1,6 +1,6 @@
 /*
- * The context of a process: what it does on its own account rather than on a vCPU's. Timers, console input, EOIs; the
- * start of a guest; and its end, once every vCPU has stopped.
+ * The context of a process: what it does on its own account rather than on a vCPU's. Timers, console input,
+ * EOIs; the start of a guest; and its end, once every vCPU has stopped.
  */
 #include "cpu.h"
 #include "log.h"
@@ -114,7 +114,9 @@ void context_run(struct process *process)
     if (vm && vm->status != GUEST_RUNNING && vm->status != GUEST_STARTING) {
         return;
     }
-    uint32_t kind = process->start ? process->start : process->events || process->needs_restart ? UPCALL_EVENTS : 0;
+    uint32_t kind = process->start                              ? process->start
+                    : process->events || process->needs_restart ? UPCALL_EVENTS
+                                                                : 0;
     if (!kind) {
         if (process->holder == &process->context) {
             token_release(process);

@@ -21,18 +21,18 @@ enum msr_index {
     MSR_KERNEL_GS_BASE = 0xc0000102,
 };
 
-#define EFER_SCE        1ull
+#define EFER_SCE             1ull
 #define RFLAGS_KERNEL_CLEARS 0x47700u /* AC, NT, DF, IF, TF: off at SYSCALL */
-#define CR4_OSFXSR      (1u << 9)
-#define CR4_OSXMMEXCPT  (1u << 10)
-#define CR4_UMIP        (1u << 11)
-#define CR4_OSXSAVE     (1u << 18)
-#define CR4_SMEP        (1u << 20)
-#define CR4_SMAP        (1u << 21)
-#define CR4_MCE         (1u << 6)
+#define CR4_OSFXSR           (1u << 9)
+#define CR4_OSXMMEXCPT       (1u << 10)
+#define CR4_UMIP             (1u << 11)
+#define CR4_OSXSAVE          (1u << 18)
+#define CR4_SMEP             (1u << 20)
+#define CR4_SMAP             (1u << 21)
+#define CR4_MCE              (1u << 6)
 
-#define GATE_INTERRUPT  0x8e00u
-#define GATE_STUB_SIZE  16
+#define GATE_INTERRUPT 0x8e00u
+#define GATE_STUB_SIZE 16
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count = 1;
@@ -92,7 +92,10 @@ static void gdt_load(struct cpu *cpu, struct cpu_tables *tables)
     tables->gdt[SELECTOR_TSS / 8] = limit | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
     tables->gdt[SELECTOR_TSS / 8 + 1] = tss >> 32;
     table_load("gdt", tables->gdt, sizeof(tables->gdt) - 1);
-    __asm__ volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:" : : "i"(SELECTOR_CODE) : "rax", "memory");
+    __asm__ volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:"
+                     :
+                     : "i"(SELECTOR_CODE)
+                     : "rax", "memory");
     __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %1, %%fs; mov %1, %%gs"
                      :
                      : "r"(SELECTOR_DATA), "r"(0));

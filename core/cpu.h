@@ -14,12 +14,12 @@ struct process;
 enum { CPU_MAX = 32 };
 
 struct cpu {
-    struct cpu *self;        /* %gs:0; entry.asm knows the offsets of the first six */
-    uint64_t ring0_stack;    /* %gs:8, where user_start() left this processor's stack */
-    uint64_t user_stack;     /* %gs:16, scratch of SYSCALL entry */
-    uint64_t scratch;        /* %gs:24, scratch of #DB */
-    uint64_t *tss_rsp0;      /* %gs:32 */
-    uint64_t nmi_seen;       /* %gs:40, set by the NMI handler */
+    struct cpu *self;     /* %gs:0; entry.asm knows the offsets of the first six */
+    uint64_t ring0_stack; /* %gs:8, where user_start() left this processor's stack */
+    uint64_t user_stack;  /* %gs:16, scratch of SYSCALL entry */
+    uint64_t scratch;     /* %gs:24, scratch of #DB */
+    uint64_t *tss_rsp0;   /* %gs:32 */
+    uint64_t nmi_seen;    /* %gs:40, set by the NMI handler */
     uint32_t index;
     uint32_t apic_id;
     struct entity *entities; /* all that live here */
@@ -135,7 +135,8 @@ bool wrmsr_safe(uint32_t index, uint64_t value);
 /* TSC ticks per millisecond, found at boot. */
 extern uint64_t tsc_khz;
 
-/* A fault of ours: prints registers and back-trace on the console and stops the machine. Never reachable by a guest. */
+/* A fault of ours: prints registers and back-trace on the console and stops the machine. Never reachable by a
+ * guest. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line of the monitor's log (serial console; boot report). */
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,45 +1,41 @@
 /*
- * What ring 0 does with each exit of a vCPU: the decision between handling it here, asking the device model,
- * and ending the guest.
+ * What follows from an exit. Ring 0 handles CPUID, the architectural MSRs, control registers, HLT and the
+ * local APIC's page; everything that imitates a PC goes to the device model.
  */
 #pragma once
 
 #include <stdbool.h>
-#include "cpu.h"
 #include "vm.h"
 
 enum exit_outcome {
-    EXIT_RESUME,   /* handled: enter again */
-    EXIT_UPCALL,   /* the device model must answer: vcpu->upcall_kind says what */
-    EXIT_HALT,     /* HLT: until an event can be delivered */
-    EXIT_EXTERNAL, /* a host interrupt is pending, or the processor should do something else */
-    EXIT_KILL,     /* the guest cannot go on; guest_kill() has been called */
+    EXIT_RESUME,   /* enter again */
+    EXIT_UPCALL,   /* the device model is needed: vcpu->upcall_kind */
+    EXIT_HALT,     /* HLT */
+    EXIT_EXTERNAL, /* a host interrupt is pending */
+    EXIT_KILL,     /* the guest was killed */
 };
 
-/* Handles vcpu->exit after vcpu_ops->run(). The guest's memory must be loaded. Bounded: no loop depends on
- * the guest but that over the 64 entries of its CPUID table. */
+/* Decides on vcpu->exit, and writes the flight recorder. */
 enum exit_outcome exit_handle(struct vcpu *vcpu);
-
-/* Fills what the upcall that exit_handle() has asked for needs: exit, groups and state. */
+/* Fills exit, groups and state of the upcall that exit_handle() asked for. */
 void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall);
-/* Takes the reply: moves the value of a port or MSR to its registers and skips the instruction, or takes over
- * the groups that the emulator modified. The page is shared with ring 3: each field is read once. False: the
- * reply is nonsense and had no effect. */
+/* Takes over the reply. False: it makes no sense, and nothing of it was taken. */
 bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall);
 
-/* Starts the flight recorder's entry of this exit; exit_record_outcome() completes it. */
-static inline void exit_record(struct vcpu *vcpu, uint64_t detail)
-{
-    struct recorder_entry *entry = &vcpu->recorder[vcpu->recorder_next++ % RECORDER_ENTRIES];
-    entry->tsc = rdtsc();
-    entry->rip = vcpu->state.gpr.rip;
-    entry->detail = detail;
-    entry->reason = (uint16_t)vcpu->exit.reason;
-    entry->outcome = OUTCOME_PENDING;
-    entry->qualification = vcpu->exit.qualification;
-}
-
-static inline void exit_record_outcome(struct vcpu *vcpu, enum recorder_outcome outcome)
-{
-    vcpu->recorder[(vcpu->recorder_next - 1) % RECORDER_ENTRIES].outcome = (uint16_t)outcome;
-}
+/* For the parts of exit handling (exit_*.c). */
+enum exit_outcome exit_cpuid(struct vcpu *vcpu);
+enum exit_outcome exit_rdmsr(struct vcpu *vcpu);
+enum exit_outcome exit_wrmsr(struct vcpu *vcpu);
+enum exit_outcome exit_cr_access(struct vcpu *vcpu);
+/* A plain MOV to or from the local APIC's page; EXIT_UPCALL when it is anything else. */
+enum exit_outcome exit_lapic_page(struct vcpu *vcpu);
+/* One register of the guest's CPUID, for rules that depend on a feature. */
+struct cpuid_entry exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, uint32_t subleaf);
+/* Ends an exit that was handled: past the instruction, whose length is found where the processor did not tell
+ * it. */
+enum exit_outcome exit_skip(struct vcpu *vcpu);
+/* The instruction at RIP. False: it cannot be read or is not one that ring 0 knows. */
+struct insn;
+bool exit_read_insn(struct vcpu *vcpu, struct insn *insn);
+/* #GP(0), and enter again. */
+enum exit_outcome exit_gp(struct vcpu *vcpu);

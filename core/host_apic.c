@@ -1,6 +1,6 @@
 /*
- * The host's local APIC (SDM Vol. 3A, chapter 11), in xAPIC mode, or in x2APIC mode when firmware hands it over so, and
- * the IOAPIC for the one device interrupt that the monitor takes.
+ * The host's local APIC (SDM Vol. 3A, chapter 11), in xAPIC mode, or in x2APIC mode when firmware hands it
+ * over so, and the IOAPIC for the one device interrupt that the monitor takes.
  */
 #include "host_apic.h"
 #include "acpi.h"
@@ -81,7 +81,8 @@ static void icr_write(uint32_t apic_id, uint32_t command)
 const char *host_apic_init(void)
 {
     if (!(cpuid(1, 0).edx & 1u << 9)) {
-        return "this processor has no local APIC, or firmware has turned it off: turn it on in the firmware's set-up";
+        return "this processor has no local APIC, or firmware has turned it off: turn it on in the "
+               "firmware's set-up";
     }
     uint64_t base = rdmsr(MSR_APIC_BASE);
     x2apic = base & APIC_BASE_X2APIC;

@@ -13,7 +13,8 @@ uint32_t host_apic_id(void);
 void host_apic_eoi(void);
 /* Measures the timer against the TSC; needs tsc_khz. */
 void host_apic_calibrate(void);
-/* Arms the one-shot timer for a host TSC value; 0 turns it off. Does nothing when it is armed for that already. */
+/* Arms the one-shot timer for a host TSC value; 0 turns it off. Does nothing when it is armed for that
+ * already. */
 void host_apic_timer(uint64_t deadline);
 /* Sends VECTOR_KICK. */
 void host_apic_kick(uint32_t apic_id);
@@ -22,5 +23,6 @@ void host_apic_init_ipi(uint32_t apic_id);
 void host_apic_startup_ipi(uint32_t apic_id, uint8_t page);
 /* Stops all other processors (panic). */
 void host_apic_stop_others(void);
-/* Routes the first serial port's ISA interrupt to VECTOR_SERIAL on the boot processor, and masks all other pins. */
+/* Routes the first serial port's ISA interrupt to VECTOR_SERIAL on the boot processor, and masks all other
+ * pins. */
 void host_ioapic_init(void);

@@ -1,11 +1,11 @@
 /*
  * The monitor's half of each address space. All of it is supervisor-only and the same on every processor.
  *
- *   0xffff_8000_0000_0000  monitor pages: DIRECT_BASE + physical address; only 2 MiB blocks that the monitor owns
- *   0xffff_c000_0000_0000  stacks, STACK_SLOT apart, each above an unmapped guard page
- *   0xffff_d000_0000_0000  windows, 2 MiB a processor: zeroing and copying frames that are mapped nowhere else
- *   0xffff_e000_0000_0000  memory-mapped registers: local APIC
- *   0xffff_ffff_8000_0000  the monitor's image, linked at IMAGE_BASE + its physical address
+ *   0xffff_8000_0000_0000  monitor pages: DIRECT_BASE + physical address; only 2 MiB blocks that the monitor
+ * owns 0xffff_c000_0000_0000  stacks, STACK_SLOT apart, each above an unmapped guard page
+ *   0xffff_d000_0000_0000  windows, 2 MiB a processor: zeroing and copying frames that are mapped nowhere
+ * else 0xffff_e000_0000_0000  memory-mapped registers: local APIC 0xffff_ffff_8000_0000  the monitor's image,
+ * linked at IMAGE_BASE + its physical address
  */
 #pragma once
 

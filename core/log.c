@@ -8,7 +8,13 @@
 #include "string.h"
 
 enum uart_register { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5 };
-enum { UART_LSR_THRE = 0x20, UART_LCR_8N1 = 3, UART_LCR_DLAB = 0x80, UART_DIVISOR_115200 = 1, UART_PATIENCE = 100000 };
+enum {
+    UART_LSR_THRE = 0x20,
+    UART_LCR_8N1 = 3,
+    UART_LCR_DLAB = 0x80,
+    UART_DIVISOR_115200 = 1,
+    UART_PATIENCE = 100000
+};
 
 static uint16_t log_port;
 static struct spinlock log_lock;

@@ -49,14 +49,15 @@ static void report(void)
     vcpu_ops->report();
     log_print("nullring: memory: %lu MiB free for guests, %lu KiB the monitor's own",
               frames_free_count() >> 8, pages_held() >> 10);
-    log_print("nullring: %s, %u modules, options \"%s\"", boot_info.loader, boot_info.module_count, boot_info.options);
+    log_print("nullring: %s, %u modules, options \"%s\"", boot_info.loader, boot_info.module_count,
+              boot_info.options);
     for (uint32_t i = 0; i < boot_info.module_count; i++) {
         const struct boot_module *module = &boot_info.module[i];
         log_print("nullring: module %s, %lu bytes", module->name, module->end - module->start);
     }
     if (boot_info.modules_lost) {
-        log_print("nullring: %u modules more than the %u that can be used were left out", boot_info.modules_lost,
-                  BOOT_MODULES_MAX);
+        log_print("nullring: %u modules more than the %u that can be used were left out",
+                  boot_info.modules_lost, BOOT_MODULES_MAX);
     }
 }
 
@@ -83,7 +84,8 @@ static void stack_switch_main(void)
     struct cpu *cpu = &cpus[0];
     trap_init_cpu(cpu);
     cpu->online = 1;
-    for (uint16_t port = 0x21; port <= 0xa1; port += 0x80) { /* the host's 8259s: out of the exceptions' way, masked */
+    for (uint16_t port = 0x21; port <= 0xa1;
+         port += 0x80) { /* the host's 8259s: out of the exceptions' way, masked */
         out8(port - 1, 0x11);
         out8(port, VECTOR_LEGACY + (port == 0xa1 ? 8 : 0));
         out8(port, port == 0xa1 ? 2 : 4);

@@ -167,5 +167,6 @@ const char *multiboot_read(uint32_t magic, uint32_t address)
     } else {
         return "the boot loader is not Multiboot (1 or 2): start nullring with GRUB's multiboot2 command";
     }
-    return boot_info.region_count ? NULL : "the boot loader gave no memory map: use GRUB's multiboot2 command";
+    return boot_info.region_count ? NULL
+                                  : "the boot loader gave no memory map: use GRUB's multiboot2 command";
 }

@@ -1,6 +1,7 @@
 /*
- * Boot modules in a process: read-only pages, and copy-on-write for disks. The reserve of a copy-on-write module is paid
- * when the guest is created, so a write can only fail with NR_ENOSPC, and only its guest sees it.
+ * Boot modules in a process: read-only pages, and copy-on-write for disks. The reserve of a copy-on-write
+ * module is paid when the guest is created, so a write can only fail with NR_ENOSPC, and only its guest sees
+ * it.
  */
 #include "cpu.h"
 #include "errors.h"
@@ -86,7 +87,8 @@ static int page_prepare(struct process *process, struct overlay *overlay, uint64
     if (overlay->used == overlay->pages) {
         return NR_ENOSPC;
     }
-    uint64_t physical = ((uint64_t)overlay->block[overlay->used / BLOCK_PAGES] + overlay->used % BLOCK_PAGES) * PAGE_SIZE;
+    uint64_t physical =
+        ((uint64_t)overlay->block[overlay->used / BLOCK_PAGES] + overlay->used % BLOCK_PAGES) * PAGE_SIZE;
     int error = window_write_page(physical, address);
     if (error) {
         return error;

@@ -1,5 +1,6 @@
 /*
- * Our own faults: registers, a symbolised back-trace and which guest was running, then the machine stands still.
+ * Our own faults: registers, a symbolised back-trace and which guest was running, then the machine stands
+ * still.
  */
 #include "cpu.h"
 #include "format.h"

@@ -79,7 +79,8 @@ static int map_fresh(struct process *process, uint64_t address, uint64_t size, u
 }
 
 /* Read-only segments are mapped as they lie in the monitor's image; writable ones are copied. */
-static int segment_load(struct process *process, const struct elf_header *elf, const struct elf_segment *segment)
+static int segment_load(struct process *process, const struct elf_header *elf,
+                        const struct elf_segment *segment)
 {
     const char *file = (const char *)elf + segment->offset;
     if (!(segment->flags & ELF_WRITE)) {
@@ -137,7 +138,8 @@ static int info_build(struct process *process)
     process->info->boot_epoch = boot_epoch;
     format_text(process->info->options, sizeof(process->info->options), "%s", boot_info.options);
     int error = paging_map(process->root, USER_INFO, virt_to_phys(info), 2 * PAGE_SIZE, USER_RIGHTS | PTE_NX);
-    return error ? error : paging_map(process->root, USER_FS_BASE, virt_to_phys(fs), PAGE_SIZE, USER_RIGHTS | PTE_NX);
+    return error ? error
+                 : paging_map(process->root, USER_FS_BASE, virt_to_phys(fs), PAGE_SIZE, USER_RIGHTS | PTE_NX);
 }
 
 static int process_build(struct process *process)
@@ -188,8 +190,11 @@ void process_destroy(struct process *process)
     }
     static const struct {
         uint64_t address, size;
-    } own[] = {{USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE}, {USER_UPCALL, PAGE_SIZE}, {USER_FS_BASE, PAGE_SIZE},
-               {USER_CONFIG, PAGE_SIZE}, {USER_STATE, USER_STATE_SIZE}};
+    } own[] = {{USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE},
+               {USER_UPCALL, PAGE_SIZE},
+               {USER_FS_BASE, PAGE_SIZE},
+               {USER_CONFIG, PAGE_SIZE},
+               {USER_STATE, USER_STATE_SIZE}};
     for (unsigned i = 0; process->root && i < sizeof(own) / sizeof(own[0]); i++) {
         for (uint64_t at = 0; at < own[i].size; at += PAGE_SIZE) {
             unsigned level;
@@ -202,7 +207,8 @@ void process_destroy(struct process *process)
     const struct elf_header *elf = program_of(process);
     for (unsigned i = 0; process->root && i < elf->program_header_count; i++) {
         const struct elf_segment *segment = segment_of(elf, i);
-        for (uint64_t at = 0; segment->type == ELF_LOAD && segment->flags & ELF_WRITE && at < segment->memory_size;
+        for (uint64_t at = 0;
+             segment->type == ELF_LOAD && segment->flags & ELF_WRITE && at < segment->memory_size;
              at += PAGE_SIZE) {
             unsigned level;
             uint64_t *entry = paging_find(process->root, segment->address + at, &level);
@@ -235,5 +241,6 @@ void process_load(struct process *process)
 
 int process_map_channel(struct process *process, uint64_t address, void *pages)
 {
-    return paging_map(process->root, address, virt_to_phys(pages), CHANNEL_SIZE, USER_RIGHTS | PTE_WRITE | PTE_NX);
+    return paging_map(process->root, address, virt_to_phys(pages), CHANNEL_SIZE,
+                      USER_RIGHTS | PTE_WRITE | PTE_NX);
 }

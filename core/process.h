@@ -1,6 +1,7 @@
 /*
- * Ring-3 processes: a device model for each guest, and the service. A process has an address space, one upcall page, a
- * context that the scheduler knows, and a token: whoever holds it may have an upcall in the process.
+ * Ring-3 processes: a device model for each guest, and the service. A process has an address space, one
+ * upcall page, a context that the scheduler knows, and a token: whoever holds it may have an upcall in the
+ * process.
  */
 #pragma once
 
@@ -17,7 +18,8 @@ struct vcpu;
 
 enum process_kind { PROCESS_DEVICE_MODEL, PROCESS_SERVICE };
 
-/* A copy-on-write module: a private frame replaces a shared page before the first write (DESIGN.md, section 5). */
+/* A copy-on-write module: a private frame replaces a shared page before the first write (DESIGN.md, section
+ * 5). */
 enum { OVERLAY_BLOCKS_MAX = 1024, OVERLAYS_MAX = 4 };
 
 struct overlay {
@@ -41,7 +43,7 @@ struct process {
     struct spinlock lock;  /* token and its waiters */
     struct entity *holder; /* whose upcall it is; NULL: free */
     struct entity *waiters, *waiters_last;
-    struct vcpu *target;   /* vCPU that the upcall speaks of */
+    struct vcpu *target; /* vCPU that the upcall speaks of */
     struct trap_frame frame;
     bool preempted;
     bool needs_restart; /* a fault ended the last upcall: RESTART comes before any other */

@@ -1,11 +1,19 @@
 /*
- * Reading the host's date (MC146818 data sheet): waits out an update in progress, binary or BCD, 12 or 24 hours.
+ * Reading the host's date (MC146818 data sheet): waits out an update in progress, binary or BCD, 12 or 24
+ * hours.
  */
 #include "rtc.h"
 #include <stdbool.h>
 #include "cpu.h"
 
-enum { RTC_INDEX = 0x70, RTC_DATA = 0x71, RTC_UPDATING = 0x80, RTC_BINARY = 4, RTC_24_HOURS = 2, RTC_PM = 0x80 };
+enum {
+    RTC_INDEX = 0x70,
+    RTC_DATA = 0x71,
+    RTC_UPDATING = 0x80,
+    RTC_BINARY = 4,
+    RTC_24_HOURS = 2,
+    RTC_PM = 0x80
+};
 enum { SECONDS, MINUTES = 2, HOURS = 4, DAY = 7, MONTH = 8, YEAR = 9, STATUS_A = 10, STATUS_B = 11 };
 
 static uint8_t cmos_read(uint8_t index)
@@ -36,5 +44,6 @@ uint64_t rtc_read_epoch(void)
     year -= month <= 2;
     uint64_t day_of_year = (153 * (month + (month > 2 ? -3ull : 9)) + 2) / 5 + day - 1;
     uint64_t days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
-    return days * 86400 + hours * 3600 + number(cmos_read(MINUTES), binary) * 60 + number(cmos_read(SECONDS), binary);
+    return days * 86400 + hours * 3600 + number(cmos_read(MINUTES), binary) * 60 +
+           number(cmos_read(SECONDS), binary);
 }

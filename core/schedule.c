@@ -1,6 +1,6 @@
 /*
- * The scheduler of one processor. It is tickless: the host's timer is armed for the nearest of a guest timer, the end of
- * a slice when somebody else is runnable, and one second.
+ * The scheduler of one processor. It is tickless: the host's timer is armed for the nearest of a guest timer,
+ * the end of a slice when somebody else is runnable, and one second.
  */
 #include "schedule.h"
 #include "cpu.h"
@@ -17,7 +17,8 @@ void schedule_add(struct entity *entity, uint32_t cpu)
     entity->cpu = home;
     do {
         entity->next = first;
-    } while (!__atomic_compare_exchange_n(&home->entities, &first, entity, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
+    } while (!__atomic_compare_exchange_n(&home->entities, &first, entity, false, __ATOMIC_RELEASE,
+                                          __ATOMIC_ACQUIRE));
 }
 
 void schedule_kick(struct cpu *cpu)
@@ -70,7 +71,8 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
     return deadline;
 }
 
-/* All timers of this processor, and whether more than one entity wants it. Bounded by the number of entities. */
+/* All timers of this processor, and whether more than one entity wants it. Bounded by the number of entities.
+ */
 static uint64_t timers_check(struct cpu *cpu, uint64_t now, uint32_t *runnable)
 {
     uint64_t nearest = now + tsc_khz * (IDLE_US_MAX / 1000);
@@ -102,8 +104,8 @@ static struct entity *pick_kind(struct cpu *cpu, enum entity_kind kind)
     return NULL;
 }
 
-/* Contexts go first, as interrupts would, but never twice in a row while a vCPU waits. A vCPU that still has time in its
- * slice goes on. */
+/* Contexts go first, as interrupts would, but never twice in a row while a vCPU waits. A vCPU that still has
+ * time in its slice goes on. */
 static struct entity *pick(struct cpu *cpu, uint64_t now)
 {
     struct entity *entity = NULL;

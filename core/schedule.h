@@ -1,6 +1,6 @@
 /*
- * Run queues: one per processor, round robin over entities. An entity is a vCPU, or the context of a ring-3 process.
- * Nothing in ring 0 blocks: an entity that must wait is not runnable and returns to the scheduler.
+ * Run queues: one per processor, round robin over entities. An entity is a vCPU, or the context of a ring-3
+ * process. Nothing in ring 0 blocks: an entity that must wait is not runnable and returns to the scheduler.
  */
 #pragma once
 
@@ -21,7 +21,8 @@ struct entity {
     _Atomic uint32_t runnable;
 };
 
-/* Puts an entity on the list of a processor, not runnable yet. It stays there for ever. From any processor. */
+/* Puts an entity on the list of a processor, not runnable yet. It stays there for ever. From any processor.
+ */
 void schedule_add(struct entity *entity, uint32_t cpu);
 /* Makes it runnable and wakes its processor if that idles or runs something else. From any processor. */
 void schedule_wake(struct entity *entity);
@@ -29,7 +30,8 @@ void schedule_wake(struct entity *entity);
 void schedule_kick(struct cpu *cpu);
 /* Whether the current entity should return to the scheduler. */
 bool schedule_needed(void);
-/* A timer of an entity of this processor is now due at that time: arm the host's timer if it is the nearest. */
+/* A timer of an entity of this processor is now due at that time: arm the host's timer if it is the nearest.
+ */
 void schedule_deadline(uint64_t deadline);
 /* Runs entities for ever on this processor. */
 _Noreturn void schedule_loop(void);

@@ -1,6 +1,6 @@
 /*
- * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). Each gets its stack and tables before the next one
- * is started, so the trampoline and the boot stack are used by one at a time.
+ * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). Each gets its stack and tables before
+ * the next one is started, so the trampoline and the boot stack are used by one at a time.
  */
 #include "smp.h"
 #include "acpi.h"
@@ -36,7 +36,8 @@ void ap_main(void)
     schedule_loop();
 }
 
-/* The trampoline runs below 1 MiB, identity-mapped by the boot tables; here it is reached through a mapping of its own. */
+/* The trampoline runs below 1 MiB, identity-mapped by the boot tables; here it is reached through a mapping
+ * of its own. */
 static bool trampoline_place(void)
 {
     volatile uint8_t *copy = mmio_map(TRAMPOLINE);
@@ -87,7 +88,8 @@ void smp_start(void)
         cpu->index = cpu_count;
         cpu->apic_id = acpi.apic_id[i];
         if (!cpu_start(cpu)) {
-            log_print("nullring: processor with APIC ID %u does not answer; going on without it", cpu->apic_id);
+            log_print("nullring: processor with APIC ID %u does not answer; going on without it",
+                      cpu->apic_id);
             break; /* it may still be on the trampoline: nobody else may use it */
         }
         cpu_count++;

@@ -1,5 +1,6 @@
 /*
- * System calls (include/syscalls.h). All of them are O(1) or bounded by a limit that is checked here; none blocks.
+ * System calls (include/syscalls.h). All of them are O(1) or bounded by a limit that is checked here; none
+ * blocks.
  */
 #include "syscalls.h"
 #include "acpi.h"
@@ -106,6 +107,11 @@ static int64_t sys_lapic_access(struct process *process, uint64_t offset, uint64
     return NR_OK;
 }
 
+static bool cpuid_before(const struct cpuid_entry *a, const struct cpuid_entry *b)
+{
+    return a->leaf < b->leaf || (a->leaf == b->leaf && a->subleaf < b->subleaf);
+}
+
 static int64_t sys_cpuid_table(struct process *process, uint64_t entries, uint64_t count, uint64_t unused)
 {
     (void)unused;
@@ -115,6 +121,14 @@ static int64_t sys_cpuid_table(struct process *process, uint64_t entries, uint64
     }
     int error = user_copy_in(vm->cpuid, entries, count * sizeof(vm->cpuid[0]));
     vm->cpuid_count = error ? 0 : (uint32_t)count;
+    for (uint32_t i = 1; i < vm->cpuid_count; i++) { /* sorted for exit_cpuid_lookup() */
+        struct cpuid_entry entry = vm->cpuid[i];
+        uint32_t at = i;
+        for (; at > 0 && cpuid_before(&entry, &vm->cpuid[at - 1]); at--) {
+            vm->cpuid[at] = vm->cpuid[at - 1];
+        }
+        vm->cpuid[at] = entry;
+    }
     return error;
 }
 
@@ -134,7 +148,8 @@ static int64_t sys_guest_end(struct process *process, uint64_t end, uint64_t unu
     return NR_OK;
 }
 
-static int64_t sys_guest_create(struct process *process, uint64_t config_address, uint64_t unused, uint64_t unused2)
+static int64_t sys_guest_create(struct process *process, uint64_t config_address, uint64_t unused,
+                                uint64_t unused2)
 {
     (void)process, (void)unused, (void)unused2;
     struct guest_config *config = page_alloc(0);
@@ -166,7 +181,8 @@ static int64_t sys_guest_control(struct process *process, uint64_t index, uint64
     }
 }
 
-static int64_t sys_guest_report(struct process *process, uint64_t index, uint64_t report_address, uint64_t unused)
+static int64_t sys_guest_report(struct process *process, uint64_t index, uint64_t report_address,
+                                uint64_t unused)
 {
     (void)process, (void)unused;
     struct vm *vm = vm_find(index);

@@ -1,6 +1,7 @@
 /*
- * TSC calibration. The PM timer runs at 3.579545 MHz (ACPI 6.4, 4.8.2.1), channel 2 of the 8254 at 1.193182 MHz; reading
- * either is bracketed by two TSC reads, and a bracket that is too wide (the emulator was descheduled, SMM ran) is read again.
+ * TSC calibration. The PM timer runs at 3.579545 MHz (ACPI 6.4, 4.8.2.1), channel 2 of the 8254 at 1.193182
+ * MHz; reading either is bracketed by two TSC reads, and a bracket that is too wide (the emulator was
+ * descheduled, SMM ran) is read again.
  */
 #include "time.h"
 #include "acpi.h"

@@ -1,5 +1,6 @@
 /*
- * What a trap means: an interrupt of the host, a fault of a ring-3 program, a fault with a fix-up, or our own fault.
+ * What a trap means: an interrupt of the host, a fault of a ring-3 program, a fault with a fix-up, or our own
+ * fault.
  */
 #include "trap.h"
 #include "cpu.h"
@@ -8,7 +9,8 @@
 #include "process.h"
 #include "schedule.h"
 
-/* One pair for each instruction in ring 0 that may fault (user copies, MSR probes), collected by the linker. */
+/* One pair for each instruction in ring 0 that may fault (user copies, MSR probes), collected by the linker.
+ */
 extern const struct fixup fixup_start[], fixup_end[];
 
 static bool fixup_apply(struct trap_frame *frame)

@@ -18,7 +18,11 @@ enum vector {
     TRAP_DE = 0,
     TRAP_DB = 1,
     TRAP_NMI = 2,
+    TRAP_UD = 6,
     TRAP_DF = 8,
+    TRAP_TS = 10,
+    TRAP_NP = 11,
+    TRAP_SS = 12,
     TRAP_GP = 13,
     TRAP_PF = 14,
     TRAP_MC = 18,
@@ -34,15 +38,16 @@ enum vector {
 /* Why user_start() and user_resume() came back. */
 enum user_exit { USER_DONE, USER_PREEMPTED, USER_FAULT };
 
-/* Enters ring 3 at entry with an empty stack and one argument; all other registers are zero. Interrupts are off before
- * and after; they are on in ring 3. */
+/* Enters ring 3 at entry with an empty stack and one argument; all other registers are zero. Interrupts are
+ * off before and after; they are on in ring 3. */
 enum user_exit user_start(uint64_t entry, uint64_t stack, uint64_t argument);
 /* Goes on in ring 3 where it was preempted. */
 enum user_exit user_resume(const struct trap_frame *frame);
 /* Ends the user_start() or user_resume() that runs on this processor. */
 _Noreturn void user_leave(enum user_exit reason);
 
-/* Loads IDT, GDT, TSS, SYSCALL registers and protections (NX, WP, SMEP, SMAP, UMIP) on the calling processor. */
+/* Loads IDT, GDT, TSS, SYSCALL registers and protections (NX, WP, SMEP, SMAP, UMIP) on the calling processor.
+ */
 struct cpu;
 void trap_init_cpu(struct cpu *cpu);
 _Noreturn void panic_trap(const struct trap_frame *frame);

@@ -1,6 +1,7 @@
 /*
- * Tokens and upcalls. A process that faults, spins past its ticks or answers nonsense is restarted once from its state
- * blocks; the second time its guest dies. A failing service is our own fault: it has no second chance.
+ * Tokens and upcalls. A process that faults, spins past its ticks or answers nonsense is restarted once from
+ * its state blocks; the second time its guest dies. A failing service is our own fault: it has no second
+ * chance.
  */
 #include "upcalls.h"
 #include "cpu.h"
@@ -84,7 +85,8 @@ static enum upcall_result upcall_result(struct process *process, enum user_exit 
     }
 }
 
-enum upcall_result upcall_run(struct process *process, struct entity *entity, struct vcpu *target, uint32_t kind)
+enum upcall_result upcall_run(struct process *process, struct entity *entity, struct vcpu *target,
+                              uint32_t kind)
 {
     (void)entity;
     process_load(process);
@@ -131,8 +133,10 @@ void process_fault(struct trap_frame *frame)
     uint64_t cr2;
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     log_print("nullring: %s: exception %lu, error code %lx, at %lx, address %lx",
-              process->vm ? process->vm->config.name : "service", frame->vector, frame->error_code, frame->rip, cr2);
-    process->fault = frame->vector == TRAP_PF ? "it used an address that is not its own" : "it raised an exception";
+              process->vm ? process->vm->config.name : "service", frame->vector, frame->error_code,
+              frame->rip, cr2);
+    process->fault =
+        frame->vector == TRAP_PF ? "it used an address that is not its own" : "it raised an exception";
     user_leave(USER_FAULT);
 }
 

@@ -21,9 +21,11 @@ bool token_take(struct process *process, struct entity *entity);
 /* Gives it to the first waiter. */
 void token_release(struct process *process);
 
-/* Runs an upcall of the given kind; the caller holds the token and has filled exit, state and groups. Where the process
- * must be restarted first, that is done instead, and UPCALL_FAILED says that the caller should try again. */
-enum upcall_result upcall_run(struct process *process, struct entity *entity, struct vcpu *target, uint32_t kind);
+/* Runs an upcall of the given kind; the caller holds the token and has filled exit, state and groups. Where
+ * the process must be restarted first, that is done instead, and UPCALL_FAILED says that the caller should
+ * try again. */
+enum upcall_result upcall_run(struct process *process, struct entity *entity, struct vcpu *target,
+                              uint32_t kind);
 enum upcall_result upcall_continue(struct process *process);
 /* The reply made no sense: treated as a crash. */
 void upcall_reject(struct process *process, const char *why);

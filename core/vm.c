@@ -34,7 +34,8 @@ static unsigned order_of(uint64_t size)
     return order;
 }
 
-/* Gives RAM to [gpa, end) in the largest pieces that fit: 1 GiB, 2 MiB, 4 KiB. Pieces are zeroed through a window. */
+/* Gives RAM to [gpa, end) in the largest pieces that fit: 1 GiB, 2 MiB, 4 KiB. Pieces are zeroed through a
+ * window. */
 static int ram_map(struct vm *vm, uint64_t gpa, uint64_t end)
 {
     while (gpa < end) {
@@ -151,16 +152,19 @@ static int vm_build(struct vm *vm)
     process->info->clock_offset = vm->clock_offset;
     process->info->guest_index = vm->index;
     process->info->test = vm->config.test;
-    int error = paging_map(process->root, USER_CONFIG, virt_to_phys(config), PAGE_SIZE, PTE_PRESENT | PTE_USER | PTE_NX);
+    int error = paging_map(process->root, USER_CONFIG, virt_to_phys(config), PAGE_SIZE,
+                           PTE_PRESENT | PTE_USER | PTE_NX);
     error = error ? error : process_map_channel(process, USER_CHANNEL, vm->channel);
-    error = error ? error : process_map_channel(service, USER_CHANNEL + vm->index * CHANNEL_SIZE, vm->channel);
+    error =
+        error ? error : process_map_channel(service, USER_CHANNEL + vm->index * CHANNEL_SIZE, vm->channel);
     error = error ? error : modules_map(vm);
     error = error ? error : ram_create(vm);
     error = error ? error : vcpu_ops->vm_create(vm);
     return error ? error : vcpus_create(vm);
 }
 
-/* Takes apart what vm_build() had reached. vCPUs that are on a list already stay there, dead: see vm_create(). */
+/* Takes apart what vm_build() had reached. vCPUs that are on a list already stay there, dead: see
+ * vm_create(). */
 static void vm_free(struct vm *vm)
 {
     uint64_t low = vm->ram_bytes < GUEST_LOW_RAM_MAX ? vm->ram_bytes : GUEST_LOW_RAM_MAX;
@@ -179,8 +183,9 @@ static void vm_free(struct vm *vm)
 
 int vm_create(const struct guest_config *config)
 {
-    if (config->cpu_count < 1 || config->cpu_count > GUEST_CPUS_MAX || config->memory_mib < GUEST_MEMORY_MIB_MIN ||
-        config->memory_mib > GUEST_MEMORY_MIB_MAX || config->disk_count > GUEST_DISKS_MAX) {
+    if (config->cpu_count < 1 || config->cpu_count > GUEST_CPUS_MAX ||
+        config->memory_mib < GUEST_MEMORY_MIB_MIN || config->memory_mib > GUEST_MEMORY_MIB_MAX ||
+        config->disk_count > GUEST_DISKS_MAX) {
         return NR_EINVAL;
     }
     if (vm_count == VM_MAX) {

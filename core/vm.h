@@ -36,7 +36,7 @@ enum vcpu_request {
     REQUEST_EVENT = 1 << 0, /* look for interrupts again */
     REQUEST_INIT = 1 << 1,
     REQUEST_SIPI = 1 << 2, /* vector in sipi_vector */
-    REQUEST_NMI = 1 << 3, /* becomes state.interrupts.nmi_pending */
+    REQUEST_NMI = 1 << 3,  /* becomes state.interrupts.nmi_pending */
     REQUEST_FLUSH = 1 << 4,
     REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->status */
 };
@@ -60,9 +60,9 @@ struct vcpu {
     struct lapic lapic;
     struct insn_cache insn_cache;
     uint32_t windows; /* what vcpu_ops->window was last asked for */
-    void *backend; /* struct svm_vcpu or struct vmx_vcpu */
+    void *backend;    /* struct svm_vcpu or struct vmx_vcpu */
 
-    uint64_t generation;     /* of vm->stage2 that this vCPU has flushed for */
+    uint64_t generation; /* of vm->stage2 that this vCPU has flushed for */
     enum upcall_kind upcall_kind;
 
     uint64_t exits[VCPU_EXIT_REASON_COUNT];
@@ -99,16 +99,16 @@ enum { VM_END_KILL = 0x100 };
  * before their next entry. For the guest's faults only; ours is panic(). Callers carry on straight-line. */
 void guest_kill(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Builds and starts a guest from a description that the service has validated; all that it will ever need is allocated
- * here. Its index, or an enum nr_error, with nothing left behind. */
+/* Builds and starts a guest from a description that the service has validated; all that it will ever need is
+ * allocated here. Its index, or an enum nr_error, with nothing left behind. */
 int vm_create(const struct guest_config *config);
 struct vm *vm_find(uint64_t index);
 /* Asks for the end of a guest (enum guest_end, VM_END_KILL): taken when none of its vCPUs runs. */
 void vm_end(struct vm *vm, uint32_t ending);
 /* Fills a report for the service; to->vcpu says whose flight recorder. */
 void vm_report(const struct vm *vm, struct guest_report *to);
-/* State from outside (an upcall's reply) into a vCPU that does not run: groups are checked against the entry rules. False:
- * the guest was killed with the rule's name. */
+/* State from outside (an upcall's reply) into a vCPU that does not run: groups are checked against the entry
+ * rules. False: the guest was killed with the rule's name. */
 bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups);
 
 /* Makes a vCPU look at its requests soon: wakes it when halted, or interrupts the processor that runs it.

@@ -1,8 +1,9 @@
 /*
- * Physical memory: a binary buddy allocator over the firmware's map (Knuth, The Art of Computer Programming, 2.5).
+ * Physical memory: a binary buddy allocator over the firmware's map (Knuth, The Art of Computer
+ * Programming, 2.5).
  *
- * Free frames are mapped nowhere, so no list can run through them: each order has a bitmap with one bit per block, and
- * a count. A search is bounded by the size of the bitmap; it starts where the last one succeeded.
+ * Free frames are mapped nowhere, so no list can run through them: each order has a bitmap with one bit per
+ * block, and a count. A search is bounded by the size of the bitmap; it starts where the last one succeeded.
  */
 #include "frames.h"
 #include "errors.h"
@@ -114,7 +115,8 @@ void frames_add(uint64_t start, uint64_t end)
 {
     while (start < end) {
         unsigned order = 0;
-        while (order + 1 < FRAME_ORDERS && !(start & ((2ull << order) - 1)) && start + (2ull << order) <= end) {
+        while (order + 1 < FRAME_ORDERS && !(start & ((2ull << order) - 1)) &&
+               start + (2ull << order) <= end) {
             order++;
         }
         frames_free(start, order);

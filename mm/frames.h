@@ -1,6 +1,7 @@
 /*
- * Physical memory. Frames for guests (not mapped in ring 0) come from a buddy allocator over the firmware's memory map;
- * pages for the monitor itself (mm/pages.c) are carved from 2 MiB blocks of it that are mapped high.
+ * Physical memory. Frames for guests (not mapped in ring 0) come from a buddy allocator over the firmware's
+ * memory map; pages for the monitor itself (mm/pages.c) are carved from 2 MiB blocks of it that are mapped
+ * high.
  */
 #pragma once
 
@@ -15,21 +16,25 @@
 
 enum { FRAME_ORDERS = 19, ORDER_2M = 9, ORDER_1G = 18, PAGE_ORDERS = 5 };
 
-/* Bytes of metadata for a physical address space of so many frames; frames_init() takes that much, zeroed or not. */
+/* Bytes of metadata for a physical address space of so many frames; frames_init() takes that much, zeroed or
+ * not. */
 uint64_t frames_metadata_size(uint64_t frames);
 void frames_init(void *metadata, uint64_t frames);
 /* Gives the frames [start, end) to the allocator. */
 void frames_add(uint64_t start, uint64_t end);
-/* 2^order frames, naturally aligned: the number of the first, or FRAME_NONE. Contents are unknown: see window_zero(). */
+/* 2^order frames, naturally aligned: the number of the first, or FRAME_NONE. Contents are unknown: see
+ * window_zero(). */
 uint64_t frames_alloc(unsigned order);
 void frames_free(uint64_t frame, unsigned order);
 uint64_t frames_free_count(void);
 
-/* 2^order zeroed pages of the monitor's own memory, physically contiguous, order < PAGE_ORDERS. NULL when none is left. */
+/* 2^order zeroed pages of the monitor's own memory, physically contiguous, order < PAGE_ORDERS. NULL when
+ * none is left. */
 void *page_alloc(unsigned order);
 void page_free(void *page, unsigned order);
 /* Bytes that the monitor holds for itself: image, metadata, pages. */
 uint64_t pages_held(void);
-/* Host-physical address of monitor memory (an image or page_alloc address), and back for page_alloc addresses. */
+/* Host-physical address of monitor memory (an image or page_alloc address), and back for page_alloc
+ * addresses. */
 uint64_t virt_to_phys(const void *address);
 void *phys_to_virt(uint64_t address);

@@ -1,6 +1,6 @@
 /*
- * Memory at boot: finds a place for the monitor's first pages, builds its page tables (W^X, 4 KiB pages for the image),
- * and gives the rest of the RAM to the frame allocator.
+ * Memory at boot: finds a place for the monitor's first pages, builds its page tables (W^X, 4 KiB pages for
+ * the image), and gives the rest of the RAM to the frame allocator.
  */
 #include "memory.h"
 #include "cpu.h"
@@ -111,7 +111,8 @@ static int tables_build(uint64_t pool, uint64_t pool_end)
         }
         *entry = at | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
     }
-    /* The other regions of the upper half get their top-level tables now: address spaces copy the top level. */
+    /* The other regions of the upper half get their top-level tables now: address spaces copy the top level.
+     */
     static const uint64_t regions[] = {STACK_BASE, WINDOW_BASE, MMIO_BASE};
     for (unsigned i = 0; i < sizeof(regions) / sizeof(regions[0]); i++) {
         if (!paging_entry(monitor_root, regions[i], LEVEL_2M)) {
@@ -153,7 +154,8 @@ volatile void *mmio_map(uint64_t physical)
 {
     static uint64_t next = MMIO_BASE;
     uint64_t page = physical & ~(PAGE_SIZE - 1);
-    if (paging_map(monitor_root, next, page, PAGE_SIZE, PTE_PRESENT | PTE_WRITE | PTE_PCD | PTE_PWT | PTE_NX)) {
+    if (paging_map(monitor_root, next, page, PAGE_SIZE,
+                   PTE_PRESENT | PTE_WRITE | PTE_PCD | PTE_PWT | PTE_NX)) {
         return NULL;
     }
     next += PAGE_SIZE;

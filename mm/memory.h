@@ -8,9 +8,11 @@
 extern uint64_t *monitor_root; /* top-level table that no process uses; its upper half is in all of them */
 extern uint64_t monitor_cr3;
 
-/* Builds allocator, page pool and final page tables from boot_info, and loads them. NULL, or what is wrong. */
+/* Builds allocator, page pool and final page tables from boot_info, and loads them. NULL, or what is wrong.
+ */
 const char *memory_init(void);
-/* Hands the RAM that the boot still needed (nothing but its page tables and the loader's data) to the allocator. */
+/* Hands the RAM that the boot still needed (nothing but its page tables and the loader's data) to the
+ * allocator. */
 void memory_report(void);
 
 /* Maps 4 KiB of device registers, uncached; the result stays mapped. NULL when no page is left. */

@@ -1,6 +1,6 @@
 /*
- * The monitor's own pages, carved from 2 MiB blocks that are mapped at DIRECT_BASE. Freed pages wait on a list for each
- * order; they are zeroed when they are handed out again.
+ * The monitor's own pages, carved from 2 MiB blocks that are mapped at DIRECT_BASE. Freed pages wait on a
+ * list for each order; they are zeroed when they are handed out again.
  */
 #include "errors.h"
 #include "frames.h"
@@ -65,8 +65,8 @@ static uint64_t bump_take(uint64_t size)
     return at;
 }
 
-/* Maps another 2 MiB block. Its page-directory must exist or be made from a page that is still free: the last page of a
- * block is never handed out before the next one is mapped, so one is always there. */
+/* Maps another 2 MiB block. Its page-directory must exist or be made from a page that is still free: the last
+ * page of a block is never handed out before the next one is mapped, so one is always there. */
 static bool pool_grow(void)
 {
     uint64_t frame = frames_alloc(ORDER_2M);
@@ -92,7 +92,8 @@ static bool pool_grow(void)
         }
         table = phys_to_virt(*entry & PTE_ADDRESS);
     }
-    table[paging_index(DIRECT_BASE + physical, LEVEL_2M)] = physical | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
+    table[paging_index(DIRECT_BASE + physical, LEVEL_2M)] =
+        physical | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
     uint64_t rest;
     while ((rest = bump_take(PAGE_SIZE))) { /* what the old block had left */
         ((struct free_page *)rest)->next = pool.free[0];

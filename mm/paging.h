@@ -1,6 +1,6 @@
 /*
- * Page tables in the processor's own 4-level format (AMD APM Vol. 2, 5.3; SDM Vol. 3A, 4.5), for address spaces and, as
- * nested paging uses the same format, for second-level trees.
+ * Page tables in the processor's own 4-level format (AMD APM Vol. 2, 5.3; SDM Vol. 3A, 4.5), for address
+ * spaces and, as nested paging uses the same format, for second-level trees.
  */
 #pragma once
 
@@ -19,8 +19,8 @@
 
 enum { LEVEL_4K = 1, LEVEL_2M = 2, LEVEL_1G = 3, LEVEL_ROOT = 4, TABLE_ENTRIES = 512 };
 
-/* The entry of a level for an address, with the tables above it made where missing (they carry every right; the leaf
- * decides). NULL when no page is left, or a larger leaf is in the way. */
+/* The entry of a level for an address, with the tables above it made where missing (they carry every right;
+ * the leaf decides). NULL when no page is left, or a larger leaf is in the way. */
 uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level);
 /* The same without making tables; *level is lowered to where the walk ends. NULL: nothing there. */
 uint64_t *paging_find(uint64_t *root, uint64_t address, unsigned *level);

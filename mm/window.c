@@ -1,6 +1,6 @@
 /*
- * Windows: the only way to frames that are mapped nowhere. Each processor has 2 MiB of address space for it, used with
- * interrupts off, and empty in between.
+ * Windows: the only way to frames that are mapped nowhere. Each processor has 2 MiB of address space for it,
+ * used with interrupts off, and empty in between.
  */
 #include "cpu.h"
 #include "errors.h"

@@ -1,0 +1,290 @@
+/*
+ * The one switch over exit reasons, and the way to the device model and back.
+ */
+#include "exit.h"
+#include "cpu.h"
+#include "guest_memory.h"
+#include "insn.h"
+#include "layout.h"
+#include "string.h"
+#include "trap.h"
+#include "vcpu_ops.h"
+
+enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
+
+#define RFLAGS_FIXED     0x2ull
+#define RFLAGS_KNOWN     0x3f7fd7ull /* SDM Vol. 1, 3.4.3 */
+#define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
+#define EMULATE_MODIFIED (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_FPU)
+
+bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
+{
+    uint8_t bytes[INSN_LENGTH_MAX];
+    int count = guest_fetch(vcpu, bytes, sizeof(bytes));
+    if (count <= 0) {
+        return false;
+    }
+    vcpu_ops->get(vcpu, VCPU_SEGMENTS);
+    unsigned attributes = vcpu->state.segment[SEG_CS].attributes;
+    bool vm86 = vcpu->state.gpr.rflags & 1u << 17;
+    unsigned bits = attributes & SEG_L ? 64 : attributes & SEG_DB && !vm86 ? 32 : 16;
+    return insn_read(insn, bytes, (size_t)count, bits);
+}
+
+enum exit_outcome exit_skip(struct vcpu *vcpu)
+{
+    struct insn insn;
+    uint64_t next = vcpu->exit.next_rip;
+    if (!next) {
+        if (!exit_read_insn(vcpu, &insn)) {
+            /* Another vCPU changed the code in between: execute what is there now. */
+            return EXIT_RESUME;
+        }
+        next = vcpu->state.gpr.rip + insn.length;
+    }
+    vcpu_skip(vcpu, next);
+    return EXIT_RESUME;
+}
+
+enum exit_outcome exit_gp(struct vcpu *vcpu)
+{
+    vcpu_inject_gp(vcpu);
+    return EXIT_RESUME;
+}
+
+static uint64_t recorder_detail(const struct vcpu_exit *exit)
+{
+    switch (exit->reason) {
+    case VCPU_EXIT_PIO:
+        return exit->pio.port | (uint64_t)exit->pio.size << 16 | (uint64_t)exit->pio.in << 20;
+    case VCPU_EXIT_MEMORY:
+        return exit->memory.gpa;
+    case VCPU_EXIT_RDMSR:
+    case VCPU_EXIT_WRMSR:
+        return exit->msr.index;
+    case VCPU_EXIT_CR_ACCESS:
+        return exit->cr.number;
+    case VCPU_EXIT_EXCEPTION:
+        return exit->exception.vector;
+    default:
+        return 0;
+    }
+}
+
+static struct recorder_entry *recorder_write(struct vcpu *vcpu)
+{
+    struct recorder_entry *entry = &vcpu->recorder[vcpu->recorder_next++ % RECORDER_ENTRIES];
+    *entry = (struct recorder_entry){
+        .tsc = rdtsc(),
+        .rip = vcpu->state.gpr.rip,
+        .detail = recorder_detail(&vcpu->exit),
+        .reason = (uint16_t)vcpu->exit.reason,
+        .qualification = vcpu->exit.qualification,
+    };
+    return entry;
+}
+
+static enum exit_outcome exit_upcall(struct vcpu *vcpu, enum upcall_kind kind)
+{
+    vcpu->upcall_kind = kind;
+    return EXIT_UPCALL;
+}
+
+/* KVM's convention: RAX holds the number and then the result (Linux,
+ * Documentation/virt/kvm/x86/hypercalls.rst). The VM's capability mask is empty: there is no call that it may
+ * make. */
+static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
+{
+    vcpu->vm->refused_hypercalls++;
+    vcpu_ops->get(vcpu, VCPU_SEGMENTS);
+    if (vcpu->vm->config.paravirt != PARAVIRT_KVM || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK) {
+        vcpu_inject_ud(vcpu);
+        return EXIT_RESUME;
+    }
+    vcpu->state.gpr.reg[RAX] = (uint64_t)-KVM_ENOSYS;
+    return exit_skip(vcpu);
+}
+
+static enum exit_outcome exit_exception(struct vcpu *vcpu)
+{
+    const struct vcpu_exit_exception *e = &vcpu->exit.exception;
+    if (e->vector == TRAP_PF) {
+        vcpu_ops->get(vcpu, VCPU_CONTROL);
+        vcpu->state.control.cr2 = e->address;
+        vcpu_ops->set(vcpu, VCPU_CONTROL);
+    }
+    vcpu_inject_exception(vcpu, e->vector, e->has_error_code, e->error_code);
+    return EXIT_RESUME;
+}
+
+static enum exit_outcome exit_memory(struct vcpu *vcpu)
+{
+    if (lapic_decodes(vcpu, vcpu->exit.memory.gpa)) {
+        return exit_lapic_page(vcpu);
+    }
+    return exit_upcall(vcpu, UPCALL_EMULATE);
+}
+
+static enum exit_outcome exit_pio(struct vcpu *vcpu)
+{
+    struct vcpu_exit_pio *pio = &vcpu->exit.pio;
+    if (pio->string) {
+        return exit_upcall(vcpu, UPCALL_EMULATE);
+    }
+    pio->value = pio->in ? 0xffffffff : (uint32_t)vcpu->state.gpr.reg[RAX];
+    return exit_upcall(vcpu, UPCALL_PIO);
+}
+
+static enum exit_outcome exit_instruction(struct vcpu *vcpu)
+{
+    switch (vcpu->exit.instruction.action) {
+    case INSTRUCTION_SKIP:
+        return exit_skip(vcpu);
+    case INSTRUCTION_GP:
+        return exit_gp(vcpu);
+    default:
+        vcpu_inject_ud(vcpu);
+        return EXIT_RESUME;
+    }
+}
+
+static enum exit_outcome exit_decide(struct vcpu *vcpu)
+{
+    switch (vcpu->exit.reason) {
+    case VCPU_EXIT_NONE:
+    case VCPU_EXIT_INTERRUPT_WINDOW: /* event_prepare() uses it */
+    case VCPU_EXIT_NMI_WINDOW:
+        return EXIT_RESUME;
+    case VCPU_EXIT_EXTERNAL:
+        return EXIT_EXTERNAL;
+    case VCPU_EXIT_PIO:
+        return exit_pio(vcpu);
+    case VCPU_EXIT_MEMORY:
+        return exit_memory(vcpu);
+    case VCPU_EXIT_CPUID:
+        return exit_cpuid(vcpu);
+    case VCPU_EXIT_RDMSR:
+        return exit_rdmsr(vcpu);
+    case VCPU_EXIT_WRMSR:
+        return exit_wrmsr(vcpu);
+    case VCPU_EXIT_CR_ACCESS:
+        return exit_cr_access(vcpu);
+    case VCPU_EXIT_HLT:
+        exit_skip(vcpu);
+        return EXIT_HALT;
+    case VCPU_EXIT_HYPERCALL:
+        return exit_hypercall(vcpu);
+    case VCPU_EXIT_EXCEPTION:
+        return exit_exception(vcpu);
+    case VCPU_EXIT_INSTRUCTION:
+        return exit_instruction(vcpu);
+    case VCPU_EXIT_SHUTDOWN: /* a PC's chipset answers with a reset */
+        vm_end(vcpu->vm, GUEST_END_RESET);
+        return EXIT_RESUME;
+    case VCPU_EXIT_TASK_SWITCH:
+        return exit_upcall(vcpu, UPCALL_EMULATE);
+    default:
+        guest_kill(vcpu->vm, "vCPU %u: the processor refused its state (vendor code %x): %s", vcpu->index,
+                   vcpu->exit.qualification, vcpu_ops->check(vcpu) ? vcpu_ops->check(vcpu) : "no rule known");
+        return EXIT_KILL;
+    }
+}
+
+enum exit_outcome exit_handle(struct vcpu *vcpu)
+{
+    static const uint16_t outcomes[] = {
+        [EXIT_RESUME] = OUTCOME_RING0,   [EXIT_UPCALL] = OUTCOME_UPCALL, [EXIT_HALT] = OUTCOME_RING0,
+        [EXIT_EXTERNAL] = OUTCOME_RING0, [EXIT_KILL] = OUTCOME_KILLED,
+    };
+    uint32_t reason = vcpu->exit.reason < VCPU_EXIT_REASON_COUNT ? vcpu->exit.reason : VCPU_EXIT_INVALID;
+    vcpu->exits[reason]++;
+    struct recorder_entry *entry = recorder_write(vcpu);
+    enum exit_outcome outcome = exit_decide(vcpu);
+    entry->outcome = outcomes[outcome];
+    return outcome;
+}
+
+void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
+{
+    upcall->exit = vcpu->exit;
+    upcall->groups = 0;
+    if (vcpu->upcall_kind != UPCALL_EMULATE) {
+        return;
+    }
+    vcpu_ops->get(vcpu, EMULATE_GROUPS);
+    upcall->groups = EMULATE_GROUPS;
+    upcall->state.gpr = vcpu->state.gpr;
+    upcall->state.control = vcpu->state.control;
+    upcall->state.msrs = vcpu->state.msrs;
+    memcpy(upcall->state.segment, vcpu->state.segment, sizeof(upcall->state.segment));
+}
+
+static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    if (event->type != EVENT_EXCEPTION || event->vector >= VECTOR_COUNT || event->vector == TRAP_NMI) {
+        return false;
+    }
+    vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
+    return true;
+}
+
+static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
+{
+    uint64_t rip = vcpu->state.gpr.rip;
+    if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED) {
+        return false;
+    }
+    if (upcall->modified & ~(uint32_t)VCPU_GPR) {
+        if (!vcpu_take_state(vcpu, upcall, upcall->modified)) {
+            return true; /* killed with the rule's name */
+        }
+    } else if (upcall->modified & VCPU_GPR) {
+        uint64_t rflags = upcall->state.gpr.rflags & RFLAGS_KNOWN;
+        uint64_t mode = 1ull << 17; /* VM stays what it is */
+        memcpy(&vcpu->state.gpr, &upcall->state.gpr, sizeof(vcpu->state.gpr));
+        vcpu->state.gpr.rflags = (rflags & ~mode) | (vcpu->state.gpr.rflags & mode) | RFLAGS_FIXED;
+    }
+    if (vcpu->state.gpr.rip != rip) {
+        vcpu_skip(vcpu, vcpu->state.gpr.rip);
+    }
+    return true;
+}
+
+static void complete_pio(struct vcpu *vcpu, const struct vcpu_exit_pio *reply)
+{
+    const struct vcpu_exit_pio *pio = &vcpu->exit.pio;
+    uint64_t *rax = &vcpu->state.gpr.reg[RAX];
+    if (pio->in && pio->size == 4) {
+        *rax = reply->value;
+    } else if (pio->in) {
+        uint64_t mask = pio->size == 1 ? 0xff : 0xffff;
+        *rax = (*rax & ~mask) | (reply->value & mask);
+    }
+    exit_skip(vcpu);
+}
+
+bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
+{
+    if (upcall->status == UPCALL_INJECT) {
+        return (vcpu->upcall_kind != UPCALL_EMULATE || complete_emulate(vcpu, upcall)) &&
+               complete_inject(vcpu, &upcall->inject);
+    }
+    if (upcall->status != UPCALL_OK) {
+        return false;
+    }
+    switch (vcpu->upcall_kind) {
+    case UPCALL_PIO:
+        complete_pio(vcpu, &upcall->exit.pio);
+        return true;
+    case UPCALL_RDMSR:
+        vcpu->state.gpr.reg[RAX] = (uint32_t)upcall->exit.msr.value;
+        vcpu->state.gpr.reg[RDX] = upcall->exit.msr.value >> 32;
+        exit_skip(vcpu);
+        return true;
+    case UPCALL_WRMSR:
+        exit_skip(vcpu);
+        return true;
+    default:
+        return complete_emulate(vcpu, upcall);
+    }
+}

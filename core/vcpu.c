@@ -1,0 +1,156 @@
+/*
+ * A vCPU's state outside the guest: reset, start-up, moving on, exceptions.
+ */
+#include "exit.h"
+#include <stddef.h>
+#include "string.h"
+#include "trap.h"
+#include "vcpu_ops.h"
+#include "vm.h"
+
+enum {
+    RFLAGS_TF = 1 << 8,
+    DR6_BS = 1 << 14,
+    CR0_CD_NW = 0x60000000,
+    CR0_ET = 1 << 4,
+    REAL_MODE_DATA = 0x93, /* present, writable, accessed */
+    REAL_MODE_CODE = 0x9b,
+    LDT_ATTRIBUTES = 0x82,
+    TSS_ATTRIBUTES = 0x8b, /* busy 32-bit TSS: what VT-x wants to see */
+    SIPI_PAGE_SHIFT = 12,
+};
+
+#define RESET_PAT 0x0007040600070406ull
+#define DATA_SEGMENT                                                                                         \
+    {                                                                                                        \
+        .attributes = REAL_MODE_DATA, .limit = 0xffff                                                        \
+    }
+
+/* After RESET (SDM Vol. 3A, table 10-1). The same registers have these values after INIT, but for those that
+ * vcpu_reset() keeps. */
+static const struct vcpu_state reset_state = {
+    .gpr = {.rip = 0xfff0, .rflags = 2},
+    .segment =
+        {
+            [SEG_ES] = DATA_SEGMENT,
+            [SEG_CS] =
+                {.selector = 0xf000, .attributes = REAL_MODE_CODE, .limit = 0xffff, .base = 0xffff0000},
+            [SEG_SS] = DATA_SEGMENT,
+            [SEG_DS] = DATA_SEGMENT,
+            [SEG_FS] = DATA_SEGMENT,
+            [SEG_GS] = DATA_SEGMENT,
+            [SEG_LDTR] = {.attributes = LDT_ATTRIBUTES, .limit = 0xffff},
+            [SEG_TR] = {.attributes = TSS_ATTRIBUTES, .limit = 0xffff},
+        },
+    .control = {.cr0 = CR0_CD_NW | CR0_ET, .xcr0 = 1, .dr6 = 0xffff0ff0, .dr7 = 0x400},
+    .tables = {.gdtr = {.limit = 0xffff}, .idtr = {.limit = 0xffff}},
+    .msrs = {.pat = RESET_PAT},
+};
+
+/* Legacy part of the XSAVE area after RESET: FCW 0x40, MXCSR 0x1f80 (SDM Vol. 1, 13.6). */
+static void fpu_reset(struct vcpu_fpu *fpu)
+{
+    memset(fpu->xsave, 0, sizeof(fpu->xsave));
+    fpu->xsave[0] = 0x40;
+    fpu->xsave[24] = 0x80;
+    fpu->xsave[25] = 0x1f;
+    fpu->xsave[512] = 3; /* XSTATE_BV: x87 and SSE are there */
+}
+
+void vcpu_reset(struct vcpu *vcpu, bool init)
+{
+    struct vcpu_state *s = &vcpu->state;
+    struct vcpu_msrs msrs = s->msrs;
+    uint64_t xcr0 = s->control.xcr0, cr0 = s->control.cr0;
+    if (init) { /* INIT leaves caching, FPU, XCR0 and MSRs alone */
+        vcpu_ops->get(vcpu, VCPU_CONTROL | VCPU_MSRS);
+        msrs = s->msrs;
+        msrs.efer = 0;
+        xcr0 = s->control.xcr0;
+        cr0 = (s->control.cr0 & CR0_CD_NW) | CR0_ET;
+    }
+    memcpy(s, &reset_state, offsetof(struct vcpu_state, time));
+    if (init) {
+        s->msrs = msrs;
+        s->control.xcr0 = xcr0;
+        s->control.cr0 = cr0;
+    } else {
+        fpu_reset(&s->fpu);
+    }
+    s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0).eax;
+    vcpu->insn_cache.valid = false;
+    vcpu_ops->set(vcpu, VCPU_ALL & ~(uint32_t)(VCPU_TIME | (init ? VCPU_FPU : 0)));
+}
+
+void vcpu_start_sipi(struct vcpu *vcpu, uint8_t vector)
+{
+    vcpu_ops->get(vcpu, VCPU_SEGMENTS);
+    struct segment *cs = &vcpu->state.segment[SEG_CS];
+    cs->selector = (uint16_t)(vector << 8);
+    cs->base = (uint64_t)vector << SIPI_PAGE_SHIFT;
+    vcpu->state.gpr.rip = 0;
+    vcpu_ops->set(vcpu, VCPU_SEGMENTS);
+}
+
+void vcpu_skip(struct vcpu *vcpu, uint64_t next_rip)
+{
+    vcpu->state.gpr.rip = next_rip;
+    vcpu->state.interrupts.shadow = SHADOW_NONE;
+    if (vcpu->state.gpr.rflags &
+        RFLAGS_TF) { /* single step: the trap that the instruction would have ended in */
+        vcpu_ops->get(vcpu, VCPU_CONTROL);
+        vcpu->state.control.dr6 |= DR6_BS;
+        vcpu_ops->set(vcpu, VCPU_CONTROL);
+        vcpu_inject_exception(vcpu, TRAP_DB, false, 0);
+    }
+}
+
+enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
+
+static enum exception_class class_of(uint8_t vector)
+{
+    switch (vector) {
+    case TRAP_DE:
+    case TRAP_TS:
+    case TRAP_NP:
+    case TRAP_SS:
+    case TRAP_GP:
+        return CLASS_CONTRIBUTORY;
+    case TRAP_PF:
+        return CLASS_PAGE_FAULT;
+    default:
+        return CLASS_BENIGN;
+    }
+}
+
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code, uint32_t error_code)
+{
+    struct vcpu_event *event = &vcpu->state.interrupts.event;
+    if (event->type == EVENT_EXCEPTION) { /* SDM Vol. 3A, table 6-5 */
+        enum exception_class first = class_of(event->vector), second = class_of(vector);
+        if (event->vector == TRAP_DF && second != CLASS_BENIGN) {
+            vm_end(vcpu->vm, GUEST_END_RESET); /* shutdown */
+            return;
+        }
+        if (first != CLASS_BENIGN && second != CLASS_BENIGN &&
+            !(first == CLASS_CONTRIBUTORY && second == CLASS_PAGE_FAULT)) {
+            vector = TRAP_DF;
+            has_error_code = true;
+            error_code = 0;
+        }
+    }
+    *event = (struct vcpu_event){.type = EVENT_EXCEPTION,
+                                 .vector = vector,
+                                 .has_error_code = has_error_code,
+                                 .error_code = error_code};
+}
+
+void vcpu_inject_ud(struct vcpu *vcpu)
+{
+    vcpu_inject_exception(vcpu, TRAP_UD, false, 0);
+}
+
+void vcpu_inject_gp(struct vcpu *vcpu)
+{
+    vcpu_inject_exception(vcpu, TRAP_GP, true, 0);
+}
