@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 B := build
-CACHE ?= cache
+CACHE ?= $(or $(NULLRING_CACHE),cache)
 export NULLRING_CACHE := $(abspath $(CACHE))
 
 CC := gcc

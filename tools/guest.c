@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "description.h"
 #include "guest.h"
 #include "nr.h"
 
@@ -119,6 +120,12 @@ static int compile(struct guest *guest, const char *path, const char *scratch)
     return tool_run("device-tree-compiler", arguments);
 }
 
+static void report_mistake(void *source, const struct description_mistake *mistake)
+{
+    nr_say("%s: %s%s%s%s%s", (const char *)source, mistake->node, mistake->node[0] != '\0' ? ": " : "",
+           mistake->property, mistake->property[0] != '\0' ? ": " : "", mistake->text);
+}
+
 int guest_open(struct guest *guest, const char *path, const char *append, const char *scratch)
 {
     memset(guest, 0, sizeof(*guest));
@@ -132,12 +139,15 @@ int guest_open(struct guest *guest, const char *path, const char *append, const 
     void *dtb = read_dtb(guest->dtb, &size);
     if (dtb == NULL)
         return NR_USAGE;
-    if (append != NULL)
+    if (append != NULL) {
         status = append_bootargs(dtb, path, append);
+        size = status == NR_DONE ? fdt_totalsize(dtb) : 0;
+    }
     if (status == NR_DONE && append != NULL)
         status = write_dtb(guest->dtb, dtb);
     if (status == NR_DONE)
-        status = guest_read(&guest->config, dtb, path);
+        status = description_parse(&guest->config, dtb, size, report_mistake, (void *)path) == 0 ? NR_DONE
+                                                                                                 : NR_USAGE;
     free(dtb);
     return status == NR_DONE ? find_files(guest, path) : status;
 }

@@ -36,6 +36,3 @@ int guest_open(struct guest *guest, const char *path, const char *append, const 
 
 /* The first file of that kind, or NULL. */
 const struct guest_file *guest_file_of_kind(const struct guest *guest, enum guest_file_kind kind);
-
-/* Reads a compiled description; source is its name for messages. Returns an nr_status. */
-int guest_read(struct guest_config *config, const void *dtb, const char *source);

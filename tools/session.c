@@ -41,7 +41,8 @@ struct session {
     int console, log, control, signals;
     bool keys; /* stdin is still open */
     bool monitor_spoke, panicked, started, reset;
-    bool ended; /* status is final */
+    bool failed; /* the monitor said that it could not start, or that a guest ended badly */
+    bool ended;  /* status is final */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
     struct line log_line, control_line;
@@ -99,6 +100,8 @@ static void console_output(struct session *session, const char *bytes, size_t co
 static void log_output(struct session *session, const char *line)
 {
     static const char panic[] = "nullring: panic";
+    static const char cannot_start[] = "nullring: cannot start: ";
+    unsigned status;
 
     session->monitor_spoke = true;
     fprintf(stderr, "%s%s", line, nr_line_end());
@@ -108,6 +111,9 @@ static void log_output(struct session *session, const char *line)
         session->panicked = true;
         session->deadline_ms = now_ms() + PANIC_MS;
     }
+    if (strncmp(line, cannot_start, sizeof(cannot_start) - 1) == 0 ||
+        (sscanf(line, "nullring: all guests have ended, status %u", &status) == 1 && status != 0))
+        session->failed = true;
 }
 
 /* A message of QMP: a JSON object in one line. Only three matter, and their words stand nowhere else. */
@@ -213,7 +219,7 @@ static void emulator_ended(struct session *session, int wait_status)
             nr_fail(NR_UNEXPECTED, "GRUB could not load the monitor or the guest; is the memory enough?"));
     else if (monitor && !session->monitor_spoke)
         end(session, nr_fail(NR_UNEXPECTED, "the machine ended before the monitor said a word"));
-    else if (session->options->expect->count > 0)
+    else if (session->options->expect->count > 0 || session->failed)
         end(session, NR_UNEXPECTED);
     else if ((code & DEBUG_EXIT_BIT) != 0 && code >> 1 != 0)
         end(session, nr_fail(NR_UNEXPECTED, "the run ended with the value %d at port 0xf4", code >> 1));

@@ -1,11 +1,11 @@
 # What a fresh machine lacks: packages, installed before anything else is looked at, and guests, fetched when an example
-# wants them. Packages come from Debian's mirrors into $(CACHE); build/guests is what the descriptions in examples/ name.
+# wants them. Packages come from Debian's mirrors into $(CACHE); build/examples is what the descriptions in examples/ name.
 
 SETUP := tools/setup
 SETUP_GOALS := $(or $(MAKECMDGOALS),all)
 SETUP_SET := $(if $(filter all,$(SETUP_GOALS)),build) \
-  $(if $(filter run guests build/guests/%,$(SETUP_GOALS)),run) \
-  $(if $(filter-out all run guests build/guests/% help clean,$(SETUP_GOALS)),test)
+  $(if $(filter run examples build/examples/%,$(SETUP_GOALS)),run) \
+  $(if $(filter-out all run examples build/examples/% help clean,$(SETUP_GOALS)),test)
 # At parse time, because the rules below and elsewhere need the tools to be parsed; not under `make -n`.
 ifneq ($(strip $(SETUP_SET)),)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
@@ -15,16 +15,16 @@ endif
 endif
 endif
 
-GUESTS := $(B)/guests
+EXAMPLES := $(B)/examples
 FLAVOURS := 686 686-pae amd64
 FETCHED := $(CACHE)/guests
-.PHONY: setup guests
+.PHONY: setup examples
 ##  make setup      install what is missing on this machine and fetch the guests (other goals do it by themselves)
-setup: guests
+setup: examples
 
-##  make guests     everything that the descriptions in examples/ name, in build/guests
-guests: $(foreach f,$(FLAVOURS),$(GUESTS)/$(f)/vmlinuz $(GUESTS)/$(f)/initrd.gz) $(GUESTS)/installer/vmlinuz \
-  $(GUESTS)/installer/initrd.gz $(GUESTS)/disk/root.img
+##  make examples   everything that the descriptions in examples/ name, in build/examples
+examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
+  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
 	$(SETUP)/guests.sh $(CACHE) kernels
@@ -36,19 +36,19 @@ $(FETCHED)/disk/root.img: $(SETUP)/disk.sh
 	$(SETUP)/disk.sh $(CACHE)
 
 # Links, so that a description names the same path wherever the cache lies and the files are the packages' own.
-$(GUESTS)/%/vmlinuz: $(FETCHED)/%/vmlinuz
+$(EXAMPLES)/%/vmlinuz: $(FETCHED)/%/vmlinuz
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
-$(GUESTS)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
+$(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
-$(GUESTS)/disk/root.img: $(FETCHED)/disk/root.img
+$(EXAMPLES)/disk/root.img: $(FETCHED)/disk/root.img
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
 
-$(GUESTS)/686/initrd.gz $(GUESTS)/686-pae/initrd.gz: BUSYBOX := busybox-i386
-$(GUESTS)/amd64/initrd.gz: BUSYBOX := busybox-amd64
-$(FLAVOURS:%=$(GUESTS)/%/initrd.gz): $(GUESTS)/%/initrd.gz: $(FETCHED)/%/vmlinuz $(FETCHED)/busybox-i386 \
+$(EXAMPLES)/686/initrd.gz $(EXAMPLES)/686-pae/initrd.gz: BUSYBOX := busybox-i386
+$(EXAMPLES)/amd64/initrd.gz: BUSYBOX := busybox-amd64
+$(FLAVOURS:%=$(EXAMPLES)/%/initrd.gz): $(EXAMPLES)/%/initrd.gz: $(FETCHED)/%/vmlinuz $(FETCHED)/busybox-i386 \
   $(FETCHED)/busybox-amd64 $(SETUP)/init.sh $(SETUP)/initrd.sh
 	@mkdir -p $(@D)
 	$(SETUP)/initrd.sh $@ $(FETCHED)/$(BUSYBOX) $(FETCHED)/$*/modules $(SETUP)/init.sh
