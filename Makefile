@@ -10,6 +10,10 @@ B := build
 CACHE ?= $(or $(NULLRING_CACHE),cache)
 export NULLRING_CACHE := $(abspath $(CACHE))
 
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)  $@')
+
 CC := gcc
 NASM := nasm
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wundef
@@ -57,19 +61,24 @@ directory = $(firstword $(subst /, ,$(1)))
 
 $(B)/ring0/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(RING0) $(INC_$(call directory,$*)) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(RING0) $(INC_$(call directory,$*)) -c $< -o $@
 $(B)/ring0/%.o: %.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf -Icore/ -MD $(@:.o=.d) $< -o $@
+	$(call say,NASM)
+	$(Q)$(NASM) -f elf64 -g -F dwarf -Icore/ -MD $(@:.o=.d) $< -o $@
 $(B)/ring3/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(RING3) $(INC_$(call directory,$*)) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(RING3) $(INC_$(call directory,$*)) -c $< -o $@
 $(B)/ring3/%.o: %.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf $< -o $@
+	$(call say,NASM)
+	$(Q)$(NASM) -f elf64 -g -F dwarf $< -o $@
 $(B)/host/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOSTED) $(INC_$(call directory,$*)) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(HOSTED) $(INC_$(call directory,$*)) -c $< -o $@
 
 .PHONY: all help clean
 all: $(B)/nullring $(B)/nr
@@ -83,7 +92,8 @@ clean:
 	rm -rf $(B)
 
 $(B)/nr: $(NR_O)
-	$(CC) -o $@ $^ -lfdt
+	$(call say,LINK)
+	$(Q)$(CC) -o $@ $^ -lfdt
 
 include $(sort $(wildcard core/*.mk devices/*.mk tests/*.mk tests/*/*.mk))
 

@@ -5,19 +5,26 @@ LINK := ld --no-warn-rwx-segments -nostdlib -z max-page-size=4096 -z noexecstack
 
 $(B)/ring0/core/programs.o: core/programs.asm $(PROGRAMS)
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 '-DDEVICE_MODEL="$(B)/device-model.elf"' '-DSERVICE="$(B)/service.elf"' $< -o $@
+	$(call say,NASM)
+	$(Q)$(NASM) -f elf64 '-DDEVICE_MODEL="$(B)/device-model.elf"' '-DSERVICE="$(B)/service.elf"' $< -o $@
 
 $(B)/gen/symbols-none.asm: core/symbols.awk
 	@mkdir -p $(@D)
-	awk -f $< /dev/null >$@
+	$(call say,AWK)
+	$(Q)awk -f $< /dev/null >$@
 $(B)/gen/symbols.asm: core/symbols.awk $(B)/nullring.pass1
-	nm -n $(B)/nullring.pass1 | awk -f $< >$@
+	$(call say,NM)
+	$(Q)nm -n $(B)/nullring.pass1 | awk -f $< >$@
 $(B)/gen/%.o: $(B)/gen/%.asm
-	$(NASM) -f elf64 $< -o $@
+	$(call say,NASM)
+	$(Q)$(NASM) -f elf64 $< -o $@
 
 $(B)/nullring.pass1: $(RING0_O) $(B)/gen/symbols-none.o core/monitor.ld
-	$(LINK) $(filter %.o,$^) -o $@
+	$(call say,LINK)
+	$(Q)$(LINK) $(filter %.o,$^) -o $@
 $(B)/nullring.debug: $(RING0_O) $(B)/gen/symbols.o core/monitor.ld
-	$(LINK) $(filter %.o,$^) -o $@
+	$(call say,LINK)
+	$(Q)$(LINK) $(filter %.o,$^) -o $@
 $(B)/nullring: $(B)/nullring.debug
-	objcopy --strip-all $< $@
+	$(call say,STRIP)
+	$(Q)objcopy --strip-all $< $@

@@ -6,14 +6,18 @@ MISBEHAVE_O := $(B)/ring3/devices/misbehave.o
 BEHAVE_O := $(B)/ring3/devices/behave.o
 
 $(B)/device-model.debug: $(filter-out $(MISBEHAVE_O),$(DEVMODEL_O)) lib/user.ld
-	$(USER_LINK) $(filter %.o,$^) -o $@
+	$(call say,LINK)
+	$(Q)$(USER_LINK) $(filter %.o,$^) -o $@
 $(B)/device-model-test.debug: $(filter-out $(BEHAVE_O),$(DEVMODEL_O)) lib/user.ld
-	$(USER_LINK) $(filter %.o,$^) -o $@
+	$(call say,LINK)
+	$(Q)$(USER_LINK) $(filter %.o,$^) -o $@
 $(B)/service.debug: $(SERVICE_O) lib/user.ld
-	$(USER_LINK) $(filter %.o,$^) $(shell $(CC) -print-file-name=libfdt.a) -o $@
+	$(call say,LINK)
+	$(Q)$(USER_LINK) $(filter %.o,$^) $(shell $(CC) -print-file-name=libfdt.a) -o $@
 
 $(B)/device-model.elf $(B)/device-model-test.elf $(B)/service.elf: %.elf: %.debug
-	objcopy --strip-all $< $@
+	$(call say,STRIP)
+	$(Q)objcopy --strip-all $< $@
 
 .PHONY: device-model
 device-model: $(B)/device-model.elf $(B)/device-model-test.elf
