@@ -138,9 +138,9 @@ void schedule_loop(void)
     struct cpu *cpu = this_cpu();
     for (;;) {
         uint32_t runnable;
-        cpu->kicked = 0;
         uint64_t now = rdtsc();
         uint64_t deadline = timers_check(cpu, now, &runnable);
+        atomic_exchange(&cpu->kicked, 0); /* a barrier: whoever kicks from now on has not been seen yet */
         struct entity *entity = pick(cpu, now);
         cpu->current = entity;
         if (!entity) {

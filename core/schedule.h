@@ -19,6 +19,7 @@ struct entity {
     struct entity *next;       /* list of the processor's entities */
     struct entity *token_next; /* list of those that wait for a token */
     _Atomic uint32_t runnable;
+    bool waiting; /* on that list */
 };
 
 /* Puts an entity on the list of a processor, not runnable yet. It stays there for ever. From any processor.

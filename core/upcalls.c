@@ -12,12 +12,13 @@
 
 bool token_take(struct process *process, struct entity *entity)
 {
-    bool mine = true;
     spin_lock(&process->lock);
     if (!process->holder) {
         process->holder = entity;
-    } else if (process->holder != entity) {
-        mine = false;
+    }
+    bool mine = process->holder == entity;
+    if (!mine && !entity->waiting) {
+        entity->waiting = true;
         entity->token_next = NULL;
         if (process->waiters) {
             process->waiters_last->token_next = entity;
@@ -38,6 +39,7 @@ void token_release(struct process *process)
     process->holder = next;
     if (next) {
         process->waiters = next->token_next;
+        next->waiting = false;
     }
     spin_unlock(&process->lock);
     if (next) {

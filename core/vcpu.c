@@ -79,6 +79,8 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
     }
     s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0).eax;
     vcpu->insn_cache.valid = false;
+    vcpu->windows = WINDOW_NONE;
+    vcpu_ops->window(vcpu, WINDOW_NONE);
     vcpu_ops->set(vcpu, VCPU_ALL & ~(uint32_t)(VCPU_TIME | (init ? VCPU_FPU : 0)));
 }
 

@@ -123,12 +123,11 @@ static bool vcpu_resume(struct vcpu *vcpu)
         schedule_deadline(rdtsc() + tsc_khz * TICK_US / 1000);
         return upcall_settle(vcpu, upcall_continue(process));
     case VCPU_WAIT_TOKEN:
+        vcpu->entity.runnable = 0; /* before looking: token_release() wakes after it has given */
         if (process->holder != &vcpu->entity) {
-            vcpu->entity.runnable = process->holder == NULL;
-            if (process->holder) {
-                return false;
-            }
+            return false;
         }
+        vcpu->entity.runnable = 1;
         vcpu->run_state = VCPU_RUN;
         return vcpu_upcall(vcpu, vcpu->upcall_kind);
     case VCPU_HALTED:
@@ -183,7 +182,10 @@ void vcpu_run(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
     if (vm->ending && vcpu->run_state != VCPU_IN_UPCALL) {
-        vcpu_park(vcpu);
+        vcpu->entity.runnable = 0;
+        if (vcpu->run_state != VCPU_WAIT_TOKEN || vm->process->holder == &vcpu->entity) {
+            vcpu_park(vcpu); /* one that waits for the token is woken by it first */
+        }
         return;
     }
     if (vm->status == GUEST_STARTING && vcpu->run_state != VCPU_IN_UPCALL) {
