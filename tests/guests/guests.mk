@@ -1,0 +1,27 @@
+# Test kernels: one for each directory tests/guests/NAME with a main.c (and NAME.asm files where C is not enough), linked
+# with the library in lib/ into build/guests/NAME.elf, a 32-bit Multiboot image.
+
+GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
+GUEST_CFLAGS := -std=c17 $(WARN) -m32 -march=i686 -g -O2 -MMD -MP -ffreestanding -fno-strict-aliasing -fno-pic -fno-pie \
+  -mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+  -fno-delete-null-pointer-checks -Itests/guests/lib
+GUEST_LIB := $(patsubst tests/guests/lib/%,$(B)/guests/lib/%.o,$(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm))
+guest_objects = $(patsubst tests/guests/%,$(B)/guests/%.o,$(wildcard tests/guests/$(1)/*.c tests/guests/$(1)/*.asm))
+
+$(B)/guests/%.c.o: tests/guests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -c $< -o $@
+$(B)/guests/%.asm.o: tests/guests/%.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -g -F dwarf -MD $(@:.o=.d) $< -o $@
+
+define guest_rule
+$(B)/guests/$(1).elf: $(call guest_objects,$(1)) $(GUEST_LIB) tests/guests/lib/guest.ld
+	@printf 'extern const char guest_name[];\nconst char guest_name[] = "$(1)";\n' | $(CC) $(GUEST_CFLAGS) -MF /dev/null -x c -c - -o $(B)/guests/$(1)/name.o
+	ld -m elf_i386 -n -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guests/lib/guest.ld -o $$@ $(call guest_objects,$(1)) $(B)/guests/$(1)/name.o $(GUEST_LIB)
+endef
+$(foreach g,$(GUESTS),$(eval $(call guest_rule,$(g))))
+
+.PHONY: guests test-guests test-guests-native
+##  make guests     the test kernels (build/guests/NAME.elf)
+guests: $(GUESTS:%=$(B)/guests/%.elf)
