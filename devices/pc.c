@@ -13,6 +13,8 @@ const struct device_slot bus_slots[] = {
     SLOT(pic_device, pic, DEVFN_NONE, 0),
     SLOT(pit_device, pit, DEVFN_NONE, 0),
     SLOT(ioapic_device, ioapic, DEVFN_NONE, 0),
+    SLOT(rtc_device, rtc, DEVFN_NONE, 0),
+    SLOT(i8042_device, i8042, DEVFN_NONE, 0),
     SLOT(uart_device, uart, DEVFN_NONE, 0),
     SLOT(system_ports_device, system_ports, DEVFN_NONE, 0),
     SLOT(debug_ports_device, debug_ports, DEVFN_NONE, 0),

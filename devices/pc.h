@@ -7,12 +7,14 @@
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "i8042.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
 #include "msr.h"
 #include "pic.h"
 #include "pit.h"
+#include "rtc.h"
 #include "system_ports.h"
 #include "uart.h"
 
@@ -25,6 +27,8 @@ struct pc {
     struct pic pic;
     struct pit pit;
     struct ioapic ioapic;
+    struct rtc rtc;
+    struct i8042 i8042;
     struct uart uart;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
