@@ -15,7 +15,7 @@ uint64_t decode_take(struct decoder *d, unsigned size)
 static int64_t sign_extend(uint64_t value, unsigned size)
 {
     unsigned unused = 64 - 8 * size;
-    return (int64_t)(value << unused) >> unused;
+    return (int64_t)(value << unused) >> unused; /* NOLINT(clang-analyzer-core.*): no caller has size 0 */
 }
 
 void decode_set_operand_size(struct instruction *in, uint8_t flags)
