@@ -35,7 +35,7 @@ struct channel {
     uint32_t need_count;
     uint32_t needs_lost; /* kinds that did not fit */
     uint32_t exit_value; /* written to port 0xf4, plus 1; 0: none */
-    uint32_t reserved;
+    uint32_t breaks;     /* how often the console has sent a break; runs freely */
     struct need need[CHANNEL_NEEDS];
     uint8_t input[CHANNEL_INPUT];
     uint8_t output[CHANNEL_OUTPUT];

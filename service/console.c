@@ -1,0 +1,246 @@
+/*
+ * The guests' consoles on the machine's serial port.
+ *
+ * One guest: its output byte for byte. Several: the focused guest's as it comes, the others' in whole lines,
+ * each line with "[name] " before it; an unfinished line of another guest is shown after a short while, so
+ * that its prompt is seen. Input goes to the focused guest. Rings in shared memory are used through ring.h
+ * alone: what a device model writes there can garble its text and nothing else.
+ */
+#include <stdarg.h>
+#include "format.h"
+#include "ring.h"
+#include "service.h"
+#include "string.h"
+#include "syscall.h"
+#include "uart.h"
+
+enum {
+    QUEUE_SIZE = 1024,
+    LINE_SIZE = 160,     /* of an unfocused guest; longer ones are cut into several */
+    QUEUE_RESERVE = 256, /* the longest that one byte of a guest can bring with it: a line and its prefix */
+    MOVE_MAX = 4096,     /* bytes of one upcall, each way */
+    PARTIAL_LINE_MS = 200,
+    RETRY_MS = 2,
+};
+
+struct line {
+    uint32_t length;
+    bool old; /* has waited since the last EVENT_TIMER */
+    uint8_t text[LINE_SIZE];
+};
+
+static uint8_t queue[QUEUE_SIZE]; /* to the serial port */
+static uint32_t queue_head, queue_tail;
+static struct line line[SERVICE_GUESTS_MAX];
+static uint32_t focus;
+static int owner = NO_GUEST; /* whose unfinished line is on the screen */
+
+static uint32_t queue_room(void)
+{
+    return QUEUE_SIZE - ring_used(QUEUE_SIZE, &queue_head, &queue_tail);
+}
+
+static void queue_text(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        ring_put(queue, QUEUE_SIZE, &queue_head, &queue_tail, (uint8_t)text[i]);
+    }
+}
+
+/* A byte of a guest among several: lines of different guests never mix. */
+static void queue_guest_byte(uint32_t guest, uint8_t byte)
+{
+    if (owner != (int)guest) {
+        char prefix[GUEST_NAME_SIZE + 8];
+        size_t length = format_text(prefix, sizeof prefix, "%s[%s] ", owner != NO_GUEST ? "\r\n" : "",
+                                    service.guest[guest].name);
+        queue_text(prefix, length);
+        owner = (int)guest;
+    }
+    queue_text((const char *)&byte, 1);
+    if (byte == '\n') {
+        owner = NO_GUEST;
+    }
+}
+
+static void flush_line(uint32_t guest)
+{
+    for (uint32_t i = 0; i < line[guest].length; i++) {
+        queue_guest_byte(guest, line[guest].text[i]);
+    }
+    line[guest].length = 0;
+    line[guest].old = false;
+}
+
+static void take_byte(uint32_t guest, uint8_t byte)
+{
+    if (service.guest_count == 1) {
+        queue_text((const char *)&byte, 1);
+    } else if (guest == focus) {
+        queue_guest_byte(guest, byte);
+    } else {
+        struct line *to = &line[guest];
+        to->text[to->length++] = byte;
+        to->old = false;
+        if (byte == '\n' || to->length == LINE_SIZE) {
+            flush_line(guest);
+        }
+    }
+}
+
+/* Takes up to budget bytes of a guest's output; returns how many. */
+static uint32_t take_output(uint32_t guest, uint32_t budget)
+{
+    struct channel *channel = service.guest[guest].channel;
+    uint32_t taken = 0;
+
+    while (taken < budget && queue_room() >= QUEUE_RESERVE) {
+        int byte = ring_get(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail);
+        if (byte < 0) {
+            break;
+        }
+        take_byte(guest, (uint8_t)byte);
+        taken++;
+    }
+    return taken;
+}
+
+static uint32_t send_queue(void)
+{
+    uint32_t sent = 0;
+
+    while (queue_tail != queue_head && uart_put(queue[queue_tail % QUEUE_SIZE])) {
+        queue_tail++;
+        sent++;
+    }
+    uart_want_empty(queue_tail != queue_head);
+    return sent;
+}
+
+static void move_output(void)
+{
+    uint32_t moved = 0, step;
+
+    do {
+        step = send_queue();
+        for (uint32_t i = 0; i < service.guest_count && !prompt_is_open(); i++) {
+            step += take_output(i, MOVE_MAX);
+        }
+        moved += step;
+    } while (step > 0 && moved < MOVE_MAX);
+    if (step > 0 || queue_tail != queue_head) {
+        service_wake_after(step > 0 ? 0 : RETRY_MS);
+    }
+}
+
+/* An unfinished line that has waited is shown; one that has not will be. */
+static void age_lines(bool waking)
+{
+    for (uint32_t i = 0; i < service.guest_count; i++) {
+        if (line[i].length == 0 || prompt_is_open()) {
+            continue;
+        }
+        if (waking && line[i].old && queue_room() >= QUEUE_RESERVE) {
+            flush_line(i);
+            continue;
+        }
+        line[i].old |= waking;
+        service_wake_after(PARTIAL_LINE_MS);
+    }
+}
+
+static void give_input(uint8_t byte)
+{
+    if (service.guest_count == 0) {
+        return;
+    }
+    struct channel *channel = service.guest[focus].channel;
+    /* A guest that does not read loses input, as on a serial port without flow control. */
+    if (ring_put(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail, byte)) {
+        sys_notify(focus);
+    }
+}
+
+static void take_input(void)
+{
+    for (unsigned i = 0; i < MOVE_MAX; i++) {
+        int byte = uart_get();
+        if (byte < 0) {
+            break;
+        }
+        if (!prompt_take((uint8_t)byte)) {
+            give_input((uint8_t)byte);
+        }
+    }
+}
+
+void console_start(void)
+{
+    if (!uart_start()) {
+        service_log("no serial port at 0x3f8: the guests' consoles are not shown");
+    }
+}
+
+void console_run(bool waking)
+{
+    take_input();
+    age_lines(waking);
+    move_output();
+}
+
+bool console_is_drained(void)
+{
+    for (uint32_t i = 0; i < service.guest_count; i++) {
+        const struct channel *channel = service.guest[i].channel;
+        if (ring_used(CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail) > 0 ||
+            line[i].length > 0) {
+            return false;
+        }
+    }
+    return queue_tail == queue_head && uart_is_idle();
+}
+
+bool console_has_room(void)
+{
+    return queue_room() >= QUEUE_RESERVE;
+}
+
+void console_print(const char *format, ...)
+{
+    char text[QUEUE_RESERVE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    size_t length = format_text_va(text, sizeof text, format, arguments);
+    va_end(arguments);
+    queue_text(text, length);
+    owner = NO_GUEST;
+}
+
+uint32_t console_focus(void)
+{
+    return focus;
+}
+
+void console_focus_next(void)
+{
+    if (service.guest_count > 1) {
+        focus = (focus + 1) % service.guest_count;
+        flush_line(focus);
+        console_print("\r\n[monitor] input goes to %s\r\n", service.guest[focus].name);
+    }
+}
+
+void console_send_break(void)
+{
+    if (service.guest_count > 0) {
+        struct channel *channel = service.guest[focus].channel;
+        __atomic_store_n(&channel->breaks, channel->breaks + 1, __ATOMIC_RELEASE);
+        sys_notify(focus);
+    }
+}
+
+void console_send_byte(uint8_t byte)
+{
+    give_input(byte);
+}

@@ -1,0 +1,134 @@
+/*
+ * From boot modules to guests. A module called "NAME.dtb" is a description; the files it names are the
+ * modules "NAME:path". Whatever is wrong with one costs that guest only, and is said in one line of the log.
+ */
+#include "description.h"
+#include "errors.h"
+#include "layout.h"
+#include "modules.h"
+#include "process_info.h"
+#include "service.h"
+#include "string.h"
+#include "syscall.h"
+
+static const char suffix[] = ".dtb";
+static const struct process_info *const info = (const struct process_info *)USER_INFO;
+
+struct start {
+    const char *file;  /* name of the description's module */
+    const char *guest; /* its name for messages: of the module, then of the guest */
+    bool said;         /* one sentence is enough */
+};
+
+static void say_mistake(void *context, const struct description_mistake *mistake)
+{
+    struct start *start = context;
+
+    if (!start->said) {
+        start->said = true;
+        service_log("guest %s: not started: %s: %s%s%s%s%s", start->guest, start->file, mistake->node,
+                    mistake->property[0] != '\0' ? " " : "", mistake->property,
+                    mistake->node[0] != '\0' ? ": " : "", mistake->text);
+    }
+}
+
+static void look_for_module(void *context, const char *node, const char *property, const char *path)
+{
+    struct start *start = context;
+
+    if (!start->said &&
+        modules_find(info->module, info->module_count, start->guest, path) == MODULE_NOT_FOUND) {
+        start->said = true;
+        service_log(
+            "guest %s: not started: %s: %s %s: no boot module \"%s:%s\"; build the image again with nr image",
+            start->guest, start->file, node, property, start->guest, path);
+    }
+}
+
+/* What vm_create() refuses, in words. */
+static const char *create_error(int64_t error)
+{
+    switch (error) {
+    case NR_ENOMEM:
+        return "not enough memory is left on this machine for its RAM and its disks' overlays; lower "
+               "size-mib or "
+               "overlay-mib";
+    case NR_ENOSPC:
+        return "there are as many guests as the monitor can hold; start fewer";
+    case NR_ENOTSUP:
+        return "this processor cannot run it";
+    default:
+        return "the monitor refused its description";
+    }
+}
+
+static bool create(const struct guest_config *config, struct start *start)
+{
+    if (guests_find(config->name) != NO_GUEST) {
+        service_log(
+            "guest %s: not started: %s: / model: another guest has this name; give it a different one",
+            start->guest, start->file);
+        return false;
+    }
+    description_files(config, look_for_module, start);
+    if (start->said) {
+        return false;
+    }
+    int64_t index = sys_guest_create(config);
+    if (index < 0 || index >= SERVICE_GUESTS_MAX) {
+        service_log("guest %s: not started: %s (%u MiB RAM, %u disks, error %ld)", config->name,
+                    create_error(index), config->memory_mib, config->disk_count, index);
+        return false;
+    }
+    struct service_guest *guest = &service.guest[index];
+    memcpy(guest->name, config->name, sizeof guest->name);
+    guest->channel = (struct channel *)(uintptr_t)(USER_CHANNEL + (uint64_t)index * CHANNEL_SIZE);
+    service.guest_count = (uint32_t)index + 1;
+    return true;
+}
+
+static void start_guest(const struct process_module *module)
+{
+    static struct guest_config config; /* one page, of a stack of eight */
+    struct start start = {.file = module->name, .guest = module->name};
+
+    if (description_parse(&config, (const void *)(uintptr_t)module->address, module->size, say_mistake,
+                          &start) != 0) {
+        service.failed = true;
+        return;
+    }
+    start.guest = config.name;
+    if (!create(&config, &start)) {
+        service.failed = true;
+    }
+}
+
+void guests_start(void)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < info->module_count; i++) {
+        const char *name = info->module[i].name;
+        size_t length = strlen(name);
+        if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0 &&
+            strchr(name, ':') == NULL) {
+            found = true;
+            start_guest(&info->module[i]);
+        }
+    }
+    if (!found) {
+        service_log("no guest: none of the %u boot modules is called NAME.dtb; build the image with nr image",
+                    info->module_count);
+        service.failed = true;
+    }
+}
+
+int guests_find(const char *name)
+{
+    for (uint32_t i = 0; i < service.guest_count; i++) {
+        if (strcmp(service.guest[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return NO_GUEST;
+}

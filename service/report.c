@@ -1,0 +1,179 @@
+/*
+ * How a guest ended, and what the monitor and its device model recorded about it, in words. Names of exits
+ * live here: ring 0 has only their numbers.
+ */
+#include "format.h"
+#include "layout.h"
+#include "process_info.h"
+#include "service.h"
+#include "string.h"
+#include "syscall.h"
+
+static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
+    [VCPU_EXIT_NONE] = "backend",
+    [VCPU_EXIT_PIO] = "port",
+    [VCPU_EXIT_MEMORY] = "memory",
+    [VCPU_EXIT_CPUID] = "CPUID",
+    [VCPU_EXIT_RDMSR] = "RDMSR",
+    [VCPU_EXIT_WRMSR] = "WRMSR",
+    [VCPU_EXIT_CR_ACCESS] = "CR access",
+    [VCPU_EXIT_HLT] = "HLT",
+    [VCPU_EXIT_HYPERCALL] = "hypercall",
+    [VCPU_EXIT_EXCEPTION] = "exception",
+    [VCPU_EXIT_INTERRUPT_WINDOW] = "interrupt window",
+    [VCPU_EXIT_NMI_WINDOW] = "NMI window",
+    [VCPU_EXIT_EXTERNAL] = "host interrupt",
+    [VCPU_EXIT_SHUTDOWN] = "shutdown",
+    [VCPU_EXIT_INVLPG] = "INVLPG",
+    [VCPU_EXIT_TASK_SWITCH] = "task switch",
+    [VCPU_EXIT_INSTRUCTION] = "instruction",
+    [VCPU_EXIT_INVALID] = "refused state",
+};
+
+/* What recorder_entry.detail is, by reason. */
+static const char *const detail_name[VCPU_EXIT_REASON_COUNT] = {
+    [VCPU_EXIT_PIO] = "port",         [VCPU_EXIT_MEMORY] = "address", [VCPU_EXIT_CPUID] = "leaf",
+    [VCPU_EXIT_RDMSR] = "MSR",        [VCPU_EXIT_WRMSR] = "MSR",      [VCPU_EXIT_CR_ACCESS] = "CR",
+    [VCPU_EXIT_EXCEPTION] = "vector", [VCPU_EXIT_INVLPG] = "address",
+};
+
+static const char *const outcome_name[] = {
+    [OUTCOME_PENDING] = "not finished", [OUTCOME_RING0] = "monitor",
+    [OUTCOME_UPCALL] = "device model",  [OUTCOME_INJECTED] = "exception injected",
+    [OUTCOME_KILLED] = "guest killed",
+};
+
+static const char *const need_name[] = {
+    [NEED_PORT_READ] = "read of port",   [NEED_PORT_WRITE] = "write to port",
+    [NEED_MEMORY_READ] = "read of page", [NEED_MEMORY_WRITE] = "write to page",
+    [NEED_RDMSR] = "RDMSR of",           [NEED_WRMSR] = "WRMSR to",
+    [NEED_IGNORED] = "ignored write at",
+};
+
+static const char *const status_name[] = {
+    [GUEST_ABSENT] = "absent", [GUEST_STARTING] = "starting",       [GUEST_RUNNING] = "running",
+    [GUEST_PAUSED] = "paused", [GUEST_POWERED_OFF] = "powered off", [GUEST_RESET_ENDED] = "ended by a reset",
+    [GUEST_KILLED] = "killed",
+};
+
+#define NAME_OF(table, index)                                                                                \
+    ((index) < sizeof(table) / sizeof((table)[0]) && (table)[index] != NULL ? (table)[index] : "unknown")
+
+static const struct process_info *const info = (const struct process_info *)USER_INFO;
+
+/* The monitor's record that is being read, and of which vCPU it is. */
+static struct guest_report record;
+static uint32_t record_guest, record_vcpu;
+static bool record_valid;
+
+static bool read_record(uint32_t guest, uint32_t vcpu, bool again)
+{
+    if (again || !record_valid || record_guest != guest || record_vcpu != vcpu) {
+        record.vcpu = vcpu;
+        record_guest = guest;
+        record_vcpu = vcpu;
+        record_valid = sys_guest_report(guest, &record) == 0;
+    }
+    return record_valid;
+}
+
+static uint64_t microseconds(uint64_t ticks)
+{
+    return (uint64_t)((unsigned __int128)ticks * info->tsc_mult >> info->tsc_shift) / 1000;
+}
+
+const char *report_status(uint32_t guest)
+{
+    return read_record(guest, 0, true) ? NAME_OF(status_name, record.status) : "unknown";
+}
+
+static void format_entry(const struct recorder_entry *entry, uint64_t newest, char *line, size_t size)
+{
+    const char *detail = entry->reason < VCPU_EXIT_REASON_COUNT ? detail_name[entry->reason] : NULL;
+    size_t length =
+        format_text(line, size, "%8lu us before the last: %s at %lx", microseconds(newest - entry->tsc),
+                    NAME_OF(reason_name, entry->reason), entry->rip);
+
+    if (detail != NULL) {
+        length += format_text(line + length, size - length, ", %s 0x%lx", detail, entry->detail);
+    }
+    format_text(line + length, size - length, ", code 0x%x: %s", entry->qualification,
+                NAME_OF(outcome_name, entry->outcome));
+}
+
+bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size)
+{
+    uint32_t vcpu = index / (RECORDER_ENTRIES + 1);
+    uint32_t entry = index % (RECORDER_ENTRIES + 1);
+
+    line[0] = '\0';
+    if (!read_record(guest, vcpu, entry == 0) || vcpu >= record.cpu_count) {
+        return false;
+    }
+    if (entry == 0) {
+        format_text(line, size, "the last exits of vCPU %u, oldest first:", vcpu);
+        return true;
+    }
+    uint32_t newest = (record.recorder_next + RECORDER_ENTRIES - 1) % RECORDER_ENTRIES;
+    const struct recorder_entry *at = &record.recorder[(record.recorder_next + entry - 1) % RECORDER_ENTRIES];
+    if (at->tsc != 0) {
+        format_entry(at, record.recorder[newest].tsc, line, size);
+    }
+    return true;
+}
+
+bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size)
+{
+    const struct channel *channel = service.guest[guest].channel;
+    uint32_t count = channel->need_count; /* the device model's word: checked */
+
+    line[0] = '\0';
+    if (index == 0) {
+        format_text(line, size, "%u kinds of access that nobody claimed, %u more not listed", count,
+                    channel->needs_lost);
+        return true;
+    }
+    if (index > CHANNEL_NEEDS || index > count) {
+        return false;
+    }
+    struct need need = channel->need[index - 1];
+    format_text(line, size, "%s 0x%lx, %u times", NAME_OF(need_name, need.kind), need.address, need.count);
+    return true;
+}
+
+bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
+{
+    enum { SUMMARY, REFUSED, OVERLAY, SENTENCE, REASONS };
+
+    line[0] = '\0';
+    if (!read_record(guest, 0, index == 0)) {
+        return false;
+    }
+    switch (index) {
+    case SUMMARY:
+        format_text(line, size, "%s, %u vCPUs, %lu upcalls, device model restarted %u times",
+                    NAME_OF(status_name, record.status), record.cpu_count, record.upcalls, record.restarts);
+        return true;
+    case REFUSED:
+        format_text(line, size, "refused: %lu MSR accesses, %lu hypercalls", record.refused_msrs,
+                    record.refused_hypercalls);
+        return true;
+    case OVERLAY:
+        format_text(line, size, "disk overlay: %lu of %lu pages used", record.overlay_pages_used,
+                    record.overlay_pages);
+        return true;
+    case SENTENCE:
+        format_text(line, size, "%.*s", GUEST_SENTENCE_SIZE, record.sentence);
+        return true;
+    default:
+        break;
+    }
+    uint32_t reason = index - REASONS;
+    if (reason >= VCPU_EXIT_REASON_COUNT) {
+        return false;
+    }
+    if (record.exits[reason] > 0) {
+        format_text(line, size, "%12lu exits: %s", record.exits[reason], reason_name[reason]);
+    }
+    return true;
+}

@@ -1,0 +1,76 @@
+/*
+ * The service: the host's ring-3 process. It creates the guests that the boot modules describe, passes their
+ * consoles through the machine's serial port, says how each ended, and ends the machine after the last one.
+ * It maps no guest's RAM.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "channel.h"
+#include "guest_config.h"
+#include "guest_report.h"
+
+enum { SERVICE_GUESTS_MAX = 32, NO_GUEST = -1 };
+
+struct service_guest {
+    char name[GUEST_NAME_SIZE];
+    struct channel *channel;
+    bool ended;  /* its end has been noticed */
+    bool killed; /* by the monitor, or from the console */
+};
+
+struct service {
+    uint32_t guest_count;
+    bool failed; /* a guest could not start, or was killed */
+    struct service_guest guest[SERVICE_GUESTS_MAX];
+};
+
+extern struct service service;
+
+/* A line of the monitor's log, "nullring: " put before it. */
+void service_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Is this word among the monitor's boot options? */
+bool service_option(const char *word);
+/* Asks for EVENT_TIMER after at least ms milliseconds, unless an earlier one is asked for. Every EVENT_TIMER
+ * forgets it; those who still wait ask again. */
+void service_wake_after(uint32_t ms);
+
+/* guests.c: reads the descriptions among the boot modules and starts their guests. */
+void guests_start(void);
+/* Index of the guest of that name, or NO_GUEST. */
+int guests_find(const char *name);
+
+/* ending.c: says how guests have ended, and goes on with a long report. look: one may have ended since the
+ * last call. True when all have ended and all is said. */
+bool report_run(bool look);
+/* report.c: reports, line by line; false behind the last one. An empty line is not shown. */
+bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size);
+bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size);
+bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size);
+/* A guest's state in a word or two. */
+const char *report_status(uint32_t guest);
+
+/* console.c: the serial port and the guests' consoles. */
+void console_start(void);
+/* Moves what can be moved, both ways; waking says that EVENT_TIMER was among the events. */
+void console_run(bool waking);
+/* Nothing waits to be sent. */
+bool console_is_drained(void);
+/* Output of the monitor's own prompt. */
+void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* There is room for one more console_print(). */
+bool console_has_room(void);
+/* The guest that gets the input; the next one in turn; a byte or a break for it. */
+uint32_t console_focus(void);
+void console_focus_next(void);
+void console_send_byte(uint8_t byte);
+void console_send_break(void);
+
+/* prompt.c: the monitor's key and its prompt. Returns true when it took the byte; otherwise it is the
+ * guest's. */
+bool prompt_take(uint8_t byte);
+/* The prompt is open: guests' output waits. Prints what a command still has to say. */
+bool prompt_is_open(void);
+void prompt_run(void);
