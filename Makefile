@@ -95,6 +95,6 @@ $(B)/nr: $(NR_O)
 	$(call say,LINK)
 	$(Q)$(CC) -o $@ $^ -lfdt
 
-include $(sort $(wildcard core/*.mk devices/*.mk service/*.mk tests/*.mk tests/*/*.mk))
+include $(sort $(wildcard core/*.mk devices/*.mk tests/*.mk tests/*/*.mk))
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -5,8 +5,8 @@
  *   nullring: guest NAME: powered off
  *   nullring: guest NAME: killed: SENTENCE
  *
- * With the boot options "why" and "needs" the reports follow (also "why" for a killed guest without the
- * option), a few lines in each upcall, so that a slow serial port does not use up the service's time.
+ * With the boot options "why" and "needs" the reports follow, shorter ones for a killed guest without them, a
+ * few lines in each upcall, so that a slow serial port does not use up the service's time.
  */
 #include "service.h"
 #include "syscall.h"
