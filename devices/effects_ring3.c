@@ -6,9 +6,12 @@
 #include "effects.h"
 #include "board.h"
 #include "guest_time.h"
+#include "modules.h"
 #include "ring.h"
 #include "ring3.h"
 #include "syscall.h"
+
+enum { PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
 
 static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
 static bool output_began;  /* the console's ring was empty before this upcall's first byte */
@@ -76,6 +79,11 @@ void effect_gsi(unsigned gsi, bool level)
 {
     if (gsi >= PIC_LINES)
         ioapic_set_line(&ring3_pc()->ioapic, gsi, level);
+}
+
+void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level)
+{
+    piix3_set_interrupt(&ring3_pc()->piix3, devfn, pin, level);
 }
 
 void effect_msi(uint64_t address, uint32_t data)
@@ -165,4 +173,28 @@ void effect_config_io(uint16_t devfn, struct io *io)
 const struct guest_config *effect_guest_config(void)
 {
     return ring3_config();
+}
+
+uint8_t *effect_disk(unsigned unit, uint64_t *size)
+{
+    const struct guest_config *config = ring3_config();
+    const struct process_info *info = ring3_info();
+    if (unit >= config->disk_count || unit >= GUEST_DISKS_MAX)
+        return NULL;
+    int found = modules_find(info->module, info->module_count, config->name, config->disk[unit].image);
+    if (found < 0)
+        return NULL;
+    *size = info->module[found].size;
+    return (uint8_t *)info->module[found].address;
+}
+
+int effect_disk_prepare(uint8_t *bytes, uint64_t length)
+{
+    uint64_t from = (uintptr_t)bytes & ~(uint64_t)(PAGE - 1);
+    uint64_t pages = ((uintptr_t)bytes + length + PAGE - 1 - from) / PAGE;
+    int64_t result = 0;
+    for (uint64_t done = 0; result >= 0 && done < pages; done += PREPARE_PAGES)
+        result =
+            sys_disk_prepare(from + done * PAGE, pages - done < PREPARE_PAGES ? pages - done : PREPARE_PAGES);
+    return result < 0 ? (int)result : NR_OK;
 }

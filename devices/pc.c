@@ -1,5 +1,6 @@
 /*
- * The table of what is in the PC. Of two devices that claim a port the later one has it.
+ * The table of what is in the PC. Of two devices that claim a port the later one has it: the reset control
+ * register 0xcf9 lies inside of the configuration address 0xcf8-0xcfb.
  */
 #include "pc.h"
 #include "misbehave.h"
@@ -16,6 +17,13 @@ const struct device_slot bus_slots[] = {
     SLOT(rtc_device, rtc, DEVFN_NONE, 0),
     SLOT(i8042_device, i8042, DEVFN_NONE, 0),
     SLOT(uart_device, uart, DEVFN_NONE, 0),
+    SLOT(i440fx_device, i440fx, PCI_DEVFN(0, 0), 0),
+    SLOT(piix3_device, piix3, PCI_DEVFN(1, 0), 0),
+    SLOT(piix4_pm_device, piix4_pm, PCI_DEVFN(1, 3), 0),
+    SLOT(virtio_blk_device, disk[0], PCI_DEVFN(4, 0), 0),
+    SLOT(virtio_blk_device, disk[1], PCI_DEVFN(5, 0), 1),
+    SLOT(virtio_blk_device, disk[2], PCI_DEVFN(6, 0), 2),
+    SLOT(virtio_blk_device, disk[3], PCI_DEVFN(7, 0), 3),
     SLOT(system_ports_device, system_ports, DEVFN_NONE, 0),
     SLOT(debug_ports_device, debug_ports, DEVFN_NONE, 0),
     SLOT(misbehave_device, misbehaved, DEVFN_NONE, 0),

@@ -7,16 +7,20 @@
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "i440fx.h"
 #include "i8042.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
 #include "msr.h"
 #include "pic.h"
+#include "piix3.h"
+#include "piix4_pm.h"
 #include "pit.h"
 #include "rtc.h"
 #include "system_ports.h"
 #include "uart.h"
+#include "virtio_blk.h"
 
 /* How far a START or RESET has come. */
 enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
@@ -30,8 +34,12 @@ struct pc {
     struct rtc rtc;
     struct i8042 i8042;
     struct uart uart;
+    struct i440fx i440fx;
+    struct piix3 piix3;
+    struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     uint32_t stage;      /* enum pc_stage */
     uint32_t misbehaved; /* how often the test build has; it goes on from there after a restart */
