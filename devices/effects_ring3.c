@@ -5,13 +5,14 @@
  */
 #include "effects.h"
 #include "board.h"
+#include "format.h"
 #include "guest_time.h"
 #include "modules.h"
 #include "ring.h"
 #include "ring3.h"
 #include "syscall.h"
 
-enum { PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
+enum { LOG_LINE = 256, PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
 
 static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
 static bool output_began;  /* the console's ring was empty before this upcall's first byte */
@@ -197,4 +198,11 @@ int effect_disk_prepare(uint8_t *bytes, uint64_t length)
         result =
             sys_disk_prepare(from + done * PAGE, pages - done < PREPARE_PAGES ? pages - done : PREPARE_PAGES);
     return result < 0 ? (int)result : NR_OK;
+}
+
+void effect_log(const char *sentence)
+{
+    char line[LOG_LINE];
+    size_t length = format_text(line, sizeof line, "%s: %s\n", ring3_config()->name, sentence);
+    sys_print(line, length);
 }
