@@ -20,15 +20,15 @@ enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
 {
     uint8_t bytes[INSN_LENGTH_MAX];
-    int count = guest_fetch(vcpu, bytes, sizeof(bytes));
-    if (count <= 0) {
+    vcpu->insn_cache.valid = false; /* no opcode is known: nothing would show that the page is another one now */
+    size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
+    if (count == 0) {
         return false;
     }
-    vcpu_ops->get(vcpu, VCPU_SEGMENTS);
     unsigned attributes = vcpu->state.segment[SEG_CS].attributes;
     bool vm86 = vcpu->state.gpr.rflags & 1u << 17;
     unsigned bits = attributes & SEG_L ? 64 : attributes & SEG_DB && !vm86 ? 32 : 16;
-    return insn_read(insn, bytes, (size_t)count, bits);
+    return insn_read(insn, bytes, count, bits);
 }
 
 enum exit_outcome exit_skip(struct vcpu *vcpu)

@@ -10,6 +10,7 @@
 #include "layout.h"
 #include "process.h"
 #include "string.h"
+#include "vcpu_ops.h"
 #include "vm.h"
 #include "walk.h"
 
@@ -96,6 +97,7 @@ static bool code_page(struct vcpu *vcpu, uint64_t linear, bool remember, uint64_
 
 size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
 {
+    vcpu_ops->get(vcpu, VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS);
     const struct segment *cs = &vcpu->state.segment[SEG_CS];
     bool long_mode = (vcpu->state.msrs.efer & EFER_LMA) && (cs->attributes & SEG_L);
     size_t done = 0;

@@ -17,7 +17,7 @@ int guest_write(uint64_t gpa, const void *from, size_t length);
 int guest_test_and_set_bit(uint64_t gpa, unsigned bit);
 int guest_test_and_clear_bit(uint64_t gpa, unsigned bit);
 /* Copies length <= 15 instruction bytes at the vCPU's CS:RIP through its page tables; returns how many could
- * be read. VCPU_SEGMENTS, VCPU_CONTROL and VCPU_MSRS of vcpu->state must be current. The translation of one
- * page is remembered in vcpu->insn_cache and may be stale: who finds other bytes than the exit names clears
- * insn_cache.valid and asks again. */
+ * be read. Brings VCPU_SEGMENTS, VCPU_CONTROL and VCPU_MSRS of vcpu->state up to date for that. The
+ * translation of one page is remembered in vcpu->insn_cache and may be stale: who finds other bytes than the
+ * exit names clears insn_cache.valid and asks again. */
 size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length);

@@ -44,6 +44,17 @@ static int touch(uint64_t address, size_t size)
     return result;
 }
 
+static uint32_t groups; /* brought up to date */
+
+static void get(struct vcpu *from, uint32_t which)
+{
+    (void)from;
+    groups |= which;
+}
+
+static const struct vcpu_ops ops = {.get = get};
+const struct vcpu_ops *vcpu_ops = &ops;
+
 int user_copy_in(void *to, uint64_t from, size_t size)
 {
     uint64_t gpa = from - USER_GUEST_RAM;
@@ -215,7 +226,9 @@ static void test_fetch_real_mode(void **state)
     (void)state;
     vcpu.state.segment[SEG_CS].base = 0x5f00;
     vcpu.state.gpr.rip = 0xf0;
+    groups = 0;
     expect_fetch(15, 15);
+    assert_int_equal(groups, VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS);
     assert_int_equal(reads, 1);
     vcpu.state.segment[SEG_CS].base = 0xffff0000; /* base + offset wraps at 4 GiB */
     vcpu.state.gpr.rip = 0x15ff0;
