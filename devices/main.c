@@ -5,6 +5,7 @@
 #include "effects.h"
 #include "cpuid.h"
 #include "emulate.h"
+#include "firmware.h"
 #include "format.h"
 #include "guest_machine.h"
 #include "ring3.h"
@@ -14,7 +15,7 @@
 /* From lib/user_start.asm. */
 void upcall_handle(struct upcall *upcall);
 
-enum { EXCEPTION_GP = 13 };
+enum { EXCEPTION_GP = 13, CPUID_IDENTITY = 1 };
 
 static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
 {
@@ -29,13 +30,18 @@ static void upcall_inject_gp(struct upcall *upcall)
         .type = EVENT_EXCEPTION, .vector = EXCEPTION_GP, .has_error_code = 1, .error_code = 0};
 }
 
-/* Power-on: every device to its reset state, the firmware's tables into RAM. */
-static void machine_reset(struct pc *pc)
+/* Power-on: every device to its reset state; then what a firmware does. False: no room for its tables. */
+static bool machine_reset(struct pc *pc)
 {
+    struct cpuid_entry identity;
     memset(&pc->board, 0, sizeof pc->board);
     bus_reset(&pc->bus);
     msr_reset(&pc->msrs);
     loader_start(&pc->loader);
+    cpuid_host(CPUID_IDENTITY, 0, &identity);
+    const struct table_machine machine = {
+        .cpu_count = ring3_config()->cpu_count, .cpu_signature = identity.eax, .cpu_features = identity.edx};
+    return ring3_config()->loader == LOADER_BIOS || firmware_prepare(&pc->bus, &machine);
 }
 
 static void handle_load(struct upcall *upcall, struct pc *pc)
@@ -68,7 +74,10 @@ static void handle_start(struct upcall *upcall, struct pc *pc)
             struct cpuid_entry table[CPUID_ENTRIES_MAX];
             sys_cpuid_table(table, cpuid_build(table, ring3_config(), cpuid_host));
         }
-        machine_reset(pc);
+        if (!machine_reset(pc)) {
+            upcall_kill(upcall, "firmware", "its tables do not fit");
+            return;
+        }
         pc->stage = PC_STAGE_LOADING;
     }
     handle_load(upcall, pc);
