@@ -1,0 +1,239 @@
+/*
+ * Effects of devices in a test: see host_effects.h. Time in TSC ticks is time in ns: a processor of 1 GHz.
+ */
+#include "host_effects.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "errors.h"
+
+enum { PAGE = 4096, DEADLINES_MAX = 100000 };
+
+struct host_effects host;
+
+void host_reset(void)
+{
+    memset(&host, 0, sizeof host);
+    host.output_room = HOST_CONSOLE;
+    host.disk_pages_left = UINT64_MAX;
+    host.config.memory_mib = 64;
+    host.config.cpu_count = 1;
+}
+
+void effect_irq(unsigned irq, enum irq_source source, bool level)
+{
+    if (irq >= HOST_IRQS || source >= IRQ_SOURCES)
+        abort();
+    uint8_t before = host.irq[irq];
+    host.irq[irq] = (uint8_t)(level ? before | 1u << source : before & ~(1u << source));
+    host.irq_rises[irq] += !before && host.irq[irq];
+}
+
+bool effect_irq_waiting(unsigned irq)
+{
+    (void)irq;
+    return host.irq_waiting;
+}
+
+void effect_gsi(unsigned gsi, bool level)
+{
+    if (gsi >= HOST_GSIS)
+        abort();
+    host.gsi[gsi] = level;
+}
+
+void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level)
+{
+    if (devfn >= sizeof host.pci_pins || pin > 3)
+        abort();
+    host.pci_pins[devfn] =
+        (uint8_t)(level ? host.pci_pins[devfn] | 1u << pin : host.pci_pins[devfn] & ~(1u << pin));
+}
+
+void effect_msi(uint64_t address, uint32_t data)
+{
+    if (host.msi_count < HOST_MSIS)
+        host.msi[host.msi_count] = (struct host_msi){address, data};
+    host.msi_count++;
+}
+
+void effect_intr(bool level)
+{
+    host.intr_changes += level != host.intr;
+    host.intr = level;
+}
+
+void effect_nmi(void)
+{
+    host.nmis++;
+}
+
+uint64_t effect_now(void)
+{
+    return host.now;
+}
+
+uint64_t effect_now_ticks(void)
+{
+    return host.now;
+}
+
+uint64_t effect_epoch(void)
+{
+    return host.epoch;
+}
+
+void *effect_ram(uint64_t gpa, uint64_t length)
+{
+    if (!host.ram || gpa > host.ram_size || length > host.ram_size - gpa)
+        return NULL;
+    return host.ram + gpa;
+}
+
+bool effect_console_put(uint8_t byte)
+{
+    if (host.output_room == 0)
+        return false;
+    host.output_room--;
+    if (host.output_length < HOST_CONSOLE)
+        host.output[host.output_length++] = byte;
+    return true;
+}
+
+int effect_console_get(void)
+{
+    if (host.input_length == 0)
+        return -1;
+    host.input_length--;
+    return *host.input++;
+}
+
+void effect_guest_end(enum guest_end end)
+{
+    host.end = end;
+    host.ends++;
+}
+
+void effect_exit_value(uint32_t value)
+{
+    host.exit_value = value;
+}
+
+void effect_need(enum need_kind kind, uint64_t address)
+{
+    if (kind > NEED_IGNORED)
+        abort();
+    host.needs[kind]++;
+    host.need_address = address;
+}
+
+void effect_log(const char *text)
+{
+    snprintf(host.log, sizeof host.log, "%s", text);
+}
+
+void effect_region(const void *state, unsigned region, uint64_t base, uint32_t length)
+{
+    if (host.bus)
+        bus_map(host.bus, state, region, base, length);
+}
+
+void effect_config_io(uint16_t devfn, struct io *io)
+{
+    if (host.bus)
+        bus_config_io(host.bus, devfn, io);
+    else if (!io->write)
+        io->value = UINT32_MAX;
+}
+
+const struct guest_config *effect_guest_config(void)
+{
+    return &host.config;
+}
+
+uint8_t *effect_disk(unsigned unit, uint64_t *size)
+{
+    if (unit >= GUEST_DISKS_MAX || !host.disk[unit])
+        return NULL;
+    *size = host.disk_size[unit];
+    return host.disk[unit];
+}
+
+int effect_disk_prepare(uint8_t *bytes, uint64_t length)
+{
+    uint64_t pages = ((uintptr_t)bytes % PAGE + length + PAGE - 1) / PAGE;
+    if (pages > host.disk_pages_left)
+        return NR_ENOSPC;
+    host.disk_pages_left -= pages;
+    host.disk_prepared += pages;
+    return NR_OK;
+}
+
+void host_device_reset(const struct device *device, void *state)
+{
+    static const struct device_slot nowhere = {.devfn = DEVFN_NONE};
+    memset(state, 0, device->state_size);
+    device->reset(state, &nowhere);
+}
+
+/* The access of a fixed region that covers the address. */
+static struct io host_find(const struct device *device, uint64_t address, unsigned size)
+{
+    for (unsigned i = 0; i < device->region_count; i++) {
+        const struct device_region *region = &device->region[i];
+        if (address - region->base < region->length) {
+            return (struct io){.offset = (uint32_t)(address - region->base),
+                               .space = region->space,
+                               .size = (uint8_t)size,
+                               .region = (uint8_t)i};
+        }
+    }
+    abort();
+}
+
+uint32_t host_in(const struct device *device, void *state, uint64_t address, unsigned size)
+{
+    struct io io = host_find(device, address, size);
+    io.value = UINT32_MAX;
+    device->io(state, &io);
+    return size == 4 ? io.value : io.value & ((1u << 8 * size) - 1);
+}
+
+void host_out(const struct device *device, void *state, uint64_t address, unsigned size, uint32_t value)
+{
+    struct io io = host_find(device, address, size);
+    io.write = true;
+    io.value = value;
+    device->io(state, &io);
+}
+
+void host_run(const struct device *device, void *state, uint64_t ns)
+{
+    uint64_t end = host.now + ns;
+    for (unsigned i = 0; i < DEADLINES_MAX && device->deadline(state) <= end; i++) {
+        if (device->deadline(state) > host.now)
+            host.now = device->deadline(state);
+        device->tick(state, host.now);
+    }
+    host.now = end;
+}
+
+struct field_finder {
+    struct inspector inspector;
+    const char *name;
+    uint64_t value;
+};
+
+static void find_field(struct inspector *inspector, const char *name, uint64_t value)
+{
+    struct field_finder *finder = (struct field_finder *)inspector;
+    if (strcmp(finder->name, name) == 0)
+        finder->value = value;
+}
+
+uint64_t host_field(const struct device *device, const void *state, const char *name)
+{
+    struct field_finder finder = {.inspector = {find_field}, .name = name, .value = UINT64_MAX};
+    device->inspect(state, &finder.inspector);
+    return finder.value;
+}

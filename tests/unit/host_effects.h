@@ -1,0 +1,72 @@
+/*
+ * effects.h for tests and fuzzers: a clock that stands until the test moves it, and a recorder of what
+ * devices do.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "bus.h"
+#include "device.h"
+#include "effects.h"
+
+enum {
+    HOST_IRQS = 16,
+    HOST_GSIS = 24,
+    HOST_MSIS = 64,
+    HOST_CONSOLE = 4096,
+    HOST_LOG = 256,
+};
+
+struct host_msi {
+    uint64_t address;
+    uint32_t data;
+};
+
+struct host_effects {
+    uint64_t now; /* ns */
+    uint64_t epoch;
+    uint8_t irq[HOST_IRQS];        /* sources that assert the line */
+    unsigned irq_rises[HOST_IRQS]; /* of the joined line */
+    bool irq_waiting;              /* answer of effect_irq_waiting() */
+    bool gsi[HOST_GSIS];
+    uint8_t pci_pins[256]; /* by function: a bit per pin that is asserted */
+    bool intr;
+    unsigned intr_changes, nmis;
+    struct host_msi msi[HOST_MSIS]; /* the first of msi_count */
+    unsigned msi_count;
+    uint8_t *ram; /* guest-physical address 0 */
+    uint64_t ram_size;
+    uint8_t output[HOST_CONSOLE];
+    size_t output_length, output_room; /* room: bytes that the console still takes */
+    const uint8_t *input;
+    size_t input_length;
+    enum guest_end end; /* 0: not asked for */
+    unsigned ends;
+    uint32_t exit_value;
+    unsigned needs[NEED_IGNORED + 1];
+    uint64_t need_address; /* of the last one */
+    struct bus *bus;       /* where effect_region() and effect_config_io() go; NULL: nowhere */
+    struct guest_config config;
+    uint8_t *disk[GUEST_DISKS_MAX];
+    uint64_t disk_size[GUEST_DISKS_MAX];
+    uint64_t disk_pages_left; /* of the overlay */
+    uint64_t disk_prepared;   /* pages asked for */
+    char log[HOST_LOG];       /* the last line */
+};
+
+extern struct host_effects host;
+
+/* Everything to zero; the console takes HOST_CONSOLE bytes, the overlay has room. */
+void host_reset(void);
+
+/* A device alone, without a bus: zeroes and resets its block, and accesses it by the ports or addresses of
+ * its fixed regions. */
+void host_device_reset(const struct device *device, void *state);
+uint32_t host_in(const struct device *device, void *state, uint64_t address, unsigned size);
+void host_out(const struct device *device, void *state, uint64_t address, unsigned size, uint32_t value);
+/* Moves the clock on and calls tick at each deadline on the way. */
+void host_run(const struct device *device, void *state, uint64_t ns);
+/* What inspect() reports under a name; UINT64_MAX if there is no such field. */
+uint64_t host_field(const struct device *device, const void *state, const char *name);
