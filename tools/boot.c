@@ -125,12 +125,12 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
                    char **paths, struct guest *guests, uint32_t count, FILE *log)
 {
     int status = NR_DONE;
-    char *monitor = machine->monitor ? image_find_monitor(arguments->monitor) : NULL;
+    char *monitor = NULL;
 
-    if (machine->monitor && monitor == NULL)
-        return NR_USAGE;
     for (uint32_t i = 0; status == NR_DONE && i < count; i++)
         status = guest_open(&guests[i], paths[i], arguments->append, scratch);
+    if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
+        status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);
     char *options =
         nr_format("%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "", arguments->needs ? " needs" : "");

@@ -30,7 +30,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no guest description given");
         return EINVAL;
-    case ARGP_KEY_END:
+    case ARGP_KEY_SUCCESS:
         if (arguments->output == NULL)
             argp_error(state, "no output given; use -o FILE");
         return 0;
@@ -63,11 +63,13 @@ static int image_run(int argc, char **argv)
     uint32_t count = (uint32_t)(argc - first);
     struct guest *guests = calloc(count, sizeof(*guests));
     char *scratch = scratch_make();
-    char *monitor = image_find_monitor(arguments.monitor);
-    int status = guests == NULL || scratch == NULL ? NR_UNEXPECTED : monitor == NULL ? NR_USAGE : NR_DONE;
+    char *monitor = NULL;
+    int status = guests == NULL || scratch == NULL ? NR_UNEXPECTED : NR_DONE;
 
     for (uint32_t i = 0; status == NR_DONE && i < count; i++)
         status = guest_open(&guests[i], argv[first + (int)i], NULL, scratch);
+    if (status == NR_DONE && (monitor = image_find_monitor(arguments.monitor)) == NULL)
+        status = NR_USAGE;
     if (status == NR_DONE) {
         struct image image = {monitor, arguments.options, guests, count, false};
         status = image_write(&image, arguments.output, scratch);

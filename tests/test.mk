@@ -1,0 +1,40 @@
+# `make test`: everything is built first, as far as it can be, then tests/run.py runs the parts two at a time and sums up.
+# A fragment that brings tests of another kind adds to TEST_BUILD what is to be built and to TEST_PARTS its parts, by
+# $(call test_part,KIND,NAME,SECONDS,COMMAND).
+
+define newline
+
+
+endef
+test_part = $(1)|$(2)|$(3)|$(4)$(newline)
+
+# The one that Debian's python3-pytest belongs to, whatever else is called python3 here.
+PYTHON := /usr/bin/python3
+BOOT_TESTS := $(wildcard tests/boot/test_*.py)
+TEST_SECONDS ?= 30
+TEST_LOGS := $(B)/test-logs
+TEST_BUILD += $(B)/nr examples unit-build fuzz-build
+TEST_PARTS += $(foreach t,$(BOOT_TESTS),$(call test_part,boot,$(t:tests/boot/test_%.py=%),1500,$(PYTHON) -m pytest -q -rs -p no:cacheprovider $(t)))
+TEST_PARTS += $(foreach t,$(FUZZ),$(call test_part,fuzz,$(t),300,$(MAKE) -s --no-print-directory fuzz-$(t) SECONDS=$(TEST_SECONDS)))
+TEST_PARTS += $(foreach t,$(UNIT),$(call test_part,unit,$(t:test_%=%),300,$(B)/unit/$(t)))
+
+.PHONY: test test-build test-boot run
+test-build: $(TEST_BUILD)
+
+##  make test       all tests; the last line is their sum (make test KINDS="unit boot" runs some kinds only)
+test:
+	@mkdir -p $(TEST_LOGS)
+	@$(file >$(TEST_LOGS)/parts,$(TEST_PARTS))
+	@echo "building; the log is $(TEST_LOGS)/build.log"
+	@$(MAKE) -k --no-print-directory test-build >$(TEST_LOGS)/build.log 2>&1; \
+	  { echo "build|all|10|grep -E 'error|\*\*\*|undefined' $(TEST_LOGS)/build.log; exit $$?"; \
+	    sed 's/^ *//' $(TEST_LOGS)/parts; } | tests/run.py $(if $(KINDS),--kinds "$(KINDS)") $(TEST_LOGS)
+
+##  make test-boot  the whole-system runs only
+test-boot: KINDS := boot
+test-boot: test
+
+##  make run        boot examples/debian-686 with the console on the terminal (Ctrl-a h: keys, Ctrl-a x: leave)
+run: all $(EXAMPLES)/686/vmlinuz $(EXAMPLES)/686/initrd.gz
+	@if [ -t 0 ] && [ -t 1 ]; then $(B)/nr boot examples/debian-686.dts; else \
+	  $(B)/nr boot --append "mode=report nonce=$$$$" examples/debian-686.dts; fi
