@@ -1,4 +1,4 @@
-# The ACPI tables: DSDT source to AML (iasl) to a C array that acpi.c includes.
+# The ACPI tables: DSDT source to AML (iasl) to a C array that acpi_tables.c includes.
 
 $(B)/gen/dsdt.aml: devices/acpi/dsdt.asl
 	@mkdir -p $(@D)
@@ -10,5 +10,5 @@ $(B)/gen/dsdt.h: $(B)/gen/dsdt.aml
 	  od -An -v -tx1 $< | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g'; \
 	  echo '};'; } > $@
 
-$(B)/ring3/devices/acpi.o: $(B)/gen/dsdt.h
+$(B)/ring3/devices/acpi_tables.o: $(B)/gen/dsdt.h
 UNIT_DEPS += $(B)/gen/dsdt.h
