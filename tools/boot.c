@@ -127,8 +127,8 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     int status = NR_DONE;
     char *monitor = NULL;
 
-    for (uint32_t i = 0; status == NR_DONE && i < count; i++)
-        status = guest_open(&guests[i], paths[i], arguments->append, scratch);
+    if (status == NR_DONE)
+        status = guests_open(guests, count, paths, arguments->append, scratch);
     if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
         status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);

@@ -8,29 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "check_files.h"
 #include "description.h"
 #include "guest.h"
 #include "nr.h"
+#include "source.h"
 
-enum { DTB_SIZE_MAX = 1 << 20 };
-
-/* The whole of a small file. NULL after an error. */
-static void *read_dtb(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    void *data = calloc(1, DTB_SIZE_MAX);
-
-    if (file == NULL || data == NULL) {
-        nr_say("%s: cannot be read: %s", path, strerror(errno));
-        free(data);
-        if (file != NULL)
-            fclose(file);
-        return NULL;
-    }
-    *size = fread(data, 1, DTB_SIZE_MAX, file);
-    fclose(file);
-    return data;
-}
+enum { APPEND_ROOM = 4096 };
 
 static int write_dtb(const char *path, const void *dtb)
 {
@@ -43,14 +27,16 @@ static int write_dtb(const char *path, const void *dtb)
     return good ? NR_DONE : nr_fail(NR_UNEXPECTED, "%s: cannot be written: %s", path, strerror(errno));
 }
 
-/* Adds words to chosen/bootargs. The tree grows in place: its buffer has DTB_SIZE_MAX bytes. */
-static int append_bootargs(void *dtb, const char *source, const char *append)
+/* Adds words to chosen/bootargs. The tree grows in place: its buffer has APPEND_ROOM bytes more. */
+static int append_bootargs(void *dtb, size_t *size, const char *source, const char *append)
 {
-    if (fdt_open_into(dtb, dtb, DTB_SIZE_MAX) != 0)
-        return nr_fail(NR_USAGE, "%s: --append: not a device tree", source);
+    if (fdt_check_full(dtb, *size) != 0)
+        return NR_DONE; /* the parser says what is wrong */
+    if (strlen(append) > APPEND_ROOM / 2 || fdt_open_into(dtb, dtb, (int)(*size + APPEND_ROOM)) != 0)
+        return nr_fail(NR_USAGE, "%s: --append: too much to add", source);
     int chosen = fdt_path_offset(dtb, "/chosen");
     if (chosen < 0)
-        return nr_fail(NR_USAGE, "%s: --append: the description has no node \"chosen\"", source);
+        return NR_DONE;
     const char *old = fdt_getprop(dtb, chosen, "bootargs", NULL);
     char *all = nr_format("%s%s%s", old != NULL ? old : "", old != NULL ? " " : "", append);
     int error = fdt_setprop_string(dtb, chosen, "bootargs", all);
@@ -58,98 +44,124 @@ static int append_bootargs(void *dtb, const char *source, const char *append)
     if (error != 0)
         return nr_fail(NR_USAGE, "%s: --append: %s", source, fdt_strerror(error));
     fdt_pack(dtb);
+    *size = fdt_totalsize(dtb);
     return NR_DONE;
 }
 
-static int add_file(struct guest *guest, const char *source, const char *directory, enum guest_file_kind kind,
-                    const char *name, const char *arguments)
+/* What description_files() visits for. */
+struct finding {
+    struct guest *guest;
+    struct source *source;
+    char *directory;
+};
+
+static enum guest_file_kind kind_of(const char *node, const char *property)
 {
+    if (strcmp(node, "/chosen") != 0)
+        return FILE_DISK;
+    if (strcmp(property, "kernel") == 0)
+        return FILE_KERNEL;
+    return strcmp(property, "initrd") == 0 ? FILE_INITRD : FILE_MODULE;
+}
+
+/* Arguments of the module that is found next. */
+static const char *next_arguments(const struct guest *guest)
+{
+    uint32_t modules = 0;
+
+    for (uint32_t i = 0; i < guest->file_count; i++)
+        modules += guest->file[i].kind == FILE_MODULE;
+    return modules < guest->config.module_count ? guest->config.module[modules].arguments : "";
+}
+
+static void find_file(void *context, const char *node, const char *property, const char *name)
+{
+    struct finding *finding = context;
+    struct guest *guest = finding->guest;
     struct guest_file *file = &guest->file[guest->file_count];
     struct stat status;
 
-    if (strpbrk(name, " \t\n'\"\\") != NULL)
-        return nr_fail(NR_USAGE,
-                       "%s: file \"%s\": a blank, quote or backslash cannot stand in the name of a boot "
-                       "module; rename the file",
-                       source, name);
-    file->kind = kind;
+    if (strpbrk(name, "\t\n'\"\\") != NULL) {
+        source_complain(
+            finding->source, node, property,
+            "\"%s\": a quote or backslash cannot stand in the name of a boot module; rename the file", name);
+        return;
+    }
+    file->kind = kind_of(node, property);
     file->name = name;
-    file->arguments = arguments;
-    char *path = name[0] == '/' ? nr_format("%s", name) : nr_format("%s/%s", directory, name);
+    file->arguments = file->kind == FILE_MODULE ? next_arguments(guest) : "";
+    char *path = name[0] == '/' ? nr_format("%s", name) : nr_format("%s/%s", finding->directory, name);
     /* The file itself: a symbolic link would be put into the image as a link. */
     file->path = realpath(path, NULL);
     if (file->path == NULL || stat(file->path, &status) != 0 || access(file->path, R_OK) != 0)
-        return nr_fail(NR_USAGE, "%s: file \"%s\": cannot be read: %s (%s)", source, name, strerror(errno),
-                       path);
+        source_complain(
+            finding->source, node, property,
+            "\"%s\" cannot be read: %s (%s); correct the path, which is relative to the description", name,
+            strerror(errno), path);
+    else if (!S_ISREG(status.st_mode))
+        source_complain(finding->source, node, property, "\"%s\" is not a file; give one", name);
+    else if (status.st_size == 0)
+        source_complain(finding->source, node, property, "\"%s\" is empty; copy it again", name);
+    else {
+        file->size = (uint64_t)status.st_size;
+        guest->file_count++;
+    }
     free(path);
-    if (!S_ISREG(status.st_mode) || status.st_size == 0)
-        return nr_fail(NR_USAGE, "%s: file \"%s\": it is empty or not a file (%s)", source, name, file->path);
-    file->size = (uint64_t)status.st_size;
-    guest->file_count++;
-    return NR_DONE;
 }
 
-static int find_files(struct guest *guest, const char *source)
+static void find_files(struct guest *guest, struct source *source)
 {
-    const struct guest_config *config = &guest->config;
-    char *copy = nr_format("%s", source);
-    char *directory = nr_format("%s", dirname(copy));
-    int status = add_file(guest, source, directory, FILE_KERNEL, config->kernel, "");
+    char *copy = nr_format("%s", source->path);
+    struct finding finding = {guest, source, dirname(copy)};
 
-    if (status == NR_DONE && config->initrd[0] != '\0')
-        status = add_file(guest, source, directory, FILE_INITRD, config->initrd, "");
-    for (uint32_t i = 0; status == NR_DONE && i < config->module_count; i++)
-        status = add_file(guest, source, directory, FILE_MODULE, config->module[i].path,
-                          config->module[i].arguments);
-    for (uint32_t i = 0; status == NR_DONE && i < config->disk_count; i++)
-        status = add_file(guest, source, directory, FILE_DISK, config->disk[i].image, "");
-    free(directory);
+    description_files(&guest->config, find_file, &finding);
     free(copy);
-    return status;
 }
 
-static int compile(struct guest *guest, const char *path, const char *scratch)
+static void report_mistake(void *context, const struct description_mistake *mistake)
 {
-    static unsigned serial;
-    char *output = nr_format("%s/%u.dtb", scratch, serial++);
-    bool compiled = strlen(path) > 4 && strcmp(path + strlen(path) - 4, ".dtb") == 0;
-    char *arguments[] = {"dtc",  "-q",         "-I", compiled ? "dtb" : "dts", "-O", "dtb", "-o",
-                         output, (char *)path, NULL};
-
-    guest->dtb = output;
-    return tool_run("device-tree-compiler", arguments);
-}
-
-static void report_mistake(void *source, const struct description_mistake *mistake)
-{
-    nr_say("%s: %s%s%s%s%s", (const char *)source, mistake->node, mistake->node[0] != '\0' ? ": " : "",
-           mistake->property, mistake->property[0] != '\0' ? ": " : "", mistake->text);
+    source_complain(context, mistake->node, mistake->property, "%s", mistake->text);
 }
 
 int guest_open(struct guest *guest, const char *path, const char *append, const char *scratch)
 {
-    memset(guest, 0, sizeof(*guest));
-    if (access(path, R_OK) != 0)
-        return nr_fail(NR_USAGE, "%s: cannot be read: %s", path, strerror(errno));
-    int status = compile(guest, path, scratch);
-    if (status != NR_DONE)
-        return status;
+    static unsigned serial;
+    struct source source;
 
-    size_t size;
-    void *dtb = read_dtb(guest->dtb, &size);
-    if (dtb == NULL)
-        return NR_USAGE;
-    if (append != NULL) {
-        status = append_bootargs(dtb, path, append);
-        size = status == NR_DONE ? fdt_totalsize(dtb) : 0;
-    }
+    memset(guest, 0, sizeof(*guest));
+    int status = source_open(&source, path, APPEND_ROOM, scratch);
     if (status == NR_DONE && append != NULL)
-        status = write_dtb(guest->dtb, dtb);
-    if (status == NR_DONE)
-        status = description_parse(&guest->config, dtb, size, report_mistake, (void *)path) == 0 ? NR_DONE
-                                                                                                 : NR_USAGE;
-    free(dtb);
-    return status == NR_DONE ? find_files(guest, path) : status;
+        status = append_bootargs(source.dtb, &source.size, path, append);
+    if (status == NR_DONE &&
+        description_parse(&guest->config, source.dtb, source.size, report_mistake, &source) == 0) {
+        find_files(guest, &source);
+        if (source.mistakes == 0)
+            guest_check_files(guest, &source);
+        guest->dtb = nr_format("%s/%u.dtb", scratch, serial++);
+        if (source.mistakes == 0)
+            status = write_dtb(guest->dtb, source.dtb);
+    }
+    if (source.mistakes > 0)
+        status = NR_USAGE;
+    source_close(&source);
+    return status;
+}
+
+int guests_open(struct guest *guests, uint32_t count, char *const paths[], const char *append,
+                const char *scratch)
+{
+    int result = NR_DONE;
+
+    for (uint32_t i = 0; i < count; i++) {
+        int status = guest_open(&guests[i], paths[i], append, scratch);
+        result = result == NR_DONE ? status : result;
+        for (uint32_t j = 0; j < i && status == NR_DONE; j++)
+            if (strcmp(guests[i].config.name, guests[j].config.name) == 0)
+                result =
+                    nr_fail(NR_USAGE, "%s: / model: \"%s\" is also the name in %s; give each guest its own",
+                            paths[i], guests[i].config.name, paths[j]);
+    }
+    return result;
 }
 
 const struct guest_file *guest_file_of_kind(const struct guest *guest, enum guest_file_kind kind)

@@ -34,5 +34,9 @@ struct guest {
  */
 int guest_open(struct guest *guest, const char *path, const char *append, const char *scratch);
 
+/* The same for each of count paths, which must have different names. All mistakes are said. */
+int guests_open(struct guest *guests, uint32_t count, char *const paths[], const char *append,
+                const char *scratch);
+
 /* The first file of that kind, or NULL. */
 const struct guest_file *guest_file_of_kind(const struct guest *guest, enum guest_file_kind kind);

@@ -66,8 +66,8 @@ static int image_run(int argc, char **argv)
     char *monitor = NULL;
     int status = guests == NULL || scratch == NULL ? NR_UNEXPECTED : NR_DONE;
 
-    for (uint32_t i = 0; status == NR_DONE && i < count; i++)
-        status = guest_open(&guests[i], argv[first + (int)i], NULL, scratch);
+    if (status == NR_DONE)
+        status = guests_open(guests, count, argv + first, NULL, scratch);
     if (status == NR_DONE && (monitor = image_find_monitor(arguments.monitor)) == NULL)
         status = NR_USAGE;
     if (status == NR_DONE) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "nr.h"
 
-static const struct command *const commands[] = {&command_image, &command_boot};
+static const struct command *const commands[] = {&command_check, &command_image, &command_boot};
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Stable: scripts depend on them. */
 enum nr_status {
@@ -24,7 +25,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_image, command_boot;
+extern const struct command command_check, command_image, command_boot;
 
 /* A line on stderr, "nr: ..."; stderr carries nr's and the monitor's lines, stdout the guest's console. */
 void nr_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -43,6 +44,8 @@ char *nr_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * NR_USAGE if it ran and failed (whatever it refused came from the user).
  */
 int tool_run(const char *package, char *const argv[]);
+/* The same, but what it prints goes to output, whether it fails or not. */
+int tool_capture(const char *package, char *const argv[], FILE *output);
 /* The path of a program, found as the shell would, or NULL after an error that names the package. */
 char *tool_find(const char *name, const char *package);
 

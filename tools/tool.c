@@ -40,18 +40,12 @@ static void show_output(FILE *output)
         fputs(line, stderr);
 }
 
-int tool_run(const char *package, char *const argv[])
+int tool_capture(const char *package, char *const argv[], FILE *output)
 {
     int result = NR_USAGE, wait_status;
     char *program = tool_find(argv[0], package);
     if (program == NULL)
         return NR_MISSING_TOOL;
-    FILE *output = tmpfile();
-    if (output == NULL) {
-        result =
-            nr_fail(NR_UNEXPECTED, "no temporary file for the output of %s: %s", argv[0], strerror(errno));
-        goto out;
-    }
 
     pid_t child = fork();
     if (child == 0) {
@@ -60,20 +54,25 @@ int tool_run(const char *package, char *const argv[])
         execv(program, argv);
         _exit(EXEC_FAILED);
     }
-    if (child < 0 || waitpid(child, &wait_status, 0) != child) {
+    if (child < 0 || waitpid(child, &wait_status, 0) != child)
         result = nr_fail(NR_UNEXPECTED, "%s could not be run: %s", argv[0], strerror(errno));
-        goto out;
-    }
-    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) {
+    else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
         result = NR_DONE;
-        goto out;
-    }
-    show_output(output);
-    nr_say("%s failed; its output is above", argv[0]);
-out:
-    if (output != NULL)
-        fclose(output);
     free(program);
+    return result;
+}
+
+int tool_run(const char *package, char *const argv[])
+{
+    FILE *output = tmpfile();
+    if (output == NULL)
+        return nr_fail(NR_UNEXPECTED, "no temporary file for the output of %s: %s", argv[0], strerror(errno));
+    int result = tool_capture(package, argv, output);
+    if (result == NR_USAGE) {
+        show_output(output);
+        nr_say("%s failed; its output is above", argv[0]);
+    }
+    fclose(output);
     return result;
 }
 

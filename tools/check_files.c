@@ -1,0 +1,124 @@
+/*
+ * The files that a description names, looked at before anything is booted: the kernel by the same code as the
+ * guest's loader uses, and whether all of them fit into the guest's RAM.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "check_files.h"
+#include "image_linux.h"
+#include "image_multiboot.h"
+#include "nr.h"
+
+enum { SENTENCE_SIZE = 320, MIB = 1 << 20, SECTOR = 512 };
+
+static uint64_t to_mib(uint64_t bytes)
+{
+    return (bytes + MIB - 1) / MIB;
+}
+
+static const void *map_file(const struct guest_file *file)
+{
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+    void *data = fd >= 0 ? mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+
+    if (fd >= 0)
+        close(fd);
+    return data != MAP_FAILED ? data : NULL;
+}
+
+static void check_linux(const struct guest *guest, struct source *source, const struct guest_file *kernel,
+                        const void *data)
+{
+    const struct guest_file *initrd = guest_file_of_kind(guest, FILE_INITRD);
+    uint64_t memory = (uint64_t)guest->config.memory_mib * MIB;
+    struct linux_image image;
+    char sentence[SENTENCE_SIZE];
+
+    if (!linux_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
+                          sizeof(sentence))) {
+        source_complain(source, "/chosen", "kernel", "%s", sentence);
+        return;
+    }
+    uint64_t end = image.run_address + image.run_size;
+    uint64_t initrd_size = initrd != NULL ? initrd->size : 0;
+    if (strlen(guest->config.bootargs) > image.cmdline_max)
+        source_complain(source, "/chosen", "bootargs",
+                        "%zu characters, kernel \"%s\" takes at most %u; shorten them",
+                        strlen(guest->config.bootargs), kernel->name, image.cmdline_max);
+    if (end > memory)
+        source_complain(source, "/memory", "size-mib",
+                        "%u MiB, kernel \"%s\" needs %lu to start; raise size-mib", guest->config.memory_mib,
+                        kernel->name, to_mib(end));
+    else if (end + initrd_size > memory)
+        source_complain(
+            source, "/memory", "size-mib",
+            "%u MiB, kernel \"%s\" and initrd \"%s\" need %lu to start; raise size-mib or give a smaller "
+            "initrd",
+            guest->config.memory_mib, kernel->name, initrd->name, to_mib(end + initrd_size));
+    else if (end + initrd_size > image.initrd_max + 1)
+        source_complain(source, "/chosen", "initrd",
+                        "\"%s\" has %lu MiB, kernel \"%s\" takes at most %lu; give a smaller initrd",
+                        initrd->name, to_mib(initrd_size), kernel->name, (image.initrd_max + 1 - end) / MIB);
+}
+
+static void check_multiboot(const struct guest *guest, struct source *source, const struct guest_file *kernel,
+                            const void *data)
+{
+    uint64_t memory = (uint64_t)guest->config.memory_mib * MIB, end = 0;
+    struct multiboot_image image;
+    char sentence[SENTENCE_SIZE];
+
+    if (!multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
+                              sizeof(sentence))) {
+        source_complain(source, "/chosen", "kernel", "%s", sentence);
+        return;
+    }
+    for (uint32_t i = 0; i < image.segment_count; i++) {
+        uint64_t segment_end = image.segment[i].start + image.segment[i].size;
+        end = segment_end > end ? segment_end : end;
+    }
+    for (uint32_t i = 0; i < guest->file_count; i++)
+        end += guest->file[i].kind == FILE_MODULE ? guest->file[i].size : 0;
+    if (end > memory)
+        source_complain(source, "/memory", "size-mib",
+                        "%u MiB, kernel \"%s\" and its modules need %lu; raise size-mib",
+                        guest->config.memory_mib, kernel->name, to_mib(end));
+}
+
+static void check_disks(const struct guest *guest, struct source *source)
+{
+    uint32_t disk = 0;
+
+    for (uint32_t i = 0; i < guest->file_count; i++) {
+        if (guest->file[i].kind != FILE_DISK)
+            continue;
+        char *node = nr_format("/disk%u", disk++);
+        if (guest->file[i].size % SECTOR != 0)
+            source_complain(
+                source, node, "image",
+                "\"%s\" has %lu bytes, which is no number of 512-byte sectors; lengthen it with truncate -s",
+                guest->file[i].name, guest->file[i].size);
+        free(node);
+    }
+}
+
+void guest_check_files(const struct guest *guest, struct source *source)
+{
+    const struct guest_file *kernel = guest_file_of_kind(guest, FILE_KERNEL);
+    const void *data = kernel != NULL ? map_file(kernel) : NULL;
+
+    if (data == NULL) {
+        source_complain(source, "/chosen", "kernel", "\"%s\" cannot be read; check the file",
+                        guest->config.kernel);
+        return;
+    }
+    if (guest->config.loader == LOADER_LINUX)
+        check_linux(guest, source, kernel, data);
+    else
+        check_multiboot(guest, source, kernel, data);
+    munmap((void *)data, kernel->size);
+    check_disks(guest, source);
+}

@@ -1,0 +1,8 @@
+/* The files that a description names: are they what they should be, and do they fit into the guest? */
+#pragma once
+
+#include "guest.h"
+#include "source.h"
+
+/* Says each mistake. The files have been found: guest->file is complete. */
+void guest_check_files(const struct guest *guest, struct source *source);
