@@ -20,7 +20,8 @@ enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
 {
     uint8_t bytes[INSN_LENGTH_MAX];
-    vcpu->insn_cache.valid = false; /* no opcode is known: nothing would show that the page is another one now */
+    vcpu->insn_cache.valid =
+        false; /* no opcode is known: nothing would show that the page is another one now */
     size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
     if (count == 0) {
         return false;

@@ -204,7 +204,8 @@ static void read_list(struct parser *parser, const struct schema_property *schem
     if (count < schema->minimum) {
         description_complain(parser, schema->name, "empty; it is %s", schema->help);
     } else if (schema->node == SCHEMA_ROOT) {
-        description_complain(parser, schema->name, "for loader \"bios\", which is not in this version; remove it");
+        description_complain(parser, schema->name,
+                             "for loader \"bios\", which is not in this version; remove it");
     }
 }
 
