@@ -67,10 +67,8 @@ static const struct opcode group11_ev[8] = {OP(0, W(E, v), R(B, z)), [7] = BY_MO
 /* 63 is ARPL, in 64-bit code MOVSXD. */
 static const struct opcode arpl_movsxd[2] = {OP(0, RW(E, w), R(G, w)), OP(0, W(G, v), R(E, z))};
 
-/* 90 is NOP, with F3 PAUSE, and with REX.B an XCHG of R8. */
+/* 90 is NOP, with F3 PAUSE; but with REX.B it is an XCHG of R8, F3 or not. */
 static const struct opcode nop_xchg[2] = {OP0(0), OP(0, RW(Z, v), RW(AX, v))};
-static const struct opcode nop_pause[4] = {BY_REX_B(nop_xchg), BY_REX_B(nop_xchg), OP0(0),
-                                           BY_REX_B(nop_xchg)};
 
 const struct opcode decode_one_byte[256] = {
     ALU(0x00, RW, LOCKABLE),
@@ -126,7 +124,7 @@ const struct opcode decode_one_byte[256] = {
     [0x8d] = OP(0, W(G, v), X(M, 0)),
     [0x8e] = OP(0, W(L, w), R(E, w)),
     [0x8f] = BY_REG(group1a),
-    [0x90] = BY_PREFIX(nop_pause),
+    [0x90] = BY_REX_B(nop_xchg),
     [0x91] = OP(0, RW(Z, v), RW(AX, v)),
     [0x92] = OP(0, RW(Z, v), RW(AX, v)),
     [0x93] = OP(0, RW(Z, v), RW(AX, v)),
