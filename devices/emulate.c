@@ -90,10 +90,12 @@ static emulate_handler find_handler(const struct instruction *in)
     }
 }
 
-/* BT and its kin with a bit number in a register address memory beyond their operand: they place it
- * themselves. */
+/* BT and its kin with a bit number in a register address memory beyond their operand, and POP's address
+ * depends on what it does to rSP: they place it themselves. */
 static bool places_itself(const struct instruction *in)
 {
+    if (in->map == MAP_ONE_BYTE)
+        return in->opcode == 0x8f;
     return in->map == MAP_0F &&
            (in->opcode == 0xa3 || in->opcode == 0xab || in->opcode == 0xb3 || in->opcode == 0xbb);
 }
@@ -105,8 +107,8 @@ static enum outcome place_operand(struct emulation *m)
     for (unsigned i = 0; i < INSTRUCTION_OPERANDS && in->operand[i].kind != OPERAND_NONE; i++) {
         const struct operand *operand = &in->operand[i];
         if (operand->kind == OPERAND_MEMORY && operand->size && !places_itself(in))
-            return emulate_place(m, &m->place, in->memory.segment, emulate_effective_address(m),
-                                 operand->size, operand->access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
+            return emulate_place_operand(m, operand->size,
+                                         operand->access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
     }
     return OUTCOME_NEXT;
 }
@@ -182,6 +184,14 @@ enum emulate_result emulate(struct emulator *e)
     }
 }
 
+/* Not where the processor stumbled over the guest's page tables or its code. */
+static uint64_t operand_gpa(const struct vcpu_exit *exit)
+{
+    bool data = exit->reason == VCPU_EXIT_MEMORY && !(exit->memory.access & (ACCESS_WALK | ACCESS_FETCH));
+
+    return data ? exit->memory.gpa : EMULATE_UNKNOWN;
+}
+
 void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context)
 {
     static const enum upcall_status status[] = {
@@ -195,6 +205,8 @@ void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
     e.context = context;
     e.state = &upcall->state;
     e.groups = upcall->groups;
+    e.gpa = operand_gpa(&upcall->exit);
+    e.gpa_write = upcall->exit.memory.access & ACCESS_WRITE;
     upcall->status = status[emulate(&e)];
     upcall->modified = e.modified;
     if (upcall->status == UPCALL_INJECT)

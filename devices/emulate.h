@@ -39,12 +39,18 @@ enum emulate_result {
     EMULATE_KILL,   /* the emulator does not know the instruction: `text` says so in a sentence */
 };
 
+#define EMULATE_UNKNOWN (~0ull)
+
 /* One call's arguments and results. The caller sets the first part, and reads the second. */
 struct emulator {
     const struct emulator_machine *machine;
     void *context;            /* for the machine's functions */
     struct vcpu_state *state; /* in and out */
     uint32_t groups;          /* that state carries: at least GPR, SEGMENTS, CONTROL, MSRS */
+    /* Where the processor found the only memory operand that it could not access, so that it need not be
+     * looked up again: a guest-physical address, or EMULATE_UNKNOWN; and whether it wanted to write there. */
+    uint64_t gpa;
+    bool gpa_write;
 
     uint32_t modified; /* groups that changed */
     struct vcpu_event inject;

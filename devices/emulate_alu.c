@@ -100,8 +100,11 @@ enum outcome emulate_group3(struct emulation *m)
         return not(m);
     case 3:
         return negate(m);
+    case 4:
+    case 5:
+        return emulate_multiply(m);
     default:
-        return OUTCOME_UNKNOWN;
+        return emulate_divide(m);
     }
 }
 
@@ -111,7 +114,7 @@ enum outcome emulate_group4(struct emulation *m)
     return step(m, (m->in.has_modrm ? m->in.modrm : m->in.opcode) >> 3 & 1);
 }
 
-/* FF: INC, DEC, CALL, far CALL, JMP, far JMP, PUSH. */
+/* FF: INC, DEC, CALL, far CALL, JMP, far JMP, PUSH. The far ones are not emulated. */
 enum outcome emulate_group5(struct emulation *m)
 {
     switch (m->in.modrm >> 3 & 7) {
@@ -119,6 +122,12 @@ enum outcome emulate_group5(struct emulation *m)
         return step(m, false);
     case 1:
         return step(m, true);
+    case 2:
+        return emulate_call(m);
+    case 4:
+        return emulate_jump(m);
+    case 6:
+        return emulate_push(m);
     default:
         return OUTCOME_UNKNOWN;
     }

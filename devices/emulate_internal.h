@@ -130,6 +130,8 @@ enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_inte
 /* Finds `size` <= 4096 bytes at segment:offset, and that they may be read, or read and written. */
 enum outcome emulate_place(struct emulation *m, struct place *place, unsigned segment, uint64_t offset,
                            unsigned size, enum memory_intent intent);
+/* Finds the ModRM or moffs operand: m->place. */
+enum outcome emulate_place_operand(struct emulation *m, unsigned size, enum memory_intent intent);
 /* The same at a linear address with supervisor rights: the processor's own accesses to descriptor tables and
  * TSS. */
 enum outcome emulate_place_system(struct emulation *m, struct place *place, uint64_t linear, unsigned size,
@@ -165,6 +167,7 @@ enum outcome emulate_mov(struct emulation *m);
 enum outcome emulate_mov_immediate(struct emulation *m);
 enum outcome emulate_movsx(struct emulation *m);
 enum outcome emulate_xchg(struct emulation *m);
+enum outcome emulate_xchg_accumulator(struct emulation *m);
 enum outcome emulate_cmov(struct emulation *m);
 enum outcome emulate_setcc(struct emulation *m);
 enum outcome emulate_bswap(struct emulation *m);
@@ -177,6 +180,32 @@ enum outcome emulate_test(struct emulation *m);
 enum outcome emulate_group3(struct emulation *m);
 enum outcome emulate_group4(struct emulation *m);
 enum outcome emulate_group5(struct emulation *m);
+
+enum outcome emulate_shift(struct emulation *m);
+enum outcome emulate_shift_double(struct emulation *m);
+
+enum outcome emulate_multiply(struct emulation *m);
+enum outcome emulate_multiply_to_register(struct emulation *m);
+enum outcome emulate_divide(struct emulation *m);
+
+enum outcome emulate_bit(struct emulation *m);
+enum outcome emulate_bit_immediate(struct emulation *m);
+enum outcome emulate_cmpxchg(struct emulation *m);
+enum outcome emulate_cmpxchg8b(struct emulation *m);
+enum outcome emulate_xadd(struct emulation *m);
+
+enum outcome emulate_push(struct emulation *m);
+enum outcome emulate_pop(struct emulation *m);
+enum outcome emulate_call(struct emulation *m);
+enum outcome emulate_jump(struct emulation *m);
+
+enum outcome emulate_group7(struct emulation *m);
+
+enum outcome emulate_vector_unaligned(struct emulation *m);
+enum outcome emulate_vector_aligned(struct emulation *m);
+enum outcome emulate_vector_6f(struct emulation *m);
+enum outcome emulate_vector_half(struct emulation *m);
+enum outcome emulate_vector_movd(struct emulation *m);
 
 enum outcome emulate_string(struct emulation *m);
 

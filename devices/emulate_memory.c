@@ -105,6 +105,37 @@ enum outcome emulate_place(struct emulation *m, struct place *place, unsigned se
     return find_pieces(m, place, linear, size, intent, m->cpl == 3);
 }
 
+/* Whether the address that the processor has reported can only be that of the ModRM operand: the instruction
+ * uses neither the stack nor a descriptor table. */
+static bool is_only_operand(const struct instruction *in)
+{
+    if (in->map == MAP_ONE_BYTE)
+        return in->opcode != 0xff && in->opcode != 0x8f && in->opcode != 0x8e && (in->opcode & 0xfe) != 0xc4;
+    return in->map != MAP_0F || (in->opcode != 0xb2 && (in->opcode & 0xfe) != 0xb4);
+}
+
+enum outcome emulate_place_operand(struct emulation *m, unsigned size, enum memory_intent intent)
+{
+    const struct emulator *e = m->emulator;
+    struct place *place = &m->place;
+    uint64_t linear;
+    enum outcome outcome =
+        emulate_linear(m, m->in.memory.segment, emulate_effective_address(m), size, intent, &linear);
+
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    unsigned offset = linear & (PAGE - 1);
+    bool known = e->gpa != EMULATE_UNKNOWN && offset == (e->gpa & (PAGE - 1)) && offset + size <= PAGE &&
+                 (intent != INTENT_WRITE || e->gpa_write) && is_only_operand(&m->in);
+    if (!known)
+        return find_pieces(m, place, linear, size, intent, m->cpl == 3);
+    place->size = place->piece[0].size = size;
+    place->pieces = 1;
+    place->piece[0].gpa = e->gpa;
+    place->piece[0].ram = e->machine->ram(e->context, e->gpa, intent == INTENT_WRITE);
+    return OUTCOME_NEXT;
+}
+
 enum outcome emulate_place_system(struct emulation *m, struct place *place, uint64_t linear, unsigned size,
                                   enum memory_intent intent)
 {

@@ -43,6 +43,12 @@ enum outcome emulate_xchg(struct emulation *m)
     return outcome;
 }
 
+/* 90 to 97: NOP, PAUSE, and XCHG with the accumulator. */
+enum outcome emulate_xchg_accumulator(struct emulation *m)
+{
+    return m->in.operand[0].kind == OPERAND_NONE ? OUTCOME_NEXT : emulate_xchg(m);
+}
+
 /* The condition in the low four bits of Jcc, SETcc and CMOVcc (SDM Vol. 1, appendix B). */
 static bool condition(const struct emulation *m)
 {

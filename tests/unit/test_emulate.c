@@ -2,7 +2,7 @@
  * The instruction emulator by hand-written cases: device accesses, string instructions, faults and what they
  * leave untouched. test_emulate_native.c holds the arithmetic against the processor.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,8 @@ static void begin(enum test_mode mode)
 static enum emulate_result run(const char *code, size_t length)
 {
     memcpy(machine.ram + state.gpr.rip, code, length);
-    emulator = (struct emulator){.machine = &test_emulator_machine, .context = &machine, .state = &state};
+    emulator = (struct emulator){
+        .machine = &test_emulator_machine, .context = &machine, .state = &state, .gpa = EMULATE_UNKNOWN};
     return emulate(&emulator);
 }
 #define RUN(code) run(code, sizeof(code) - 1)

@@ -1,0 +1,487 @@
+/*
+ * The emulator held against the processor: random instructions with random operands are run natively, in a
+ * buffer of this process, and emulated, on equal registers, flags, vector registers and memory; all of them
+ * must agree after it. The memory operand is RAM in one half of the cases and a device in the other. Flags
+ * that the manual leaves undefined are not compared.
+ *
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <cmocka.h>
+#include "decode.h"
+#include "emulate_internal.h"
+#include "emulate_machine.h"
+
+enum { WINDOW_SIZE = 3 * TEST_PAGE, CODE = 0x8000, SLOT_SIZE = 32, ROUNDS = 400000 };
+#define WINDOW 0x20000000ull
+
+/* Registers on the way in and out of native code, in the page behind it. */
+struct exchange {
+    uint64_t in[GPR_COUNT], out[GPR_COUNT];
+    uint64_t in_flags, out_flags, host_rsp;
+    _Alignas(16) uint8_t in_fpu[512];
+    _Alignas(16) uint8_t out_fpu[512];
+};
+
+static uint8_t *code, *window;
+static struct exchange *exchange;
+static uint8_t *slot, *epilogue;
+static volatile int caught;
+
+static uint8_t *emit(uint8_t *at, const char *bytes, size_t length)
+{
+    memcpy(at, bytes, length);
+    return at + length;
+}
+
+/* An instruction whose operand is [RIP + disp32], at `target`. */
+static uint8_t *emit_relative(uint8_t *at, const char *opcode, size_t length, const void *target)
+{
+    at = emit(at, opcode, length);
+    int32_t displacement = (const uint8_t *)target - (at + 4);
+    memcpy(at, &displacement, 4);
+    return at + 4;
+}
+
+static void build_code(void)
+{
+    uint8_t *at = code;
+    at = emit(at, "\x53\x55\x41\x54\x41\x55\x41\x56\x41\x57", 10); /* push callee-saved */
+    at = emit_relative(at, "\x48\x89\x25", 3, &exchange->host_rsp);
+    at = emit_relative(at, "\x48\x0f\xae\x0d", 4, exchange->in_fpu); /* fxrstor64 */
+    at = emit_relative(at, "\xff\x35", 2, &exchange->in_flags);
+    at = emit(at, "\x9d", 1);
+    for (unsigned i = 0; i < GPR_COUNT; i++) {
+        char mov[3] = {i < 8 ? 0x48 : 0x4c, (char)0x8b, (char)(0x05 | (i & 7) << 3)};
+        at = emit_relative(at, mov, 3, &exchange->in[i]);
+    }
+    slot = at;
+    at += SLOT_SIZE;
+    epilogue = at;
+    for (unsigned i = 0; i < GPR_COUNT; i++) {
+        char mov[3] = {i < 8 ? 0x48 : 0x4c, (char)0x89, (char)(0x05 | (i & 7) << 3)};
+        at = emit_relative(at, mov, 3, &exchange->out[i]);
+    }
+    at = emit_relative(at, "\x48\x8b\x25", 3, &exchange->host_rsp);
+    at = emit(at, "\x9c", 1);
+    at = emit_relative(at, "\x8f\x05", 2, &exchange->out_flags);
+    at = emit_relative(at, "\x48\x0f\xae\x05", 4, exchange->out_fpu); /* fxsave64 */
+    at = emit(at, "\x0f\x77\xfc", 3);                                 /* emms, cld */
+    at = emit(at, "\x41\x5f\x41\x5e\x41\x5d\x41\x5c\x5d\x5b\xc3", 11);
+}
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+    uint8_t *rip = (uint8_t *)u->uc_mcontext.gregs[REG_RIP];
+
+    (void)info;
+    if (rip < slot || rip >= epilogue)
+        abort();
+    caught = number;
+    u->uc_mcontext.gregs[REG_RIP] = (greg_t)epilogue;
+}
+
+/* cmocka sets its own handlers before each test: to be called from the test. */
+static void catch_faults(void)
+{
+    static uint8_t stack[65536];
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    sigaltstack(&alternate, NULL);
+    sigaction(SIGFPE, &action, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGILL, &action, NULL);
+}
+
+/* MOV from a segment register must find the same selectors. */
+static void copy_selectors(struct vcpu_state *to)
+{
+#define COPY(name, reg) __asm__("mov %%" reg ", %0" : "=r"(to->segment[name].selector))
+    COPY(SEG_ES, "es");
+    COPY(SEG_CS, "cs");
+    COPY(SEG_SS, "ss");
+    COPY(SEG_DS, "ds");
+    COPY(SEG_FS, "fs");
+    COPY(SEG_GS, "gs");
+#undef COPY
+}
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    code = mmap(NULL, 2 * TEST_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    window = mmap((void *)WINDOW, WINDOW_SIZE, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (code == MAP_FAILED || window != (void *)WINDOW)
+        return -1;
+    exchange = (struct exchange *)(code + TEST_PAGE);
+    build_code();
+    return 0;
+}
+
+/* The emulated machine: the window is RAM or a device, by turns. */
+static struct test_machine machine;
+static uint8_t shadow[WINDOW_SIZE];
+static bool window_is_device;
+
+static void *native_ram(void *context, uint64_t gpa, bool write)
+{
+    if (gpa >= WINDOW && gpa < WINDOW + WINDOW_SIZE)
+        return window_is_device ? NULL : shadow + (gpa - WINDOW);
+    return test_ram(context, gpa, write);
+}
+
+static uint64_t native_read(void *context, uint64_t gpa, unsigned size)
+{
+    uint64_t value = 0;
+    (void)context;
+    if (gpa < WINDOW || gpa + size > WINDOW + WINDOW_SIZE)
+        abort();
+    memcpy(&value, shadow + (gpa - WINDOW), size);
+    return value;
+}
+
+static void native_write(void *context, uint64_t gpa, unsigned size, uint64_t value)
+{
+    (void)context;
+    if (gpa < WINDOW || gpa + size > WINDOW + WINDOW_SIZE)
+        abort();
+    memcpy(shadow + (gpa - WINDOW), &value, size);
+}
+
+static const struct emulator_machine native_machine = {.ram = native_ram,
+                                                       .read = native_read,
+                                                       .write = native_write,
+                                                       .in = test_in,
+                                                       .out = test_out,
+                                                       .get = test_get};
+
+static uint64_t random_state = 0x853c49e6748fea9b;
+
+static uint64_t random_next(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state * 0x2545f4914f6cdd1d;
+}
+
+/* Values near the edges are as likely as any others. */
+static uint64_t random_value(void)
+{
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     0x7f,
+                                     0x80,
+                                     0xff,
+                                     0x7fff,
+                                     0x8000,
+                                     0xffff,
+                                     0x7fffffff,
+                                     0x80000000,
+                                     0xffffffff,
+                                     0x7fffffffffffffff,
+                                     0x8000000000000000,
+                                     ~0ull};
+    uint64_t random = random_next();
+    return random & 3 ? random_next() >> (random >> 8 & 63)
+                      : edges[(random >> 8) % (sizeof(edges) / sizeof(edges[0]))];
+}
+
+/* Instructions that ring 3 may not run, or that leave the slot. */
+static bool is_for_other_tests(const struct instruction *in)
+{
+    if (in->memory.segment == SEG_FS || in->memory.segment == SEG_GS)
+        return true;
+    if (in->map == MAP_0F)
+        return in->opcode == 0x01;
+    if (in->map != MAP_ONE_BYTE)
+        return false;
+    if (in->opcode == 0xff)
+        return (in->modrm >> 3 & 7) >= 2 && (in->modrm >> 3 & 7) <= 5;
+    return (in->opcode & 0xfc) == 0x6c || (in->opcode & 0xfc) == 0xe4 || (in->opcode & 0xfc) == 0xec;
+}
+
+/* A random instruction that has a handler. Returns its length, or 0. */
+static unsigned generate(uint8_t *bytes, struct instruction *in)
+{
+    static const uint8_t legacy[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x3e};
+    uint64_t random = random_next();
+    unsigned at = 0, map = random % 20;
+    const emulate_handler *handlers = map < 10 ? emulate_one_byte : map < 19 ? emulate_0f : emulate_0f38;
+    uint8_t opcode;
+
+    do
+        opcode = random_next();
+    while (!handlers[opcode]);
+    for (unsigned i = 0; i < 2; i++)
+        if ((random >> (8 + 8 * i) & 3) == 0)
+            bytes[at++] = legacy[(random >> (10 + 8 * i)) % sizeof(legacy)];
+    if (random >> 32 & 1)
+        bytes[at++] = 0x40 | (random >> 33 & 15);
+    if (map >= 10)
+        bytes[at++] = 0x0f;
+    if (map >= 19)
+        bytes[at++] = 0x38;
+    bytes[at++] = opcode;
+    for (unsigned i = 0; i < 14; i++)
+        bytes[at + i] = random_next();
+    if (instruction_decode(in, bytes, at + 14, DECODE_64) != DECODE_OK || is_for_other_tests(in))
+        return 0;
+    return in->length;
+}
+
+/* Chooses registers so that all memory operands lie in the window; false when this instruction's cannot. */
+static bool aim(struct instruction *in, uint8_t *bytes)
+{
+    uint64_t *reg = exchange->in;
+    uint64_t middle = WINDOW + 2048 + random_next() % (TEST_PAGE + 2048);
+    const struct memory_operand *memory = &in->memory;
+    bool uses_memory = false;
+
+    if (random_next() % 4 == 0)
+        middle = WINDOW + TEST_PAGE * (1 + random_next() % 2) - random_next() % 18;
+    reg[RSP] = (WINDOW + TEST_PAGE + random_next() % 64) & ~7ull;
+    for (unsigned i = 0; i < INSTRUCTION_OPERANDS; i++) {
+        unsigned kind = in->operand[i].kind;
+        uses_memory |= kind == OPERAND_MEMORY;
+        if (kind == OPERAND_STRING_SI || kind == OPERAND_STRING_DI) {
+            reg[kind == OPERAND_STRING_SI ? RSI : RDI] = middle + random_next() % 200;
+            reg[RCX] = random_next() % 40;
+        }
+    }
+    if (in->map == MAP_0F &&
+        (in->opcode == 0xa3 || in->opcode == 0xab || in->opcode == 0xb3 || in->opcode == 0xbb)) {
+        /* Bit strings: up to 1000 bytes either side. */
+        unsigned source = in->operand[1].reg;
+        reg[source] = (uint64_t)((int64_t)(random_next() % 16000) - 8000);
+        if (uses_memory && (source == memory->base || source == memory->index))
+            return false;
+    }
+    if (!uses_memory)
+        return true;
+    if (memory->base == BASE_RIP)
+        return false;
+    if (memory->base == BASE_NONE) {
+        if (in->displacement_size < 4 || memory->index != BASE_NONE)
+            return false;
+        unsigned behind = in->immediate_size + in->immediate2_size;
+        memcpy(bytes + in->length - behind - in->displacement_size, &middle, in->displacement_size);
+        in->memory.displacement = middle;
+        return true;
+    }
+    if (memory->base == memory->index)
+        return false;
+    uint64_t rest = memory->displacement;
+    if (memory->index != BASE_NONE)
+        rest += reg[memory->index] * memory->scale;
+    if (memory->base == RSP && in->map == MAP_ONE_BYTE && (in->opcode & 0xf0) != 0x80)
+        return false;
+    reg[memory->base] = middle - rest;
+    if (in->address_size == 4)
+        reg[memory->base] ^= random_next() << 32;
+    bool stack = in->map == MAP_ONE_BYTE && (in->opcode == 0xff || in->opcode == 0x8f);
+    return !(stack && memory->base == RSP);
+}
+
+/* Status flags that are not defined after this instruction. */
+static uint64_t undefined_flags(const struct instruction *in)
+{
+    unsigned reg = in->modrm >> 3 & 7, op = in->opcode;
+    unsigned size = in->operand[0].size;
+    uint64_t count = in->operand[1].kind == OPERAND_ONE         ? 1
+                     : in->operand[1].kind == OPERAND_IMMEDIATE ? (uint64_t)in->immediate
+                                                                : exchange->in[RCX];
+    count &= size == 8 ? 63 : 31;
+    if (in->map == MAP_ONE_BYTE) {
+        if (op < 0x40)
+            return (op >> 3 & 7) == 1 || (op >> 3 & 7) == 4 || (op >> 3 & 7) == 6 ? FLAG_AF : 0;
+        if (op >= 0x80 && op <= 0x83)
+            return reg == 1 || reg == 4 || reg == 6 ? FLAG_AF : 0;
+        if (op == 0x84 || op == 0x85 || op == 0xa8 || op == 0xa9)
+            return FLAG_AF;
+        if ((op & 0xfe) == 0xf6)
+            return reg < 2   ? FLAG_AF
+                   : reg < 4 ? 0
+                   : reg < 6 ? FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF
+                             : FLAGS_STATUS;
+        if (op == 0x69 || op == 0x6b)
+            return FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF;
+        if ((op & 0xfe) == 0xc0 || (op & 0xfc) == 0xd0)
+            return count == 0 ? 0
+                              : (reg < 4 ? 0 : FLAG_AF) | (count != 1 ? FLAG_OF : 0) |
+                                    (reg >= 4 && count >= 8 * size ? FLAG_CF : 0);
+        return 0;
+    }
+    if (in->map == MAP_0F && op == 0xaf)
+        return FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF;
+    if (in->map == MAP_0F && (op == 0xa3 || op == 0xab || op == 0xb3 || op == 0xbb || op == 0xba))
+        return FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF;
+    if (in->map == MAP_0F && (op == 0xa4 || op == 0xa5 || op == 0xac || op == 0xad)) {
+        count = (op & 1 ? exchange->in[RCX] : (uint64_t)in->immediate) & (size == 8 ? 63 : 31);
+        return count == 0 ? 0 : FLAG_AF | (count != 1 ? FLAG_OF : 0);
+    }
+    return 0;
+}
+
+/* The result itself is undefined: SHLD and SHRD of 16 bits by more than 16, BSWAP of 16 bits. */
+static bool undefined_result(const struct instruction *in)
+{
+    unsigned op = in->opcode;
+    if (in->map != MAP_0F || in->operand_size != 2)
+        return false;
+    if ((op & 0xf8) == 0xc8)
+        return true;
+    uint64_t count = (op & 1 ? exchange->in[RCX] : (uint64_t)in->immediate) & 31;
+    return (op == 0xa4 || op == 0xa5 || op == 0xac || op == 0xad) && count > 16;
+}
+
+static void run_native(const uint8_t *bytes, unsigned length)
+{
+    memset(slot, 0x90, SLOT_SIZE);
+    memcpy(slot, bytes, length);
+    caught = 0;
+    ((void (*)(void))(uintptr_t)code)();
+}
+
+static struct vcpu_state state;
+
+static enum emulate_result run_emulated(const uint8_t *bytes, unsigned length, struct emulator *e)
+{
+    enum emulate_result result;
+    unsigned calls = 0;
+
+    memcpy(state.gpr.reg, exchange->in, sizeof(exchange->in));
+    state.gpr.rip = CODE;
+    state.gpr.rflags = exchange->in_flags;
+    memcpy(state.fpu.xsave, exchange->in_fpu, 512);
+    memset(state.fpu.xsave + 512, 0, 64);
+    state.fpu.xsave[512] = 3;
+    memcpy(machine.ram + CODE, bytes, length);
+    do {
+        *e = (struct emulator){
+            .machine = &native_machine, .context = &machine, .state = &state, .gpa = EMULATE_UNKNOWN};
+        result = emulate(e);
+    } while (result == EMULATE_DONE && state.gpr.rip == CODE && ++calls < 100);
+    return result;
+}
+
+static void report(const char *what, const uint8_t *bytes, unsigned length)
+{
+    fprintf(stderr, "%s differs after", what);
+    for (unsigned i = 0; i < length; i++)
+        fprintf(stderr, " %02x", bytes[i]);
+    fprintf(stderr, "; flags %lx -> native %lx, emulated %lx\n", exchange->in_flags, exchange->out_flags,
+            state.gpr.rflags);
+    for (unsigned i = 0; i < GPR_COUNT; i++)
+        if (exchange->out[i] != state.gpr.reg[i] || exchange->out[i] != exchange->in[i])
+            fprintf(stderr, "  r%-2u %016lx -> native %016lx, emulated %016lx\n", i, exchange->in[i],
+                    exchange->out[i], state.gpr.reg[i]);
+}
+
+static const char *compare_results(const struct instruction *in, enum emulate_result result,
+                                   const struct emulator *e)
+{
+    uint64_t mask = FLAGS_STATUS & ~undefined_flags(in);
+
+    if (caught)
+        return result == EMULATE_INJECT && e->inject.vector == (caught == SIGFPE   ? EXCEPTION_DE
+                                                                : caught == SIGILL ? EXCEPTION_UD
+                                                                                   : EXCEPTION_GP)
+                   ? NULL
+                   : "the fault";
+    if (result != EMULATE_DONE)
+        return "the outcome";
+    if (undefined_result(in))
+        return NULL;
+    if (memcmp(state.gpr.reg, exchange->out, sizeof(exchange->out)) != 0)
+        return "a register";
+    if ((state.gpr.rflags ^ exchange->out_flags) & mask)
+        return "a flag";
+    if (memcmp(shadow, window, WINDOW_SIZE) != 0)
+        return "memory";
+    if (state.gpr.rip != CODE + (uint64_t)in->length)
+        return "RIP";
+    /* From the status word to the end of XMM15; FOP, FIP and FDP do not matter. */
+    if (memcmp(state.fpu.xsave, exchange->out_fpu, 5) != 0 ||
+        memcmp(state.fpu.xsave + 32, exchange->out_fpu + 32, 416 - 32) != 0)
+        return "a vector register";
+    return NULL;
+}
+
+static void random_instructions(void **unused)
+{
+    unsigned long ran = 0, faults = 0, unknown = 0, different = 0;
+    static unsigned long seen[3][256];
+
+    (void)unused;
+    test_state(&machine, &state, TEST_LONG);
+    state.control.cr4 |= CR4_OSFXSR;
+    copy_selectors(&state);
+    catch_faults();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint8_t bytes[32];
+        struct instruction in;
+        struct emulator e;
+        unsigned length = generate(bytes, &in);
+
+        if (length == 0)
+            continue;
+        for (unsigned i = 0; i < GPR_COUNT; i++)
+            exchange->in[i] = random_value();
+        if (!aim(&in, bytes))
+            continue;
+        exchange->in_flags = 0x202 | (random_next() & (FLAGS_STATUS | FLAG_DF));
+        for (unsigned i = 0; i < WINDOW_SIZE; i += 8) {
+            uint64_t value = i % 64 ? random_state * i : random_value();
+            memcpy(window + i, &value, 8);
+        }
+        memcpy(shadow, window, WINDOW_SIZE);
+        for (unsigned i = 32; i < 416; i += 8) {
+            uint64_t value = random_next();
+            memcpy(exchange->in_fpu + i, &value, 8);
+        }
+        for (unsigned i = 0; i < 8; i++)
+            memset(exchange->in_fpu + 32 + 16 * i + 10, 0, 6);
+        memcpy(exchange->in_fpu, "\x7f\x03\x00\x00\xff", 5);
+        exchange->in_fpu[3] = random_next() & 0x38; /* TOP */
+        exchange->in_fpu[24] = 0x80, exchange->in_fpu[25] = 0x1f;
+        window_is_device = random_next() & 1;
+
+        enum emulate_result result = run_emulated(bytes, length, &e);
+        if (result == EMULATE_KILL) {
+            unknown++;
+            continue;
+        }
+        run_native(bytes, length);
+        const char *what = compare_results(&in, result, &e);
+        if (what && different++ < 20)
+            report(what, bytes, length);
+        ran++;
+        faults += caught != 0;
+        seen[in.map == MAP_ONE_BYTE ? 0 : in.map == MAP_0F ? 1 : 2][in.opcode]++;
+    }
+    unsigned kinds = 0;
+    for (unsigned i = 0; i < 3 * 256; i++)
+        kinds += seen[i / 256][i % 256] > 0;
+    print_message("%lu instructions of %u opcodes agree, %lu of them faults; %lu not emulated\n", ran, kinds,
+                  faults, unknown);
+    assert_int_equal(different, 0);
+    assert_true(ran > ROUNDS / 4);
+    assert_true(kinds > 190);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_instructions)};
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
