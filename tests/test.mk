@@ -23,8 +23,7 @@ test-build: $(TEST_BUILD)
 
 ##  make test       all tests; the last line is their sum (make test KINDS="unit boot" runs some kinds only)
 test:
-	@mkdir -p $(TEST_LOGS)
-	@$(file >$(TEST_LOGS)/parts,$(TEST_PARTS))
+	@$(shell mkdir -p $(TEST_LOGS))$(file >$(TEST_LOGS)/parts,$(TEST_PARTS))
 	@echo "building; the log is $(TEST_LOGS)/build.log"
 	@$(MAKE) -k --no-print-directory test-build >$(TEST_LOGS)/build.log 2>&1; \
 	  { echo "build|all|10|grep -E 'error|\*\*\*|undefined' $(TEST_LOGS)/build.log; exit $$?"; \
