@@ -12,6 +12,7 @@
 
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 
+#define EFER_LMA         (1ull << 10)
 #define RFLAGS_FIXED     0x2ull
 #define RFLAGS_KNOWN     0x3f7fd7ull /* SDM Vol. 1, 3.4.3 */
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
@@ -20,15 +21,12 @@ enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
 {
     uint8_t bytes[INSN_LENGTH_MAX];
-    vcpu->insn_cache.valid =
-        false; /* no opcode is known: nothing would show that the page is another one now */
+    vcpu->insn_cache.valid = false; /* nothing would show that the page is another one now */
+    vcpu_ops->get(vcpu, VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS);
     size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
-    if (count == 0) {
-        return false;
-    }
     unsigned attributes = vcpu->state.segment[SEG_CS].attributes;
-    bool vm86 = vcpu->state.gpr.rflags & 1u << 17;
-    unsigned bits = attributes & SEG_L ? 64 : attributes & SEG_DB && !vm86 ? 32 : 16;
+    bool long_mode = attributes & SEG_L && vcpu->state.msrs.efer & EFER_LMA;
+    unsigned bits = long_mode ? 64 : attributes & SEG_DB ? 32 : 16;
     return insn_read(insn, bytes, count, bits);
 }
 

@@ -1,0 +1,104 @@
+/*
+ * XSAVE and FXSAVE (SDM Vol. 1, chapter 13; AMD APM Vol. 2, 11.5). The area is in standard format, so that it
+ * means the same on every processor. XCR0 is the guest's while its state is loaded; all components are moved
+ * whatever it says, so that nothing stays behind for the next guest.
+ */
+#include "fpu.h"
+#include "cpu.h"
+#include "vm.h"
+#include "x86.h"
+
+enum { LEAF_XSAVE = 0xd, LEAF_FEATURES = 1, ECX_XSAVE = 1 << 26, COMPONENT_FIRST = 2, COMPONENT_COUNT = 63 };
+
+/* Components of XCR0 known here: x87, SSE, AVX, MPX (2), AVX-512 (3), PKRU. */
+#define XCR0_KNOWN  0x2ffull
+#define XCR0_MPX    0x18ull
+#define XCR0_AVX512 0xe0ull
+
+static uint64_t components; /* 0: no XSAVE */
+
+void fpu_init(void)
+{
+    if (!(cpuid(LEAF_FEATURES, 0).ecx & ECX_XSAVE)) {
+        return;
+    }
+    struct cpuid_result offered = cpuid(LEAF_XSAVE, 0);
+    components = (offered.eax | (uint64_t)offered.edx << 32) & XCR0_KNOWN;
+    for (uint32_t i = COMPONENT_FIRST; i < COMPONENT_COUNT; i++) {
+        struct cpuid_result place = components >> i & 1 ? cpuid(LEAF_XSAVE, i) : (struct cpuid_result){0};
+        if (place.eax + place.ebx > VCPU_XSAVE_SIZE) {
+            components &= ~(1ull << i);
+        }
+    }
+}
+
+uint64_t fpu_components(void)
+{
+    return components;
+}
+
+static void xsetbv(uint64_t value)
+{
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
+static uint64_t xgetbv(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low | (uint64_t)high << 32;
+}
+
+void fpu_load(struct vcpu *vcpu)
+{
+    struct vcpu_fpu *fpu = &vcpu->state.fpu;
+    if (!components) {
+        __asm__ volatile("fxrstor64 %0" : : "m"(*fpu));
+        return;
+    }
+    xsetbv(components);
+    __asm__ volatile("xrstor64 %0"
+                     :
+                     : "m"(*fpu), "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
+    xsetbv(vcpu->state.control.xcr0);
+}
+
+void fpu_store(struct vcpu *vcpu)
+{
+    struct vcpu_fpu *fpu = &vcpu->state.fpu;
+    if (!components) {
+        __asm__ volatile("fxsave64 %0" : "=m"(*fpu));
+        return;
+    }
+    fpu_get_xcr0(vcpu);
+    xsetbv(components);
+    __asm__ volatile("xsave64 %0"
+                     : "+m"(*fpu)
+                     : "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
+    xsetbv(vcpu->state.control.xcr0);
+}
+
+void fpu_get_xcr0(struct vcpu *vcpu)
+{
+    vcpu->state.control.xcr0 = components ? xgetbv() : XCR0_X87;
+}
+
+/* SDM Vol. 1, 13.3: x87 always, AVX needs SSE, MPX and AVX-512 come whole, AVX-512 needs AVX. */
+static bool xcr0_is_valid(uint64_t value)
+{
+    uint64_t avx512 = value & XCR0_AVX512, mpx = value & XCR0_MPX;
+    return (value & XCR0_X87) && !(value & ~components) && (!(value & XCR0_AVX) || (value & XCR0_SSE)) &&
+           (!avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX))) && (!mpx || mpx == XCR0_MPX);
+}
+
+bool fpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
+{
+    if (!components || !xcr0_is_valid(xcr0)) {
+        return false;
+    }
+    vcpu->state.control.xcr0 = xcr0;
+    if (this_cpu()->loaded == vcpu) {
+        xsetbv(xcr0);
+    }
+    return true;
+}

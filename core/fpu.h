@@ -1,0 +1,24 @@
+/*
+ * The guest's FPU state, switched eagerly with the vCPU (DESIGN.md, section 3): neither ring of ours uses the
+ * FPU, so it stays on the processor across exits and upcalls.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+/* Finds the components that the processor has and vcpu_state.fpu can hold; once at boot. */
+void fpu_init(void);
+uint64_t fpu_components(void);
+
+/* Put the state of a vCPU onto the calling processor, and back into vcpu->state (fpu and control.xcr0). */
+void fpu_load(struct vcpu *vcpu);
+void fpu_store(struct vcpu *vcpu);
+
+/* A valid value for XCR0 goes to vcpu->state.control.xcr0, and to the processor if the vCPU is loaded. False:
+ * #GP. */
+bool fpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0);
+/* XCR0 of a loaded vCPU into vcpu->state.control.xcr0: emulators let the guest write it unseen. */
+void fpu_get_xcr0(struct vcpu *vcpu);

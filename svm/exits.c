@@ -1,0 +1,337 @@
+/*
+ * Every architectural exit of SVM with a decision (AMD APM Vol. 2, appendix C), and what follows from it: the
+ * intercepts, and the vendor-neutral description of the exit.
+ */
+#include "svm.h"
+#include "cpu.h"
+#include "exit.h"
+#include "fpu.h"
+#include "string.h"
+#include "x86.h"
+
+/* When an exit is asked for. */
+enum intercept_when {
+    NOT,    /* never; also the exits of functions that are off */
+    ALWAYS, /* whatever the vCPU's mode */
+    MODE,   /* svm_intercepts_update() decides */
+};
+
+/* How it is described. */
+enum exit_form {
+    FORM_NONE,    /* it was not asked for: the processor contradicts the VMCB */
+    FORM_PLAIN,   /* `reason` and nothing else */
+    FORM_REFUSED, /* VCPU_EXIT_INSTRUCTION with action `reason` */
+    FORM_CR,      /* the code says which; the instruction says the rest */
+    FORM_EXCEPTION,
+    FORM_IOIO,
+    FORM_MSR,
+    FORM_VINTR,
+    FORM_IRET,
+    FORM_XSETBV,
+};
+
+struct exit_decision {
+    uint8_t when;
+    uint8_t form;
+    uint8_t reason;
+    uint32_t opcode; /* where it is needed to find the next instruction: up to three bytes, the first one
+                        highest */
+};
+
+/* clang-format off */
+#define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0}
+static const struct exit_decision exits[EXIT_CODES_DENSE] = {
+    /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely unless the VMCB's value
+     * is not the guest's. CR0 writes leave by the selective intercept: TS and MP change freely. All CR4 writes: reserved bits
+     * must fault, and under TCG would end the entry; LME depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
+    [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0},
+    [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0},
+    [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR4_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR8_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR3_READ]       = {NOT, FORM_CR, 0, 0}, /* with shadow paging: MODE */
+    [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0},
+    /* Debug registers are switched with the vCPU. */
+    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0},
+    /* Exceptions: #DB and #AC because delivering them can raise them again for ever (DESIGN.md, section 13); #MC is the
+     * host's. All others go straight to the guest. INT3 and INTO are not asked for: no FORM for SWINT either. */
+    [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+    [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+    [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+    /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after the exit. */
+    [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
+    [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
+    [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_INIT]           = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0},
+    /* Descriptor tables and TR are the guest's own. */
+    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0},
+    /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are harmless. */
+    [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0},
+    [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_ICEBP]          = {NOT, FORM_NONE, 0, 0}, /* its #DB is intercepted */
+    [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, INSN_CPUID},
+    [VMEXIT_RSM]            = UD, /* as outside of system management mode */
+    [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0},
+    /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the host's data. */
+    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, INSN_INVD},
+    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, INSN_WBINVD},
+    [VMEXIT_PAUSE]          = {MODE, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0}, /* by the pause filter: somebody else runs */
+    [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, INSN_HLT},
+    [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0},
+    [VMEXIT_MSR]            = {ALWAYS, FORM_MSR, 0, 0},
+    [VMEXIT_TASK_SWITCH]    = {NOT, FORM_NONE, 0, 0}, /* the processor does them */
+    [VMEXIT_FERR_FREEZE]    = {NOT, FORM_NONE, 0, 0}, /* the host's next interrupt ends the freeze */
+    [VMEXIT_SHUTDOWN]       = {ALWAYS, FORM_PLAIN, VCPU_EXIT_SHUTDOWN, 0},
+    /* Guests have no SVM: #UD, as with EFER.SVME clear. */
+    [VMEXIT_VMRUN]          = UD,
+    [VMEXIT_VMLOAD]         = UD,
+    [VMEXIT_VMSAVE]         = UD,
+    [VMEXIT_STGI]           = UD,
+    [VMEXIT_CLGI]           = UD,
+    [VMEXIT_SKINIT]         = UD,
+    [VMEXIT_INVLPGA]        = UD,
+    [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 0x0f01d9},
+    /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB reach beyond the
+     * guest. */
+    [VMEXIT_MONITOR]        = UD,
+    [VMEXIT_MWAIT]          = UD,
+    [VMEXIT_MWAIT_ARMED]    = UD,
+    [VMEXIT_RDPRU]          = UD,
+    [VMEXIT_INVLPGB]        = UD,
+    [VMEXIT_INVLPGB_ILLEGAL] = UD,
+    [VMEXIT_MCOMMIT]        = UD,
+    [VMEXIT_TLBSYNC]        = UD,
+    [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0}, /* acts within the ASID */
+    [VMEXIT_XSETBV]         = {ALWAYS, FORM_XSETBV, INSTRUCTION_SKIP, 0x0f01d1},
+    /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
+    [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_BUSLOCK]        = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_IDLE_HLT]       = {NOT, FORM_NONE, 0, 0},
+};
+/* clang-format on */
+
+/* Features of the VMCB that are newer than their intercept bits: older processors want those reserved bits
+ * clear. */
+static uint32_t intercepts_always[INTERCEPT_WORDS];
+
+void svm_intercepts_init(void)
+{
+    for (unsigned code = 0; code < EXIT_CODES_DENSE; code++) {
+        if (exits[code].when == ALWAYS) {
+            intercepts_always[code / 32] |= 1u << code % 32;
+        }
+    }
+}
+
+static void intercept(struct vmcb *vmcb, enum vmexit_code code)
+{
+    vmcb->intercepts[code / 32] |= 1u << code % 32;
+}
+
+void svm_intercepts_update(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vmcb *vmcb = svm->vmcb;
+    memcpy(vmcb->intercepts, intercepts_always, sizeof(vmcb->intercepts));
+    if (svm->cr0_hidden) {
+        intercept(vmcb, VMEXIT_CR0_READ);
+    }
+    if (svm->cr4_forced) {
+        intercept(vmcb, VMEXIT_CR4_READ);
+    }
+    if (svm->windows & WINDOW_INTERRUPT) {
+        intercept(vmcb, VMEXIT_VINTR);
+    }
+    svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
+    if (svm->iret_intercepted) {
+        intercept(vmcb, VMEXIT_IRET);
+    }
+    if (svm_features.pause_filter) {
+        intercept(vmcb, VMEXIT_PAUSE);
+    }
+    svm->clean &= ~CLEAN_INTERCEPTS;
+}
+
+static void decode_memory(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint64_t info = vmcb->exit_info1;
+    exit->reason = VCPU_EXIT_MEMORY;
+    exit->memory.gpa = vmcb->exit_info2;
+    exit->memory.access = info & NPF_FETCH ? ACCESS_FETCH : info & NPF_WRITE ? ACCESS_WRITE : ACCESS_READ;
+    exit->memory.access |= (info & NPF_WALK ? ACCESS_WALK : 0) | (info & NPF_PRESENT ? ACCESS_PRESENT : 0);
+}
+
+static void decode_io(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint32_t info = (uint32_t)vmcb->exit_info1;
+    unsigned size = info >> IOIO_SIZE_SHIFT & IOIO_SIZE_MASK;
+    exit->next_rip = vmcb->exit_info2;
+    exit->pio = (struct vcpu_exit_pio){
+        .port = (uint16_t)(info >> IOIO_PORT_SHIFT),
+        .size = size & 4   ? 4
+                : size & 2 ? 2
+                           : 1,
+        .in = info & IOIO_IN,
+        .string = (info & IOIO_STRING) != 0,
+        .rep = (info & IOIO_REP) != 0,
+        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
+    };
+}
+
+static void decode_msr(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    const uint64_t *reg = vcpu->state.gpr.reg;
+    bool write = vmcb->exit_info1 & 1;
+    exit->reason = write ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
+    exit->next_rip = svm_next_rip(vcpu, write ? INSN_WRMSR : INSN_RDMSR);
+    if (!exit->next_rip) {
+        exit->reason = VCPU_EXIT_NONE;
+    }
+    exit->msr.index = (uint32_t)reg[RCX];
+    exit->msr.value = reg[RDX] << 32 | (uint32_t)reg[RAX];
+}
+
+/* MOV CR, CLTS, LMSW, SMSW. Decode assists name the register of a MOV; all else is read from the instruction,
+ * by the core. */
+static void decode_cr(struct vcpu *vcpu, const struct vmcb *vmcb, uint32_t code)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint64_t info = vmcb->exit_info1;
+    bool write = code >= VMEXIT_CR0_WRITE;
+    exit->reason = VCPU_EXIT_CR_ACCESS;
+    exit->cr = (struct vcpu_exit_cr){
+        .number = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf,
+        .operation = write ? CR_WRITE : CR_READ,
+        .gpr = info & CR_INFO_GPR,
+    };
+    if (svm_features.decode_assists && svm_features.next_rip && (info & CR_INFO_MOV)) {
+        exit->next_rip = vmcb->next_rip;
+    }
+}
+
+/* The state components that fit into vcpu_state.fpu may be switched on. #UD and #GP by CPL come before the
+ * exit. */
+static void decode_xsetbv(struct vcpu *vcpu)
+{
+    const uint64_t *reg = vcpu->state.gpr.reg;
+    bool good = (uint32_t)reg[RCX] == 0 && fpu_set_xcr0(vcpu, reg[RDX] << 32 | (uint32_t)reg[RAX]);
+    vcpu->exit.instruction.action = good ? INSTRUCTION_SKIP : INSTRUCTION_GP;
+}
+
+static void decode_exception(struct vcpu *vcpu, uint32_t vector)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vmcb *vmcb = svm->vmcb;
+    struct vcpu_exit *exit = &vcpu->exit;
+    if (vector == EXCEPTION_MC) {
+        __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
+    }
+    if (vector == EXCEPTION_DB && svm->stepping && (vmcb->dr6 & DR6_BS)) {
+        vmcb->dr6 &= ~DR6_BS;
+        svm->clean &= ~CLEAN_DR;
+        exit->reason = VCPU_EXIT_NMI_WINDOW;
+        return;
+    }
+    exit->reason = VCPU_EXIT_EXCEPTION;
+    exit->exception = (struct vcpu_exit_exception){
+        .vector = (uint8_t)vector,
+        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
+        .error_code = (uint32_t)vmcb->exit_info1,
+    };
+}
+
+/* NMIs open again after this instruction, not before: until RIP has moved it is only ahead. */
+static void decode_iret(struct vcpu *vcpu, struct svm_vcpu *svm)
+{
+    svm->iret_ahead = true;
+    svm->iret_rip = vcpu->state.gpr.rip;
+    svm_intercepts_update(vcpu);
+    vcpu->exit.reason = VCPU_EXIT_NONE;
+}
+
+/* A refused entry. TCG ends a guest so that loads reserved bits into CR3 (hardware: #GP): then RIP is still
+ * at the MOV. If the VMCB was refused it may hold host state, and nothing of it is used. */
+static void decode_invalid(struct vcpu *vcpu)
+{
+    struct insn insn;
+    bool guest = exit_read_insn(vcpu, &insn) && insn.opcode == INSN_MOV_TO_CR;
+    vcpu->exit.reason = guest ? VCPU_EXIT_INSTRUCTION : VCPU_EXIT_INVALID;
+    vcpu->exit.instruction.action = INSTRUCTION_GP;
+}
+
+static void decode_dense(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    const struct exit_decision *decision = &exits[code];
+    struct vcpu_exit *exit = &vcpu->exit;
+    exit->reason = decision->reason;
+    if (decision->opcode) {
+        exit->next_rip = svm_next_rip(vcpu, decision->opcode);
+        if (!exit->next_rip) {
+            exit->reason = VCPU_EXIT_NONE;
+            return;
+        }
+    }
+    switch ((enum exit_form)decision->form) {
+    case FORM_PLAIN:
+        break;
+    case FORM_IOIO:
+        decode_io(vcpu, svm->vmcb);
+        break;
+    case FORM_MSR:
+        decode_msr(vcpu, svm->vmcb);
+        break;
+    case FORM_REFUSED:
+        exit->reason = VCPU_EXIT_INSTRUCTION;
+        exit->instruction.action = decision->reason;
+        break;
+    case FORM_XSETBV:
+        exit->reason = VCPU_EXIT_INSTRUCTION;
+        decode_xsetbv(vcpu);
+        break;
+    case FORM_CR:
+        decode_cr(vcpu, svm->vmcb, code);
+        break;
+    case FORM_EXCEPTION:
+        decode_exception(vcpu, code - VMEXIT_EXCEPTION_0);
+        break;
+    case FORM_VINTR:
+        svm_window(vcpu, svm->windows & ~(uint32_t)WINDOW_INTERRUPT);
+        vcpu->windows = svm->windows;
+        exit->reason = VCPU_EXIT_INTERRUPT_WINDOW;
+        break;
+    case FORM_IRET:
+        decode_iret(vcpu, svm);
+        break;
+    case FORM_NONE:
+        exit->reason = VCPU_EXIT_INVALID;
+        break;
+    }
+}
+
+void svm_exit_decode(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    uint64_t code = svm->vmcb->exit_code;
+    vcpu->exit.qualification = (uint32_t)code;
+    vcpu->exit.next_rip = 0;
+    if (code < EXIT_CODES_DENSE) {
+        decode_dense(vcpu, svm, (uint32_t)code);
+    } else if (code == VMEXIT_NPF) {
+        decode_memory(vcpu, svm->vmcb);
+    } else if ((uint32_t)code == VMEXIT_INVALID) {
+        decode_invalid(vcpu);
+    } else {
+        vcpu->exit.reason = VCPU_EXIT_INVALID;
+    }
+}

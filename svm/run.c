@@ -1,0 +1,150 @@
+/*
+ * Entering a guest: what goes into the VMCB before VMRUN and comes out of it after #VMEXIT (AMD APM Vol. 2,
+ * 15.5 to 15.7), events (15.20), interrupt windows (15.21) and NMI blocking.
+ *
+ * There is no NMI window before virtual NMIs: while NMIs are blocked IRET is intercepted, and they are open
+ * again once RIP has left the IRET. If an NMI waits for that, or for the end of an interrupt shadow, the
+ * instruction is stepped with RFLAGS.TF.
+ */
+#include "svm.h"
+#include "cpu.h"
+#include "x86.h"
+
+/* A new ASID instead of a flush: the old one's translations die unused, and with the pool all at once. */
+static void asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    bool stays = svm->asid_generation >> 32 == cpu->asid_generation >> 32;
+    if (cpu->asid_next >= svm_features.asid_count) {
+        cpu->asid_generation++;
+        cpu->asid_next = 1;
+        vmcb->tlb_control = TLB_CONTROL_FLUSH_ALL;
+    }
+    vmcb->asid = cpu->asid_next++;
+    svm->asid_generation = cpu->asid_generation;
+    svm->clean = stays ? svm->clean & ~CLEAN_ASID : 0; /* another processor has none of it in its cache */
+}
+
+void svm_inject(struct vcpu *vcpu)
+{
+    static const uint8_t type[] = {
+        [EVENT_INTERRUPT] = EVENT_INJECT_INTR,
+        [EVENT_NMI] = EVENT_INJECT_NMI,
+        [EVENT_EXCEPTION] = EVENT_INJECT_EXCEPTION,
+    };
+    const struct vcpu_event *event = &vcpu->state.interrupts.event;
+    struct svm_vcpu *svm = vcpu->backend;
+    uint64_t field = EVENT_VALID | (uint64_t)type[event->type] << EVENT_TYPE_SHIFT | event->vector;
+    if (event->has_error_code) {
+        field |= EVENT_ERROR_VALID | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
+    }
+    svm->vmcb->event_injection = field;
+}
+
+/* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
+ * is still at its instruction, which is executed again. */
+static void event_recover(struct vcpu *vcpu, uint64_t info)
+{
+    struct vcpu_event *event = &vcpu->state.interrupts.event;
+    uint8_t vector = (uint8_t)(info & EVENT_VECTOR);
+    *event = (struct vcpu_event){.type = EVENT_NONE, .vector = vector};
+    switch (info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK) {
+    case EVENT_INJECT_INTR:
+        event->type = EVENT_INTERRUPT;
+        break;
+    case EVENT_INJECT_NMI:
+        event->type = EVENT_NMI;
+        break;
+    case EVENT_INJECT_EXCEPTION:
+        event->type = vector == EXCEPTION_BP || vector == EXCEPTION_OF ? EVENT_NONE : EVENT_EXCEPTION;
+        event->has_error_code = (info & EVENT_ERROR_VALID) != 0;
+        event->error_code = event->has_error_code ? (uint32_t)(info >> EVENT_ERROR_SHIFT) : 0;
+        break;
+    default:
+        break;
+    }
+}
+
+void svm_window(struct vcpu *vcpu, uint32_t windows)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vmcb *vmcb = svm->vmcb;
+    svm->windows = windows;
+    vmcb->virtual_interrupt = V_INTR_MASKING;
+    if (windows & WINDOW_INTERRUPT) {
+        vmcb->virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
+    }
+    svm->clean &= ~CLEAN_TPR;
+    svm_intercepts_update(vcpu);
+}
+
+/* Before an entry: whether IRET has to be intercepted, and whether to step. */
+static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
+{
+    const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead)) {
+        svm_intercepts_update(vcpu);
+    }
+    bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
+    if ((svm->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
+        !(vcpu->state.gpr.rflags & RFLAGS_TF)) {
+        svm->stepping = true;
+        svm->vmcb->rflags |= RFLAGS_TF;
+    }
+}
+
+/* After an exit: has the IRET been executed, and whose is RFLAGS.TF? */
+static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
+{
+    struct vcpu_gpr *gpr = &vcpu->state.gpr;
+    bool returned = svm->iret_ahead && gpr->rip != svm->iret_rip;
+    if (svm->stepping && !returned) {
+        gpr->rflags &= ~RFLAGS_TF; /* IRET has loaded the guest's own */
+    }
+    if (returned) {
+        svm->iret_ahead = false;
+        vcpu->state.interrupts.nmi_blocked = 0;
+    }
+}
+
+void svm_run(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vmcb *vmcb = svm->vmcb;
+    struct vcpu_gpr *gpr = &vcpu->state.gpr;
+    struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    struct svm_cpu *cpu = this_cpu()->vendor;
+
+    if (svm->asid_generation != cpu->asid_generation) {
+        asid_assign(svm, cpu);
+    }
+    vmcb->rip = gpr->rip;
+    vmcb->rflags = gpr->rflags;
+    vmcb->rsp = gpr->reg[RSP];
+    vmcb->rax = gpr->reg[RAX];
+    vmcb->interrupt_shadow = interrupts->shadow ? INTERRUPT_SHADOW : 0;
+    if (interrupts->nmi_blocked | svm->iret_intercepted | (svm->windows & WINDOW_NMI)) {
+        nmi_prepare(vcpu, svm);
+    }
+    vmcb->clean = svm->clean;
+
+    svm_enter(gpr, svm->vmcb_physical, cpu->host_physical);
+
+    gpr->rip = vmcb->rip;
+    gpr->rflags = vmcb->rflags;
+    gpr->reg[RSP] = vmcb->rsp;
+    gpr->reg[RAX] = vmcb->rax;
+    svm->clean = svm_features.clean;
+    vmcb->tlb_control = TLB_CONTROL_NONE;
+    vmcb->event_injection = 0;
+    interrupts->shadow = vmcb->interrupt_shadow & INTERRUPT_SHADOW ? SHADOW_STI : SHADOW_NONE;
+    interrupts->event.type = EVENT_NONE;
+    if (vmcb->exit_int_info & EVENT_VALID) { /* V alone counts: the rest may be left over */
+        event_recover(vcpu, vmcb->exit_int_info);
+    }
+    if (svm->iret_ahead | svm->stepping) {
+        nmi_settle(vcpu, svm);
+    }
+    svm_exit_decode(vcpu);
+    svm->stepping = false;
+}

@@ -1,0 +1,255 @@
+/*
+ * Between struct vcpu_state and the VMCB: groups travel only when asked for. GPR, RIP, RFLAGS and the
+ * interrupt state are moved by svm_run() at each entry and exit.
+ */
+#include "svm.h"
+#include "cpu.h"
+#include "fpu.h"
+#include "string.h"
+#include "x86.h"
+
+enum {
+    SEGMENTS_TOGETHER = SEG_GS + 1,
+    TSS_BUSY = 2,
+    CPL_USER = 3,
+    LEAF_EXTENDED = 0x80000001,
+    EDX_RDTSCP = 1 << 27
+};
+
+_Static_assert(sizeof(struct segment) == sizeof(struct vmcb_segment) &&
+                   offsetof(struct segment, base) == offsetof(struct vmcb_segment, base) &&
+                   offsetof(struct segment, limit) == offsetof(struct vmcb_segment, limit),
+               "segments are copied");
+_Static_assert(offsetof(struct vmcb, gs) == offsetof(struct vmcb, es) + SEG_GS * sizeof(struct segment),
+               "in order");
+
+static bool is_loaded(const struct vcpu *vcpu)
+{
+    return this_cpu()->loaded == vcpu;
+}
+
+static void debug_registers_load(const uint64_t dr[4])
+{
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
+                     :
+                     : "r"(dr[0]), "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
+}
+
+static void debug_registers_store(uint64_t dr[4])
+{
+    __asm__ volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
+                     : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
+}
+
+static bool has_tsc_aux(void)
+{
+    static int8_t known; /* CPUID would end in the hypervisor below us, where there is one */
+    if (!known) {
+        known = cpuid(LEAF_EXTENDED, 0).edx & EDX_RDTSCP ? 1 : -1;
+    }
+    return known > 0;
+}
+
+/* RDTSCP is not intercepted and reads the processor's register. */
+static void tsc_aux_load(const struct vcpu *vcpu)
+{
+    if (has_tsc_aux()) {
+        wrmsr(MSR_TSC_AUX, (uint32_t)vcpu->state.msrs.tsc_aux);
+    }
+}
+
+void svm_load(struct vcpu *vcpu)
+{
+    struct svm_cpu *cpu = this_cpu()->vendor;
+    __asm__ volatile("vmsave" : : "a"(cpu->host_physical) : "memory");
+    fpu_load(vcpu);
+    debug_registers_load(vcpu->state.control.dr);
+    tsc_aux_load(vcpu);
+}
+
+void svm_unload(struct vcpu *vcpu)
+{
+    fpu_store(vcpu);
+    debug_registers_store(vcpu->state.control.dr);
+}
+
+static void get_segments(struct vcpu_state *state, const struct vmcb *vmcb)
+{
+    memcpy(state->segment, &vmcb->es, SEGMENTS_TOGETHER * sizeof(struct segment));
+    memcpy(&state->segment[SEG_LDTR], &vmcb->ldtr, sizeof(struct segment));
+    memcpy(&state->segment[SEG_TR], &vmcb->tr, sizeof(struct segment));
+    state->segment[SEG_TR].attributes |= TSS_BUSY; /* AMD's processors keep that in memory only */
+    struct segment *ss = &state->segment[SEG_SS];
+    ss->attributes = (uint16_t)((ss->attributes & ~SEG_DPL_MASK) | vmcb->cpl << SEG_DPL_SHIFT);
+}
+
+static void set_segments(const struct vcpu_state *state, struct vmcb *vmcb)
+{
+    memcpy(&vmcb->es, state->segment, SEGMENTS_TOGETHER * sizeof(struct segment));
+    memcpy(&vmcb->ldtr, &state->segment[SEG_LDTR], sizeof(struct segment));
+    memcpy(&vmcb->tr, &state->segment[SEG_TR], sizeof(struct segment));
+    vmcb->tr.attributes &= (uint16_t)~TSS_BUSY;
+    vmcb->cpl = (uint8_t)((state->segment[SEG_SS].attributes & SEG_DPL_MASK) >> SEG_DPL_SHIFT);
+}
+
+static void get_control(struct vcpu *vcpu, const struct svm_vcpu *svm)
+{
+    struct vcpu_control *control = &vcpu->state.control;
+    const struct vmcb *vmcb = svm->vmcb;
+    if (is_loaded(vcpu)) {
+        debug_registers_store(control->dr);
+        fpu_get_xcr0(vcpu);
+    }
+    control->cr0 = vmcb->cr0 | svm->cr0_hidden;
+    control->cr2 = vmcb->cr2;
+    control->cr3 = vmcb->cr3;
+    control->cr4 = vmcb->cr4 & ~svm->cr4_forced;
+    control->cr8 = lapic_get_cr8(vcpu);
+    control->dr6 = vmcb->dr6;
+    control->dr7 = vmcb->dr7;
+}
+
+/* What of the guest's EFER the VMCB gets. LME waits for CR4.PAE: with LME, without PAE and without paging TCG
+ * fails to restore the host at the next exit. */
+static void efer_update(struct svm_vcpu *svm)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    uint64_t efer = svm->efer | EFER_SVME;
+    if (!(vmcb->cr4 & CR4_PAE)) {
+        efer &= ~(EFER_LME | EFER_LMA);
+    }
+    if (!(vmcb->cr0 & CR0_PG)) {
+        efer &= ~EFER_LMA;
+    }
+    vmcb->efer = efer;
+    svm->clean &= ~CLEAN_CR;
+}
+
+static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
+{
+    static const uint64_t translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
+    const struct vcpu_control *control = &vcpu->state.control;
+    struct vmcb *vmcb = svm->vmcb;
+    uint64_t cr4 =
+        control->cr4 | CR4_MCE; /* a machine check without it would be a shutdown of the processor */
+    if (((vmcb->cr0 ^ control->cr0) & translation_cr0) || vmcb->cr3 != control->cr3 || vmcb->cr4 != cr4) {
+        svm->asid_generation = 0; /* as the write of a control register flushes */
+    }
+    svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW); /* would make the host's caches slow */
+    svm->cr4_forced = CR4_MCE & ~control->cr4;
+    vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden) | CR0_ET;
+    vmcb->cr2 = control->cr2;
+    vmcb->cr3 = control->cr3;
+    vmcb->cr4 = cr4;
+    vmcb->dr6 = control->dr6;
+    vmcb->dr7 = control->dr7;
+    if (lapic_get_cr8(vcpu) != control->cr8) {
+        lapic_set_cr8(vcpu, (uint8_t)control->cr8);
+    }
+    svm->clean &= ~(CLEAN_CR | CLEAN_CR2 | CLEAN_DR);
+    efer_update(svm);
+    svm_intercepts_update(vcpu);
+}
+
+static void get_msrs(struct vcpu_msrs *msrs, const struct svm_vcpu *svm)
+{
+    const struct vmcb *vmcb = svm->vmcb;
+    msrs->efer = (svm->efer & ~EFER_LMA) | (vmcb->efer & EFER_LMA);
+    msrs->star = vmcb->star;
+    msrs->lstar = vmcb->lstar;
+    msrs->cstar = vmcb->cstar;
+    msrs->sfmask = vmcb->sfmask;
+    msrs->kernel_gs_base = vmcb->kernel_gs_base;
+    msrs->sysenter_cs = vmcb->sysenter_cs;
+    msrs->sysenter_esp = vmcb->sysenter_esp;
+    msrs->sysenter_eip = vmcb->sysenter_eip;
+    msrs->pat = vmcb->g_pat;
+    msrs->debugctl = vmcb->debugctl;
+}
+
+static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
+{
+    const struct vcpu_msrs *msrs = &vcpu->state.msrs;
+    struct vmcb *vmcb = svm->vmcb;
+    if ((svm->efer ^ msrs->efer) & (EFER_NXE | EFER_LMA)) {
+        svm->asid_generation = 0;
+    }
+    svm->efer = msrs->efer;
+    vmcb->star = msrs->star;
+    vmcb->lstar = msrs->lstar;
+    vmcb->cstar = msrs->cstar;
+    vmcb->sfmask = msrs->sfmask;
+    vmcb->kernel_gs_base = msrs->kernel_gs_base;
+    vmcb->sysenter_cs = msrs->sysenter_cs;
+    vmcb->sysenter_esp = msrs->sysenter_esp;
+    vmcb->sysenter_eip = msrs->sysenter_eip;
+    vmcb->g_pat = msrs->pat;
+    vmcb->debugctl = msrs->debugctl;
+    svm->clean &= ~CLEAN_NESTED; /* g_pat goes with it */
+    efer_update(svm);
+    if (is_loaded(vcpu)) {
+        tsc_aux_load(vcpu);
+    }
+}
+
+void svm_get(struct vcpu *vcpu, uint32_t groups)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vcpu_state *state = &vcpu->state;
+    const struct vmcb *vmcb = svm->vmcb;
+    if (groups & VCPU_SEGMENTS) {
+        get_segments(state, vmcb);
+    }
+    if (groups & VCPU_CONTROL) {
+        get_control(vcpu, svm);
+    }
+    if (groups & VCPU_TABLES) {
+        state->tables.gdtr = (struct descriptor_table){.base = vmcb->gdtr.base, .limit = vmcb->gdtr.limit};
+        state->tables.idtr = (struct descriptor_table){.base = vmcb->idtr.base, .limit = vmcb->idtr.limit};
+    }
+    if (groups & VCPU_MSRS) {
+        get_msrs(&state->msrs, svm);
+    }
+    if ((groups & VCPU_FPU) && is_loaded(vcpu)) {
+        fpu_store(vcpu);
+    }
+}
+
+void svm_set(struct vcpu *vcpu, uint32_t groups)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    const struct vcpu_state *state = &vcpu->state;
+    struct vmcb *vmcb = svm->vmcb;
+    if (groups & VCPU_SEGMENTS) {
+        set_segments(state, vmcb);
+        svm->clean &= ~CLEAN_SEGMENTS;
+    }
+    if (groups & VCPU_CONTROL) {
+        set_control(vcpu, svm);
+        if (is_loaded(vcpu)) {
+            debug_registers_load(state->control.dr);
+            fpu_set_xcr0(vcpu, state->control.xcr0);
+        }
+    }
+    if (groups & VCPU_TABLES) {
+        vmcb->gdtr =
+            (struct vmcb_segment){.base = state->tables.gdtr.base, .limit = state->tables.gdtr.limit};
+        vmcb->idtr =
+            (struct vmcb_segment){.base = state->tables.idtr.base, .limit = state->tables.idtr.limit};
+        svm->clean &= ~CLEAN_TABLES;
+    }
+    if (groups & VCPU_MSRS) {
+        set_msrs(vcpu, svm);
+    }
+    if (groups & VCPU_TIME) {
+        vmcb->tsc_offset = state->time.tsc_offset;
+        svm->clean &= ~CLEAN_INTERCEPTS;
+    }
+    if (groups & VCPU_INTERRUPTS) {
+        svm->iret_ahead = false;
+        svm_intercepts_update(vcpu);
+    }
+    if ((groups & VCPU_FPU) && is_loaded(vcpu)) {
+        fpu_load(vcpu);
+    }
+}

@@ -1,0 +1,227 @@
+/*
+ * AMD SVM (AMD APM Vol. 2, chapter 15): finding it, switching it on, and what it allocates.
+ *
+ * All guests share one I/O permission map, which makes every port exit, and one MSR permission map, which
+ * lets through only what VMLOAD and VMSAVE switch. Guest memory is translated by nested paging; its tree is
+ * vm->stage2.
+ */
+#include "svm.h"
+#include "cpu.h"
+#include "entry_checks.h"
+#include "errors.h"
+#include "fpu.h"
+#include "frames.h"
+#include "string.h"
+#include "x86.h"
+
+enum {
+    LEAF_EXTENDED_MAX = 0x80000000,
+    LEAF_EXTENDED_FEATURES = 0x80000001,
+    LEAF_SVM = 0x8000000a,
+    ECX_SVM = 1 << 2,
+    EDX_NESTED_PAGING = 1 << 0,
+    EDX_NEXT_RIP = 1 << 3,
+    EDX_CLEAN_BITS = 1 << 5,
+    EDX_FLUSH_BY_ASID = 1 << 6,
+    EDX_DECODE_ASSISTS = 1 << 7,
+    EDX_PAUSE_FILTER = 1 << 10,
+    EDX_VIRTUAL_GIF = 1 << 16,
+    VM_CR_SVMDIS = 1 << 4,
+    IOPM_ORDER = 2, /* three pages are needed */
+    MSRPM_ORDER = 1,
+    PAUSE_FILTER_COUNT = 3000, /* PAUSEs in a row: a spinning guest, some microseconds */
+    ASID_GENERATION_CPU_SHIFT = 32,
+};
+
+#define MSR_VM_CR       0xc0010114u
+#define MSR_VM_HSAVE_PA 0xc0010117u
+
+struct svm_features svm_features;
+uint64_t svm_iopm_physical, svm_msrpm_physical;
+static struct svm_cpu svm_cpus[CPU_MAX];
+static uint32_t svm_edx;
+
+/* MSRs that VMLOAD and VMSAVE switch and that mean nothing to the host while the guest runs. */
+static const uint32_t msrs_passed[] = {
+    MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_STAR,    MSR_LSTAR,
+    MSR_CSTAR,       MSR_SFMASK,       MSR_FS_BASE,      MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+};
+
+static const char *svm_probe(void)
+{
+    uint64_t vm_cr;
+    if (cpuid(LEAF_EXTENDED_MAX, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM)) {
+        return "the processor has no AMD SVM; in an emulator choose a model with svm";
+    }
+    if (rdmsr_safe(MSR_VM_CR, &vm_cr) &&
+        (vm_cr & VM_CR_SVMDIS)) { /* without the MSR nothing can disable it */
+        return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
+    }
+    struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
+    svm_edx = leaf.edx;
+    if (!(svm_edx & EDX_NESTED_PAGING)) {
+        return "the processor has no nested paging, and this version has no shadow paging";
+    }
+    svm_features = (struct svm_features){
+        .next_rip = svm_edx & EDX_NEXT_RIP,
+        .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
+        .flush_by_asid = svm_edx & EDX_FLUSH_BY_ASID,
+        .pause_filter = svm_edx & EDX_PAUSE_FILTER,
+        .asid_count = leaf.ebx,
+        .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
+    };
+    return leaf.ebx < 2 ? "the processor has no address space identifiers for guests" : NULL;
+}
+
+static void svm_report(void)
+{
+    static const struct {
+        uint32_t bit;
+        const char *name, *without;
+    } features[] = {
+        {EDX_NEXT_RIP, "next RIP", "instruction lengths are decoded"},
+        {EDX_DECODE_ASSISTS, "decode assists", "operands are decoded"},
+        {EDX_FLUSH_BY_ASID, "flush by ASID", "flushes take a new ASID"},
+        {EDX_CLEAN_BITS, "VMCB clean bits", "all state is reloaded"},
+        {EDX_PAUSE_FILTER, "pause filter", "spinning guests use up their slice"},
+        {EDX_VIRTUAL_GIF, "virtual GIF", "not needed"},
+    };
+    log_print("nullring: AMD SVM, nested paging, %u ASIDs", svm_features.asid_count);
+    for (unsigned i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+        bool have = svm_edx & features[i].bit;
+        log_print("nullring:   %s: %s%s", features[i].name,
+                  have ? "yes" : "no: ", have ? "" : features[i].without);
+    }
+}
+
+/* Clears both bits of an MSR in the map (15.11): 2 KiB for each of three ranges of 8192 MSRs. */
+static void msr_pass(uint8_t *map, uint32_t msr)
+{
+    uint32_t range = msr >> 13 == 0 ? 0 : msr >> 13 == 0xc0000000u >> 13 ? 1 : 2;
+    uint32_t bit = (msr & 0x1fff) * 2;
+    map[range * 2048 + bit / 8] &= (uint8_t) ~(3u << bit % 8);
+}
+
+/* On the first processor. */
+static int permission_maps_create(void)
+{
+    uint8_t *iopm = page_alloc(IOPM_ORDER), *msrpm = page_alloc(MSRPM_ORDER);
+    if (!iopm || !msrpm) {
+        page_free(iopm, IOPM_ORDER);
+        page_free(msrpm, MSRPM_ORDER);
+        return NR_ENOMEM;
+    }
+    memset(iopm, 0xff, PAGE_SIZE << IOPM_ORDER);
+    memset(msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
+    for (unsigned i = 0; i < sizeof(msrs_passed) / sizeof(msrs_passed[0]); i++) {
+        msr_pass(msrpm, msrs_passed[i]);
+    }
+    svm_iopm_physical = virt_to_phys(iopm);
+    svm_msrpm_physical = virt_to_phys(msrpm);
+    return NR_OK;
+}
+
+static int svm_cpu_enable(void)
+{
+    struct cpu *cpu = this_cpu();
+    struct svm_cpu *svm = &svm_cpus[cpu->index];
+    if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM) || (svm_edx & ~cpuid(LEAF_SVM, 0).edx)) {
+        return NR_ENOTSUP;
+    }
+    if (!svm_iopm_physical) {
+        svm_intercepts_init();
+        fpu_init();
+        int error = permission_maps_create();
+        if (error) {
+            return error;
+        }
+    }
+    void *save = page_alloc(0);
+    svm->host = page_alloc(0);
+    if (!save || !svm->host) {
+        return NR_ENOMEM; /* the machine does not start */
+    }
+    svm->host_physical = virt_to_phys(svm->host);
+    svm->asid_generation = (uint64_t)(cpu->index + 1) << ASID_GENERATION_CPU_SHIFT;
+    svm->asid_next = svm_features.asid_count; /* the first entry starts a generation with a flush */
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, virt_to_phys(save));
+    cpu->vendor = svm;
+    return NR_OK;
+}
+
+static int svm_vm_create(struct vm *vm)
+{
+    (void)vm; /* the nested tree is vm->stage2, the permission maps are everybody's */
+    return NR_OK;
+}
+
+static void svm_vm_destroy(struct vm *vm)
+{
+    (void)vm;
+}
+
+static int svm_vcpu_create(struct vcpu *vcpu)
+{
+    _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one page");
+    struct svm_vcpu *svm = page_alloc(0);
+    struct vmcb *vmcb = page_alloc(0);
+    if (!svm || !vmcb) {
+        page_free(svm, 0);
+        page_free(vmcb, 0);
+        return NR_ENOMEM;
+    }
+    *svm = (struct svm_vcpu){.vmcb = vmcb, .vmcb_physical = virt_to_phys(vmcb)};
+    vmcb->iopm_base = svm_iopm_physical;
+    vmcb->msrpm_base = svm_msrpm_physical;
+    vmcb->virtual_interrupt = V_INTR_MASKING;
+    vmcb->nested_control = NESTED_PAGING;
+    vmcb->nested_cr3 = vcpu->vm->stage2.root;
+    vmcb->pause_filter_count = PAUSE_FILTER_COUNT;
+    vcpu->backend = svm;
+    return NR_OK;
+}
+
+static void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    page_free(svm->vmcb, 0);
+    page_free(svm, 0);
+    vcpu->backend = NULL;
+}
+
+/* With flush-by-ASID the ASID stays; without, the vCPU gets a new one. */
+static void svm_flush(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    if (svm_features.flush_by_asid) {
+        svm->vmcb->tlb_control = TLB_CONTROL_FLUSH_ASID;
+    } else {
+        svm->asid_generation = 0;
+    }
+}
+
+static const char *svm_check(const struct vcpu *vcpu)
+{
+    return entry_check(&vcpu->state);
+}
+
+const struct vcpu_ops svm_ops = {
+    .name = "AMD SVM",
+    .probe = svm_probe,
+    .report = svm_report,
+    .cpu_enable = svm_cpu_enable,
+    .vm_create = svm_vm_create,
+    .vm_destroy = svm_vm_destroy,
+    .vcpu_create = svm_vcpu_create,
+    .vcpu_destroy = svm_vcpu_destroy,
+    .load = svm_load,
+    .unload = svm_unload,
+    .run = svm_run,
+    .get = svm_get,
+    .set = svm_set,
+    .inject = svm_inject,
+    .window = svm_window,
+    .flush = svm_flush,
+    .check = svm_check,
+};
