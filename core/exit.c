@@ -22,7 +22,6 @@ bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
 {
     uint8_t bytes[INSN_LENGTH_MAX];
     vcpu->insn_cache.valid = false; /* nothing would show that the page is another one now */
-    vcpu_ops->get(vcpu, VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS);
     size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
     unsigned attributes = vcpu->state.segment[SEG_CS].attributes;
     bool long_mode = attributes & SEG_L && vcpu->state.msrs.efer & EFER_LMA;
