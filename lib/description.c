@@ -13,6 +13,16 @@
 
 enum { FDT_ALIGNMENT = 8, FDT_HEADER_SIZE = 40, NODES_MAX = 32, PROPERTIES_MAX = 32, LISTED_SIZE = 160 };
 
+/* Names in a blob may hold anything; a terminal should not get it. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((uint8_t)*text < ' ' || (uint8_t)*text > '~') {
+            *text = '?';
+        }
+    }
+}
+
 void description_complain(struct parser *parser, const char *property, const char *format, ...)
 {
     struct description_mistake mistake;
@@ -24,6 +34,9 @@ void description_complain(struct parser *parser, const char *property, const cha
     va_start(arguments, format);
     format_text_va(mistake.text, sizeof mistake.text, format, arguments);
     va_end(arguments);
+    make_printable(mistake.node);
+    make_printable(mistake.property);
+    make_printable(mistake.text);
     parser->mistakes++;
     parser->report(parser->context, &mistake);
 }
@@ -61,10 +74,9 @@ static bool check_blob(struct parser *parser, size_t size)
                              fdt_totalsize(parser->blob), size);
         return false;
     }
-    int error = fdt_check_full(parser->blob, size);
-    if (error == 0 && fdt_version(parser->blob) < FDT_LAST_SUPPORTED_VERSION) {
-        error = -FDT_ERR_BADVERSION; /* older ones have padding that fdt_check_full did not walk */
-    }
+    /* Older versions are laid out differently, and libfdt walks them beyond their end. */
+    int error = fdt_version(parser->blob) >= FDT_LAST_SUPPORTED_VERSION ? fdt_check_full(parser->blob, size)
+                                                                        : -FDT_ERR_BADVERSION;
     if (error != 0) {
         description_complain(parser, NULL, "damaged device tree (%s); compile it again with dtc",
                              fdt_strerror(error));

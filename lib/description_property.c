@@ -8,15 +8,15 @@
 
 enum { CELL = 4, SHOWN = 48, ALLOWED_SIZE = 96 };
 
-/* Strings in a property end with a NUL; text may have bytes that are no text. */
-static bool is_printable(const char *text, size_t length)
+/* Strings in a property end with a NUL each, and have no other bytes than text. */
+static bool is_text(const char *value, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if ((uint8_t)text[i] < ' ' || text[i] == 0x7f) {
+        if (value[i] != '\0' && ((uint8_t)value[i] < ' ' || value[i] == 0x7f)) {
             return false;
         }
     }
-    return true;
+    return length > 0 && value[length - 1] == '\0';
 }
 
 /* The one string that a property holds, or NULL with a complaint. */
@@ -25,7 +25,7 @@ static const char *single_string(struct parser *parser, const struct schema_prop
 {
     size_t first = strnlen(value, length);
 
-    if (length == 0 || first == length || !is_printable(value, first)) {
+    if (!is_text(value, length)) {
         description_complain(parser, schema->name, "%lu bytes that are not a string; write %s = \"...\"",
                              length, schema->name);
         return NULL;
@@ -184,14 +184,13 @@ static void read_list(struct parser *parser, const struct schema_property *schem
     const char *end = value + length;
     uint32_t count = 0;
 
+    if (length > 0 && !is_text(value, length)) {
+        description_complain(parser, schema->name, "%lu bytes that are not strings; write %s = \"a\", \"b\"",
+                             length, schema->name);
+        return;
+    }
     while (value < end) {
-        size_t piece = strnlen(value, (size_t)(end - value));
-        if (value + piece == end || !is_printable(value, piece)) {
-            description_complain(parser, schema->name,
-                                 "%lu bytes that are not strings; write %s = \"a\", \"b\"", length,
-                                 schema->name);
-            return;
-        }
+        size_t piece = strlen(value);
         if (++count > schema->maximum) {
             description_complain(parser, schema->name, "more than %u strings", schema->maximum);
             return;
