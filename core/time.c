@@ -14,8 +14,8 @@ enum {
     PIT_CHANNEL_2 = 0x42,
     PIT_COMMAND = 0x43,
     PIT_GATE = 0x61,
-    SAMPLES = 5,
-    SAMPLE_MS = 10,
+    SAMPLES = 3,
+    SAMPLE_MS = 5,
     BRACKET_TRIES = 20,
 };
 
