@@ -5,7 +5,7 @@
 
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC := clang
-FUZZ_CFLAGS := -std=c17 $(WARN) -g -O1 -D_GNU_SOURCE -DUNIT_TEST -fno-strict-aliasing -fno-omit-frame-pointer \
+FUZZ_CFLAGS := -std=c17 $(WARN) -Wno-include-next-absolute-path -g -O1 -D_GNU_SOURCE -DUNIT_TEST -fno-strict-aliasing -fno-omit-frame-pointer \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fprofile-instr-generate -fcoverage-mapping $(INC_tests)
 FUZZ_COVERAGE ?= 80
 SECONDS ?= 30
