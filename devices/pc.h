@@ -17,7 +17,7 @@
 #include "piix3.h"
 #include "piix4_pm.h"
 #include "pit.h"
-#include "rtc.h"
+#include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
 #include "virtio_blk.h"

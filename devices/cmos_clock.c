@@ -5,10 +5,10 @@
  * CMOS bytes for the sizes of memory. State: struct rtc. The date is computed from guest time; flags are
  * brought up to date when somebody looks. Missed periodic interrupts are caught up a quarter of a period
  * apart. Missing: daylight saving, the square wave output, the upper 128 bytes of CMOS (ports 0x72 and 0x73).
- * Different: the day of the week follows the date.
+ * Different: the day of the week follows the date; when register B changes the format, the registers follow.
  * Ignored bits: port 0x70 bit 7 (NMI mask).
  */
-#include "rtc.h"
+#include "cmos_clock.h"
 #include "calendar.h"
 #include "effects.h"
 #include "layout.h"

@@ -1,4 +1,4 @@
-/* The real-time clock with CMOS RAM: state block. See rtc.c. */
+/* The real-time clock with CMOS RAM: state block. See cmos_clock.c. */
 #pragma once
 
 #include <stdbool.h>
