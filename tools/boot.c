@@ -24,6 +24,7 @@ enum {
     OPTION_MONITOR,
     OPTION_FIRMWARE,
     OPTION_APPEND,
+    OPTION_EMULATOR,
 };
 
 enum { CPUS_MAX = 64, MEMORY_MIB_MAX = 1 << 20, TIMEOUT_MAX = 1000000 };
@@ -49,6 +50,7 @@ static const struct argp_option boot_options[] = {
     {"needs", OPTION_NEEDS, NULL, 0, "At a guest's end show the accesses that no device claimed", 0},
     {"monitor", OPTION_MONITOR, "FILE", 0, "The monitor (default: nullring beside nr)", 0},
     {"firmware", OPTION_FIRMWARE, "bios|uefi", 0, "The machine's firmware (default: bios)", 0},
+    {"emulator", OPTION_EMULATOR, "WORDS", 0, "Add words to the emulator's command line, to measure", 0},
     {"append", OPTION_APPEND, "WORDS", 0, "Add words to each guest's bootargs", 0},
     {0},
 };
@@ -107,6 +109,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         break;
     case OPTION_FIRMWARE:
         parse_firmware(state, arguments, value);
+        break;
+    case OPTION_EMULATOR:
+        arguments->options.emulator = value;
         break;
     case OPTION_APPEND:
         arguments->append = value;

@@ -66,6 +66,16 @@ void machine_add(struct machine_command *command, const char *first, ...)
     va_end(words);
 }
 
+void machine_add_words(struct machine_command *command, const char *text)
+{
+    char *copy = nr_format("%s", text);
+
+    for (char *save = NULL, *word = strtok_r(copy, " ", &save); word != NULL;
+         word = strtok_r(NULL, " ", &save))
+        machine_add(command, word, NULL);
+    free(copy);
+}
+
 void machine_free(struct machine_command *command)
 {
     for (size_t i = 0; i < command->count; i++)

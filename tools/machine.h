@@ -17,6 +17,7 @@ struct machine_options {
     unsigned cpus;
     unsigned memory_mib;
     bool uefi;
+    const char *emulator; /* more words for the emulator's command line, or NULL */
 };
 
 struct machine_command {
@@ -44,6 +45,8 @@ const struct machine *machine_find(const char *name);
 
 /* Adds words to a command; they are copied. */
 void machine_add(struct machine_command *command, const char *first, ...) __attribute__((sentinel));
+/* Adds the words of a text, split at blanks. */
+void machine_add_words(struct machine_command *command, const char *text);
 void machine_free(struct machine_command *command);
 
 /* The parts that all machines on QEMU share (machine_qemu.c). */

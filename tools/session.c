@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -45,6 +46,7 @@ struct session {
     bool ended;  /* status is final */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
+    struct rusage usage; /* of the emulator, when it has ended */
     struct line log_line, control_line;
     char typed[2 * CHUNK]; /* for the guest, not yet taken by the emulator */
     size_t typed_count;
@@ -101,7 +103,7 @@ static void log_output(struct session *session, const char *line)
 {
     static const char panic[] = "nullring: panic";
     static const char cannot_start[] = "nullring: cannot start: ";
-    unsigned status;
+    unsigned value;
 
     session->monitor_spoke = true;
     fprintf(stderr, "%s%s", line, nr_line_end());
@@ -112,7 +114,8 @@ static void log_output(struct session *session, const char *line)
         session->deadline_ms = now_ms() + PANIC_MS;
     }
     if (strncmp(line, cannot_start, sizeof(cannot_start) - 1) == 0 ||
-        (sscanf(line, "nullring: all guests have ended, status %u", &status) == 1 && status != 0))
+        (sscanf(line, "nullring: all guests have ended, status %u", &value) == 1 && value != 0) ||
+        (sscanf(line, "nullring: guest %*[^:]: exit value %u", &value) == 1 && value != 0))
         session->failed = true;
 }
 
@@ -236,7 +239,7 @@ static void read_signals(struct session *session)
         return;
     if (info.ssi_signo != SIGCHLD)
         end(session, nr_fail(NR_UNEXPECTED, "interrupted"));
-    else if (waitpid(session->emulator, &wait_status, WNOHANG) == session->emulator)
+    else if (wait4(session->emulator, &wait_status, WNOHANG, &session->usage) == session->emulator)
         emulator_ended(session, wait_status);
 }
 
@@ -328,12 +331,17 @@ static void session_end_emulator(struct session *session)
 {
     if (session->emulator > 0) {
         kill(session->emulator, SIGKILL);
-        waitpid(session->emulator, NULL, 0);
+        wait4(session->emulator, NULL, 0, &session->usage);
     }
     int *sockets[] = {&session->console, &session->log, &session->control, &session->signals};
     for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
         if (*sockets[i] >= 0)
             close(*sockets[i]);
+}
+
+static double seconds(const struct timeval *time)
+{
+    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
 }
 
 static void say_end(const struct session *session, const struct guest *guests, uint32_t count)
@@ -353,8 +361,9 @@ static void say_end(const struct session *session, const struct guest *guests, u
     }
     if (session->status != NR_DONE && expect->matched < expect->count)
         nr_say("not seen: %s", expect->source[expect->matched]);
-    nr_say("%s on %s: %.1f s, status %d", names, session->options->machine->name,
-           (double)(now_ms() - session->start_ms) / 1000, session->status);
+    nr_say("%s on %s: %.1f s, %.2f s of processor time, status %d", names, session->options->machine->name,
+           (double)(now_ms() - session->start_ms) / 1000,
+           seconds(&session->usage.ru_utime) + seconds(&session->usage.ru_stime), session->status);
     free(names);
 }
 
@@ -378,6 +387,8 @@ int session_run(const struct session_options *options, const struct machine_opti
         return nr_fail(NR_UNEXPECTED, "no sockets for the emulator: %s", strerror(errno));
 
     options->machine->describe(&command, image, guests, count, machine_options, &theirs);
+    if (machine_options->emulator != NULL)
+        machine_add_words(&command, machine_options->emulator);
     char *program = tool_find(command.arguments[0], options->machine->package);
     if (program == NULL)
         return NR_MISSING_TOOL;

@@ -3,6 +3,7 @@
 #
 # Words of the kernel command line:
 #   mode=report   say what this machine is, then power off
+#   mode=off      power off at once
 #   mode=disk     write 64 MiB to the first disk, read them back, compare their checksums, then power off
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
@@ -54,6 +55,7 @@ report() {
 }
 
 disk_check() {
+    echo "disk before: $(dd if=/dev/vda bs=1M count=64 2>/dev/null | md5sum)"
     dd if=/dev/urandom of=/pattern bs=1M count=64 2>/dev/null
     written=$(md5sum </pattern)
     dd if=/pattern of=/dev/vda bs=1M conv=notrunc,fsync 2>&1 | grep -i error
@@ -86,6 +88,7 @@ fi
 case $mode in
 report) report ;;
 disk) disk_check ;;
+off) ;;
 *)
     export PS1='guest:\w# '
     setsid cttyhack sh

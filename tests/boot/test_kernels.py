@@ -1,0 +1,47 @@
+"""Debian's three stock kernels under the monitor, to a marker computed by their init: 1 and 2 virtual processors on 1 and 2
+real ones, without paravirtualization, and started from UEFI."""
+
+import pytest
+from nullring import DONE, boot, description, marker
+
+KERNELS = ["debian-686", "debian-686-pae", "debian-amd64"]
+
+
+def report(example, name, *options, cpus=1, nonce=1234, **changes):
+    run = boot("--machine", "svm", "--append", f"quiet mode=report nonce={nonce}", *options,
+               description(example, f"svm-{name}", cpus=cpus, **changes))
+    assert run.status == DONE, run
+    assert marker(nonce).strip("^$") in run.console, run
+    assert "nullring: guest" in run.lines and ": powered off" in run.lines, run
+    return run
+
+
+@pytest.mark.parametrize("machine_cpus", [1, 2])
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("example", KERNELS)
+def test_kernel(example, cpus, machine_cpus):
+    run = report(example, f"{example}-{cpus}-{machine_cpus}", "--cpus", machine_cpus, cpus=cpus)
+    assert f"processors: {cpus}" in run.console, run
+
+
+@pytest.mark.parametrize("example", KERNELS)
+def test_without_paravirtualization(example):
+    run = report(example, f"{example}-plain", paravirt="none", nonce=77)
+    assert "kvm-clock" not in run.console, run
+
+
+def test_the_clock_is_kvms():
+    run = report("debian-686", "clock")
+    assert "clock: kvm-clock" in run.console, run
+
+
+def test_from_uefi():
+    report("debian-686", "uefi", "--firmware", "uefi")
+
+
+def test_two_guests_at_once():
+    one, two = (description("debian-686", f"pair-{n}", model=f'"guest-{n}"') for n in (1, 2))
+    run = boot("--machine", "svm", "--cpus", 2, "--append", "quiet mode=report nonce=5", one, two)
+    assert run.status == DONE, run
+    for name in ("guest-1", "guest-2"):
+        assert f"nullring: guest {name}: powered off" in run.lines, run
