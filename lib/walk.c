@@ -67,33 +67,26 @@ static bool entry_is_leaf(const struct format *f, const struct walk_registers *r
                               : level == 2 || (level == 3 && f->levels > PAE_TOP_LEVEL);
 }
 
-/* Reserved bits that are set (SDM Vol. 3A, 4.3 to 4.5, tables of entry formats). */
-static bool entry_is_reserved(const struct format *f, const struct walk_registers *r, unsigned level,
-                              uint64_t entry, bool leaf)
+/* Bits that are reserved in the entries of every level (SDM Vol. 3A, 4.4 and 4.5, tables of entry formats).
+ */
+static uint64_t reserved_everywhere(const struct format *f, const struct walk_registers *r)
+{
+    if (f->entry_size == 4) {
+        return 0;
+    }
+    return bits_from(r->physical_width, 52) | (r->efer & EFER_NXE ? 0 : ENTRY_NX) |
+           (f->levels == PAE_TOP_LEVEL ? bits_from(52, 63) : 0);
+}
+
+/* Bits that are reserved besides those, in the entry of a large page. */
+static uint64_t reserved_in_large(const struct format *f, const struct walk_registers *r, unsigned shift)
 {
     if (f->entry_size == 4) {
         /* A 4 MiB page: address bits 39:32 lie in 20:13 as far as the processor has them (PSE-36). */
         unsigned width = r->physical_width < 40 ? r->physical_width : 40;
-        unsigned first = width > 32 ? width - 32 + 13 : 13;
-        return leaf && level == 2 && (entry & bits_from(first, 22));
+        return bits_from(width > 32 ? width - 32 + 13 : 13, 22);
     }
-    if (f->levels == PAE_TOP_LEVEL && level == PAE_TOP_LEVEL) {
-        return false; /* checked when CR3 is loaded; emulators set reserved bits here themselves */
-    }
-    uint64_t reserved = bits_from(r->physical_width, 52);
-    if (!(r->efer & EFER_NXE)) {
-        reserved |= ENTRY_NX;
-    }
-    if (f->levels == PAE_TOP_LEVEL) {
-        reserved |= bits_from(52, 63);
-    }
-    if (leaf && level > 1) {
-        reserved |= bits_from(13, 12 + 9 * (level - 1));
-    }
-    if (level >= 4) {
-        reserved |= ENTRY_PS;
-    }
-    return entry & reserved;
+    return bits_from(13, shift);
 }
 
 static uint64_t leaf_address(const struct format *f, uint64_t entry, uint64_t linear, unsigned shift)
@@ -162,39 +155,50 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
         return true;
     }
     const struct format *f = walk_format(r);
-    struct trail trail = {.count = 0};
-    uint64_t table = f->levels == PAE_TOP_LEVEL ? r->cr3 & 0xffffffe0ull
-                     : f->entry_size == 4       ? r->cr3 & 0xfffff000ull
-                                                : r->cr3 & ENTRY_ADDRESS;
-    for (unsigned level = f->levels; level >= 1; level--) {
-        unsigned shift = 12 + f->index_bits * (level - 1);
-        unsigned index_bits = f->levels == PAE_TOP_LEVEL && level == PAE_TOP_LEVEL ? 2 : f->index_bits;
-        uint64_t gpa = table + (linear >> shift & bits_from(0, index_bits)) * f->entry_size;
-        uint64_t entry = 0;
+    const uint64_t reserved = reserved_everywhere(f, r);
+    const uint64_t address_mask = f->entry_size == 4 ? 0xfffff000ull : ENTRY_ADDRESS;
+    const unsigned index_mask = (1u << f->index_bits) - 1;
+    uint64_t granted = ENTRY_W | ENTRY_U, denied = 0, entry;
+    struct trail trail;
+    uint64_t table = f->levels == PAE_TOP_LEVEL ? r->cr3 & 0xffffffe0ull : r->cr3 & address_mask;
+    unsigned level = f->levels, shift = 12 + f->index_bits * (level - 1);
+    trail.count = 0;
+    if (f->levels <= PAE_TOP_LEVEL) {
+        linear = (uint32_t)linear; /* which leaves two bits to the PAE's top level */
+    }
+    for (;; level--, shift -= f->index_bits) { /* ends at level 1, whose entries are all leaves */
+        uint64_t gpa = table + (linear >> shift & index_mask) * f->entry_size;
         if (!memory->read(memory->context, gpa, f->entry_size, &entry)) {
             entry = f->entry_size == 4 ? 0xffffffffull : ~0ull;
         }
+        trail.gpa[trail.count] = gpa;
+        trail.entry[trail.count++] = entry;
         if (!(entry & ENTRY_P)) {
             return walk_fault(r, access, 0, result);
         }
+        if (level == PAE_TOP_LEVEL && f->levels == PAE_TOP_LEVEL) {
+            /* A PDPTE carries no rights. Its reserved bits are checked when CR3 is loaded; emulators set some
+             * here themselves. */
+            table = entry & address_mask;
+            continue;
+        }
         bool leaf = entry_is_leaf(f, r, level, entry);
-        if (entry_is_reserved(f, r, level, entry, leaf)) {
+        if ((entry & reserved) || (level >= 4 && (entry & ENTRY_PS)) ||
+            (leaf && level > 1 && (entry & reserved_in_large(f, r, shift)))) {
             return walk_fault(r, access, WALK_PRESENT | WALK_RESERVED, result);
         }
-        if (!(f->levels == PAE_TOP_LEVEL && level == PAE_TOP_LEVEL)) { /* a PDPTE carries no rights */
-            result->writable &= (entry & ENTRY_W) != 0;
-            result->user &= (entry & ENTRY_U) != 0;
-            result->executable &= !(f->entry_size == 8 && (entry & ENTRY_NX));
-        }
-        trail.gpa[trail.count] = gpa;
-        trail.entry[trail.count++] = entry;
+        granted &= entry;
+        denied |= entry;
         if (leaf) {
-            result->page_shift = (uint8_t)shift;
-            result->gpa = leaf_address(f, entry, linear, shift);
             break;
         }
-        table = entry & (f->entry_size == 4 ? 0xfffff000ull : ENTRY_ADDRESS);
+        table = entry & address_mask;
     }
+    result->page_shift = (uint8_t)shift;
+    result->gpa = leaf_address(f, entry, linear, shift);
+    result->writable = granted & ENTRY_W;
+    result->user = granted & ENTRY_U;
+    result->executable = f->entry_size == 4 || !(denied & ENTRY_NX);
     if (!access_is_allowed(r, result, access)) {
         return walk_fault(r, access, WALK_PRESENT, result);
     }
