@@ -1,6 +1,7 @@
 /*
  * System calls of ring 3. SYSCALL with the number in RAX, arguments in RDI, RSI, RDX; the result (>= 0, or an
- * enum nr_error) in RAX; RCX and R11 are lost. No call blocks. Who may call is said in brackets.
+ * enum nr_error) in RAX; RCX, RDX, RSI, RDI and R8 to R11 are lost. No call blocks. Who may call is said in
+ * brackets.
  */
 #pragma once
 

@@ -11,10 +11,11 @@
 static inline int64_t system_call(enum syscall_number number, uint64_t a, uint64_t b, uint64_t c)
 {
     int64_t result;
+    /* All registers that a function may change come back as zeros. */
     __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"((uint64_t)number), "D"(a), "S"(b), "d"(c)
-                     : "rcx", "r11", "memory");
+                     : "=a"(result), "+D"(a), "+S"(b), "+d"(c)
+                     : "a"((uint64_t)number)
+                     : "rcx", "r8", "r9", "r10", "r11", "memory");
     return result;
 }
 
