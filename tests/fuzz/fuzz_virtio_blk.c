@@ -6,12 +6,19 @@
  * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/msix.c devices/virt*.c lib/format.c
  * coverage: devices/virtio*.c devices/virtqueue.c devices/msix.c
  */
+#define WORLD_RAM 0x10000u
 #include "pci_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { DISK = PCI_DEVFN(4, 0), IO_BAR = 0xc000, MEMORY_BAR = 0xfe000000, STEPS_MAX = 256 };
 enum { DESCRIPTORS = 0x1000, AVAILABLE = 0x1800, USED = 0x2000, TABLE = 0x3000, QUEUE_SIZE = 16 };
+
+struct descriptor {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags, next;
+};
 
 struct input {
     const uint8_t *data;
@@ -69,27 +76,48 @@ static void put_descriptor(struct input *input, uint64_t table)
     memcpy(at + 14, &next, 2);
 }
 
-/* A whole request: header, data, status. */
-static void put_request(struct input *input)
+static void notify(void)
 {
-    uint64_t type = take(input, 1), sector = take(input, 2);
-    uint32_t length = (uint32_t)take(input, 1) * 512;
-    struct {
-        uint64_t address;
-        uint32_t length;
-        uint16_t flags, next;
-    } chain[] = {{0x4000, 16, 1, 1}, {0x8000, length, type == 1 ? 1 : 3, 2}, {0x4100, 1, 2, 0}};
-    memcpy(world.ram + DESCRIPTORS, chain, sizeof chain);
-    memcpy(world.ram + 0x4000, &type, 8);
-    memcpy(world.ram + 0x4008, &sector, 8);
+    world_out(IO_BAR + VIRTIO_LEGACY_NOTIFY, 2, 0);
 }
 
-static void offer(struct input *input)
+/* Makes `count` more chains available, or takes some back; the first of them begins at head. */
+static void offer(uint16_t head, unsigned count)
 {
     uint16_t *available = (uint16_t *)(world.ram + AVAILABLE);
-    unsigned step = (unsigned)take(input, 1);
-    available[2 + available[1] % QUEUE_SIZE] = (uint16_t)(step >> 4);
-    available[1] = (uint16_t)(available[1] + (step & 15));
+    available[2 + available[1] % QUEUE_SIZE] = head;
+    available[1] = (uint16_t)(available[1] + count);
+}
+
+/* A whole request that is right but for its numbers: header, data, status; half of them in an indirect table.
+ */
+static void do_request(struct input *input)
+{
+    unsigned shape = (unsigned)take(input, 1);
+    uint64_t type = shape >> 1 & 15, sector = take(input, 1) * (shape & 0x20 ? 8 : 1);
+    uint32_t length = (uint32_t)take(input, 1) * 512;
+    struct descriptor chain[] = {
+        {0x4000, 16, 1, 1}, {0x8000, length, type == 1 ? 1 : 3, 2}, {0x4100, 1, 2, 0}};
+    memcpy(world.ram + (shape & 1 ? TABLE : DESCRIPTORS), chain, sizeof chain);
+    if (shape & 1)
+        memcpy(world.ram + DESCRIPTORS, &(struct descriptor){TABLE, sizeof chain, 4, 0}, 16);
+    memcpy(world.ram + 0x4000, &type, 8);
+    memcpy(world.ram + 0x4008, &sector, 8);
+    offer(0, 1);
+    notify();
+}
+
+/* The window in configuration space, opened on either BAR and used. */
+static void use_window(struct input *input, unsigned width)
+{
+    uint32_t value = (uint32_t)take(input, width);
+    world_config_write(DISK, 0xac, 1, (uint32_t)take(input, 1) & 3);
+    world_config_write(DISK, 0xb0, 4, (uint32_t)take(input, 2) & ~(width - 1));
+    world_config_write(DISK, 0xb4, 4, width);
+    if (take(input, 1) & 1)
+        world_config_write(DISK, 0xb8, width, value);
+    else
+        world_config_read(DISK, 0xb8, width);
 }
 
 static void step(struct input *input)
@@ -109,7 +137,7 @@ static void step(struct input *input)
         memory_write((unsigned)take(input, 2) % VIRTIO_MEMORY_SIZE, width, take(input, width));
         break;
     case 5:
-        memory_write((unsigned)take(input, 1) % 0x40, width, take(input, width));
+        memory_write((unsigned)take(input, 1) % (0x40 / width) * width, width, take(input, width));
         break;
     case 6:
         bus_read(&world.pc.bus, IO_MEMORY, MEMORY_BAR + take(input, 2) % VIRTIO_MEMORY_SIZE, width);
@@ -127,20 +155,24 @@ static void step(struct input *input)
         put_descriptor(input, TABLE);
         break;
     case 11:
-        put_request(input);
+        do_request(input);
         break;
     case 12:
-        offer(input);
+        offer((uint16_t)take(input, 1) & 31, (unsigned)take(input, 1) & 3);
+        notify();
         break;
     case 13:
-        world.ram[take(input, 2)] = (uint8_t)take(input, 1);
+        if (what & 0x80)
+            use_window(input, width);
+        else
+            world.ram[AVAILABLE + take(input, 1)] = (uint8_t)take(input, 1);
         break;
     case 14:
         world.now += take(input, 4);
         bus_tick(&world.pc.bus, world.now);
         break;
     default:
-        world_out(IO_BAR + VIRTIO_LEGACY_NOTIFY, 2, 0);
+        notify();
     }
 }
 

@@ -15,12 +15,11 @@
 #include "piix4_pm.h"
 #include "virtio_blk.h"
 
-enum {
-    WORLD_RAM = 1 << 20,
-    WORLD_DISK_SECTORS = 256,
-    WORLD_DISK = WORLD_DISK_SECTORS * 512,
-    WORLD_MSIS = 64
-};
+/* Bytes; a program may choose its own number. */
+#ifndef WORLD_RAM
+#define WORLD_RAM 0x100000u
+#endif
+enum { WORLD_DISK_SECTORS = 256, WORLD_DISK = WORLD_DISK_SECTORS * 512, WORLD_MSIS = 64 };
 
 struct world_pc {
     struct bus bus;
@@ -149,6 +148,17 @@ static void world_free(void)
     free(world.disk);
 }
 
+/* Each sector differs from the next, and each byte from the one beside it. */
+static void world_fill_disk(void)
+{
+    static uint8_t image[WORLD_DISK];
+    static bool filled;
+    for (unsigned i = 0; i < WORLD_DISK && !filled; i++)
+        image[i] = (uint8_t)(i / 512 * 7 + i);
+    filled = true;
+    memcpy(world.disk, image, WORLD_DISK);
+}
+
 /* Power-on. RAM and disk are allocated to their size, so that ASan sees the first byte beyond. */
 static void world_reset(void)
 {
@@ -156,8 +166,7 @@ static void world_reset(void)
     memset(&world, 0, sizeof world);
     world.ram = calloc(1, WORLD_RAM);
     world.disk = malloc(WORLD_DISK);
-    for (unsigned i = 0; i < WORLD_DISK; i++)
-        world.disk[i] = (uint8_t)(i / 512 * 7 + i);
+    world_fill_disk();
     world.overlay_pages = WORLD_DISK / 4096;
     bus_reset(&world.pc.bus);
 }
