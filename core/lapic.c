@@ -91,16 +91,9 @@ bool lapic_decodes(const struct vcpu *vcpu, uint64_t gpa)
     return lapic_enabled(&vcpu->lapic) && ((gpa ^ vcpu->lapic.base_msr) & ~(uint64_t)PAGE_MASK) == 0;
 }
 
-bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level)
+/* True if the vector was not requested yet. */
+static bool request_vector(struct lapic *lapic, uint8_t vector, bool level)
 {
-    struct lapic *lapic = &vcpu->lapic;
-    if (!(lapic->svr & SVR_ENABLE)) {
-        return false;
-    }
-    if (vector < FIRST_LEGAL_VECTOR) {
-        lapic_error(vcpu, ESR_RECEIVE_ILLEGAL_VECTOR);
-        return false;
-    }
     uint64_t bit = vector_bit(vector);
     /* TMR first: who sees the bit in IRR must find the trigger mode that belongs to it. */
     if (level) {
@@ -111,14 +104,27 @@ bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level)
     return !(atomic_fetch_or(&lapic->irr[vector / 64], bit) & bit);
 }
 
+bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level)
+{
+    if (!(vcpu->lapic.svr & SVR_ENABLE)) {
+        return false;
+    }
+    if (vector < FIRST_LEGAL_VECTOR) {
+        lapic_error(vcpu, ESR_RECEIVE_ILLEGAL_VECTOR);
+        return false;
+    }
+    return request_vector(&vcpu->lapic, vector, level);
+}
+
 void lapic_error(struct vcpu *vcpu, uint32_t esr_bit)
 {
     struct lapic *lapic = &vcpu->lapic;
-    uint32_t lvt = lapic->lvt[LVT_ERROR];
+    uint32_t lvt = lapic->lvt[LVT_ERROR]; /* masked while the APIC is software-disabled */
     bool armed = !(atomic_fetch_or(&lapic->esr_pending, esr_bit) & esr_bit);
-    /* An illegal vector in the error entry itself must not come back here. */
-    if (armed && !(lvt & LVT_MASKED) && (lvt & LVT_VECTOR) >= FIRST_LEGAL_VECTOR) {
-        lapic_deliver_lvt(vcpu, LVT_ERROR);
+    /* Not by lapic_raise: an illegal vector in this entry must not come back here. */
+    if (armed && !(lvt & LVT_MASKED) && (lvt & LVT_VECTOR) >= FIRST_LEGAL_VECTOR &&
+        request_vector(lapic, lvt & LVT_VECTOR, false)) {
+        vcpu_request(vcpu, REQUEST_EVENT);
     }
 }
 

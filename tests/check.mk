@@ -34,7 +34,7 @@ check: check-format check-cppcheck check-rules check-tidy
 check-format: $(CHECK_FORMAT:%=$(B)/check/%.format)
 check-tidy: $(CHECK_C:%=$(B)/check/%.tidy)
 check-cppcheck: $(CHECK_C:%=$(B)/check/%.cppcheck)
-check-rules: $(B)/nullring
+check-rules: $(B)/nullring $(B)/nr
 	@tests/check/rules $(B) $(RING0_BUDGET) $(RING0_COUNTED)
 ##  make format     clang-format on every C file
 format:
