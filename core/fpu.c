@@ -6,6 +6,7 @@
 #include "fpu.h"
 #include "cpu.h"
 #include "vm.h"
+#include "string.h"
 #include "x86.h"
 
 enum { LEAF_XSAVE = 0xd, LEAF_FEATURES = 1, ECX_XSAVE = 1 << 26, COMPONENT_FIRST = 2, COMPONENT_COUNT = 63 };
@@ -14,6 +15,10 @@ enum { LEAF_XSAVE = 0xd, LEAF_FEATURES = 1, ECX_XSAVE = 1 << 26, COMPONENT_FIRST
 #define XCR0_KNOWN  0x2ffull
 #define XCR0_MPX    0x18ull
 #define XCR0_AVX512 0xe0ull
+
+/* Places in the area (SDM Vol. 1, 13.4.1 and 13.4.2). */
+enum { XSAVE_MXCSR = 24, XSAVE_MXCSR_MASK = 28, XSAVE_HEADER = 512, XSAVE_HEADER_WORDS = 8 };
+enum { MXCSR_MASK_DEFAULT = 0xffbf };
 
 static uint64_t components; /* 0: no XSAVE */
 
@@ -89,6 +94,27 @@ static bool xcr0_is_valid(uint64_t value)
     uint64_t avx512 = value & XCR0_AVX512, mpx = value & XCR0_MPX;
     return (value & XCR0_X87) && !(value & ~components) && (!(value & XCR0_AVX) || (value & XCR0_SSE)) &&
            (!avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX))) && (!mpx || mpx == XCR0_MPX);
+}
+
+/* XRSTOR and FXRSTOR fault on reserved bits (SDM Vol. 1, 13.8.1 and 10.5.1.2): never let them see any. */
+bool fpu_take(struct vcpu *vcpu, const struct vcpu_fpu *from)
+{
+    uint8_t *area = vcpu->state.fpu.xsave;
+    uint32_t mxcsr, mask;
+    uint64_t header[XSAVE_HEADER_WORDS];
+    memcpy(&mxcsr, from->xsave + XSAVE_MXCSR, sizeof(mxcsr));
+    memcpy(&mask, area + XSAVE_MXCSR_MASK, sizeof(mask)); /* the processor's, from the last fpu_store() */
+    memcpy(header, from->xsave + XSAVE_HEADER, sizeof(header));
+    uint64_t reserved = header[0] & ~(components ? components : XCR0_X87 | XCR0_SSE);
+    for (unsigned i = 1; i < XSAVE_HEADER_WORDS; i++) {
+        reserved |= header[i];
+    }
+    if (reserved || mxcsr & ~(mask ? mask : MXCSR_MASK_DEFAULT)) {
+        return false;
+    }
+    memcpy(area, from->xsave, sizeof(vcpu->state.fpu.xsave));
+    memcpy(area + XSAVE_MXCSR_MASK, &mask, sizeof(mask));
+    return true;
 }
 
 bool fpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)

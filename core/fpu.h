@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct vcpu;
+struct vcpu_fpu;
 
 /* Finds the components that the processor has and vcpu_state.fpu can hold; once at boot. */
 void fpu_init(void);
@@ -16,6 +17,10 @@ uint64_t fpu_components(void);
 /* Put the state of a vCPU onto the calling processor, and back into vcpu->state (fpu and control.xcr0). */
 void fpu_load(struct vcpu *vcpu);
 void fpu_store(struct vcpu *vcpu);
+
+/* An area from outside into vcpu->state; false, and nothing changed, where the processor would fault on it.
+ */
+bool fpu_take(struct vcpu *vcpu, const struct vcpu_fpu *from);
 
 /* A valid value for XCR0 goes to vcpu->state.control.xcr0, and to the processor if the vCPU is loaded. False:
  * #GP. */

@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "errors.h"
 #include "format.h"
+#include "fpu.h"
 #include "frames.h"
 #include "layout.h"
 #include "log.h"
@@ -268,6 +269,9 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
         memcpy(to->segment, from->segment, sizeof(to->segment));
     }
     const char *rule = vcpu_ops->check(vcpu);
+    if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu)) {
+        rule = "reserved bits of the XSAVE header and of MXCSR are 0";
+    }
     if (rule) {
         guest_kill(vcpu->vm, "its device model set a state that no processor has: %s", rule);
         return false;
