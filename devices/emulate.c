@@ -129,25 +129,28 @@ static enum outcome execute(struct emulation *m)
     return handler(m);
 }
 
-/* RIP and RF behind an instruction, and the single-step trap when it began with TF set. */
-static enum emulate_result finish(struct emulation *m, enum outcome outcome, bool trap)
+/* RIP and RF behind an instruction. Whoever sees RIP move gives the single-step trap; where it stays, between
+ * two elements of a string instruction, the trap comes from here (SDM Vol. 2, REP). */
+static enum emulate_result finish(struct emulation *m, enum outcome outcome)
 {
     struct emulator *e = m->emulator;
     struct vcpu_gpr *gpr = &m->state->gpr;
 
     e->modified |= VCPU_GPR;
+    if (outcome == OUTCOME_REPEAT) {
+        if (!(gpr->rflags & FLAG_TF))
+            return EMULATE_DONE;
+        m->state->control.dr6 |= DR6_BS;
+        e->modified |= VCPU_CONTROL;
+        emulate_fault(m, EXCEPTION_DB);
+        return EMULATE_INJECT;
+    }
     if (outcome == OUTCOME_NEXT)
         gpr->rip += m->in.length;
-    if (outcome != OUTCOME_REPEAT)
-        gpr->rflags &= ~(uint64_t)FLAG_RF;
+    gpr->rflags &= ~(uint64_t)FLAG_RF;
     if (!m->long64)
         gpr->rip = (uint32_t)gpr->rip;
-    if (!trap)
-        return EMULATE_DONE;
-    m->state->control.dr6 |= DR6_BS;
-    e->modified |= VCPU_CONTROL;
-    emulate_fault(m, EXCEPTION_DB);
-    return EMULATE_INJECT;
+    return EMULATE_DONE;
 }
 
 static enum emulate_result refuse(struct emulation *m)
@@ -172,15 +175,16 @@ enum emulate_result emulate(struct emulator *e)
     m.state = e->state;
     m.cpl = 0;
     e->modified = 0;
-    bool trap = e->state->gpr.rflags & FLAG_TF;
     enum outcome outcome = execute(&m);
     switch (outcome) {
     case OUTCOME_FAULT:
         return EMULATE_INJECT;
     case OUTCOME_UNKNOWN:
         return refuse(&m);
+    case OUTCOME_RETRY:
+        return EMULATE_DONE;
     default:
-        return finish(&m, outcome, trap);
+        return finish(&m, outcome);
     }
 }
 

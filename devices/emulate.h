@@ -34,8 +34,11 @@ struct emulator_machine {
 };
 
 enum emulate_result {
-    EMULATE_DONE,   /* state is behind the instruction, or at it again where it has to be repeated */
-    EMULATE_INJECT, /* `inject` is to be delivered to the vCPU on top of state (a fault, or a #DB trap) */
+    /* state is behind the instruction, or at it again where it has to be repeated. With RFLAGS.TF set, the
+     * caller gives the single-step trap if RIP has moved. */
+    EMULATE_DONE,
+    EMULATE_INJECT, /* `inject` is to be delivered on top of state: a fault, or #DB between two elements of
+                       REP */
     EMULATE_KILL,   /* the emulator does not know the instruction: `text` says so in a sentence */
 };
 

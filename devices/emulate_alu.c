@@ -32,7 +32,7 @@ static enum outcome alu(struct emulation *m, enum alu operation)
         flags = flags_of_result(result, size);
     }
     if (operation != ALU_CMP && operand_update(m, 0, left, result) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     set_flags(m, FLAGS_STATUS, flags);
     return OUTCOME_NEXT;
 }
@@ -67,7 +67,7 @@ static enum outcome step(struct emulation *m, bool down)
     uint64_t flags = down ? flags_of_subtract(old, 1, result, size) : flags_of_add(old, 1, result, size);
 
     if (operand_update(m, 0, old, result) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     set_flags(m, FLAGS_STATUS & ~FLAG_CF, flags);
     return OUTCOME_NEXT;
 }
@@ -84,7 +84,7 @@ static enum outcome negate(struct emulation *m)
     uint64_t old = operand_read(m, 0), result = -old & size_mask(size);
 
     if (operand_update(m, 0, old, result) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     set_flags(m, FLAGS_STATUS, flags_of_subtract(0, old, result, size));
     return OUTCOME_NEXT;
 }

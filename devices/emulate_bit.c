@@ -35,7 +35,7 @@ static enum outcome bit_operate(struct emulation *m, enum bit_operation operatio
         value = old ^ bit;
     }
     if (operation != BIT_TEST && operand_update(m, 0, old, value) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     set_flags(m, FLAG_CF, old & bit ? FLAG_CF : 0);
     return OUTCOME_NEXT;
 }
@@ -69,7 +69,7 @@ enum outcome emulate_cmpxchg(struct emulation *m)
 
     if (equal || m->in.operand[0].kind == OPERAND_MEMORY)
         if (operand_update(m, 0, old, equal ? operand_read(m, 1) : old) != OUTCOME_NEXT)
-            return OUTCOME_REPEAT;
+            return OUTCOME_RETRY;
     if (!equal)
         gpr_write(m, RAX, size, old);
     set_flags(m, FLAGS_STATUS, flags_of_subtract(expected, old, (expected - old) & size_mask(size), size));
@@ -83,7 +83,7 @@ enum outcome emulate_xadd(struct emulation *m)
     uint64_t sum = (old + add) & size_mask(size);
 
     if (m->in.operand[0].kind == OPERAND_MEMORY && operand_update(m, 0, old, sum) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     operand_write(m, 1, old);
     if (m->in.operand[0].kind != OPERAND_MEMORY)
         operand_write(m, 0, sum); /* after the source, which may be the same register */
@@ -118,7 +118,7 @@ static enum outcome cmpxchg16b(struct emulation *m)
     if (!m->place.piece[0].ram)
         place_write(m, &m->place, value);
     else if (!exchange_16(m->place.piece[0].ram, old, value))
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     gpr->reg[RAX] = old[0];
     gpr->reg[RDX] = old[1];
     set_flags(m, FLAG_ZF, equal ? FLAG_ZF : 0);
@@ -138,7 +138,7 @@ enum outcome emulate_cmpxchg8b(struct emulation *m)
     bool equal = old == expected;
 
     if (operand_update(m, 0, old, equal ? desired : old) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     if (!equal) {
         gpr_write(m, RAX, 4, old);
         gpr_write(m, RDX, 4, old >> 32);

@@ -16,8 +16,8 @@
 enum outcome {
     OUTCOME_NEXT,    /* done: RIP moves on */
     OUTCOME_BRANCH,  /* done: RIP is set */
-    OUTCOME_REPEAT,  /* RIP stays: more elements of a string instruction, or memory changed under a locked
-                        access */
+    OUTCOME_REPEAT,  /* some elements of a string instruction are done: RIP stays */
+    OUTCOME_RETRY,   /* memory changed under a locked access: nothing is done, RIP stays */
     OUTCOME_FAULT,   /* emulator.inject is set, nothing else has changed */
     OUTCOME_UNKNOWN, /* not an instruction that is emulated */
 };

@@ -80,5 +80,5 @@ enum outcome operand_update(struct emulation *m, unsigned number, uint64_t old, 
         operand_write(m, number, value);
         return OUTCOME_NEXT;
     }
-    return place_exchange(m, &m->place, old, value) ? OUTCOME_NEXT : OUTCOME_REPEAT;
+    return place_exchange(m, &m->place, old, value) ? OUTCOME_NEXT : OUTCOME_RETRY;
 }

@@ -87,7 +87,7 @@ static enum outcome write_shifted(struct emulation *m, uint64_t old, struct shif
     unsigned size = m->in.operand[0].size;
 
     if (operand_update(m, 0, old, s.value) != OUTCOME_NEXT)
-        return OUTCOME_REPEAT;
+        return OUTCOME_RETRY;
     set_flags(m, mask,
               flags_of_result(s.value, size) | (s.carry ? FLAG_CF : 0) |
                   (s.overflow ? (uint64_t)FLAG_OF : 0));

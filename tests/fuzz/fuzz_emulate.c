@@ -142,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         machine.accesses = 0;
         switch (emulate(&e)) {
         case EMULATE_DONE:
-            require(e.modified & VCPU_GPR);
+            require(e.modified & VCPU_GPR); /* nobody else changes memory here, so nothing is retried */
             break;
         case EMULATE_INJECT:
             require(e.inject.type == EVENT_EXCEPTION);
