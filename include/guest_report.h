@@ -31,6 +31,14 @@ struct recorder_entry {
 
 enum recorder_outcome { OUTCOME_PENDING, OUTCOME_RING0, OUTCOME_UPCALL, OUTCOME_INJECTED, OUTCOME_KILLED };
 
+/* recorder_entry.detail of VCPU_EXIT_PIO: the port, its width in bytes, and a bit for IN. */
+enum recorder_port {
+    RECORDER_PORT_MASK = 0xffff,
+    RECORDER_PORT_SIZE_SHIFT = 16,
+    RECORDER_PORT_SIZE_MASK = 0xf,
+    RECORDER_PORT_IN = 1 << 20,
+};
+
 struct guest_report {
     uint32_t status; /* enum guest_status */
     uint32_t cpu_count;

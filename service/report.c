@@ -11,7 +11,7 @@
 
 static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_NONE] = "backend",
-    [VCPU_EXIT_PIO] = "port",
+    [VCPU_EXIT_PIO] = "I/O",
     [VCPU_EXIT_MEMORY] = "memory",
     [VCPU_EXIT_CPUID] = "CPUID",
     [VCPU_EXIT_RDMSR] = "RDMSR",
@@ -87,6 +87,14 @@ const char *report_status(uint32_t guest)
     return read_record(guest, 0, true) ? NAME_OF(status_name, record.status) : "unknown";
 }
 
+/* Port, width and direction are packed into recorder_entry.detail (guest_report.h). */
+static size_t format_port(uint64_t detail, char *line, size_t size)
+{
+    return format_text(line, size, ", %s of port 0x%lx, %lu bytes",
+                       (detail & RECORDER_PORT_IN) != 0 ? "read" : "write", detail & RECORDER_PORT_MASK,
+                       detail >> RECORDER_PORT_SIZE_SHIFT & RECORDER_PORT_SIZE_MASK);
+}
+
 static void format_entry(const struct recorder_entry *entry, uint64_t newest, char *line, size_t size)
 {
     const char *detail = entry->reason < VCPU_EXIT_REASON_COUNT ? detail_name[entry->reason] : NULL;
@@ -94,7 +102,9 @@ static void format_entry(const struct recorder_entry *entry, uint64_t newest, ch
         format_text(line, size, "%8lu us before the last: %s at %lx", microseconds(newest - entry->tsc),
                     NAME_OF(reason_name, entry->reason), entry->rip);
 
-    if (detail != NULL) {
+    if (entry->reason == VCPU_EXIT_PIO) {
+        length += format_port(entry->detail, line + length, size - length);
+    } else if (detail != NULL) {
         length += format_text(line + length, size - length, ", %s 0x%lx", detail, entry->detail);
     }
     format_text(line + length, size - length, ", code 0x%x: %s", entry->qualification,
