@@ -9,6 +9,7 @@
 typedef void cpuid_host_function(uint32_t leaf, uint32_t subleaf, struct cpuid_entry *entry);
 void cpuid_host(uint32_t leaf, uint32_t subleaf, struct cpuid_entry *entry);
 
-/* Fills the table of what CPUID tells a guest; returns the number of entries. */
+/* Fills the table of what CPUID tells a guest; returns the number of entries. They are in order of leaf and
+ * subleaf. */
 uint32_t cpuid_build(struct cpuid_entry table[CPUID_ENTRIES_MAX], const struct guest_config *config,
                      cpuid_host_function *host);
