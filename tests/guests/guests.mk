@@ -25,3 +25,9 @@ $(foreach g,$(GUESTS),$(eval $(call guest_rule,$(g))))
 .PHONY: guests test-guests test-guests-native
 ##  make guests     the test kernels (build/guests/NAME.elf)
 guests: $(GUESTS:%=$(B)/guests/%.elf)
+
+##  make test-guests     the test kernels natively and under the monitor, compared
+test-guests: guests $(B)/nr $(B)/nullring
+	tests/guests/run.py
+test-guests-native: guests $(B)/nr
+	tests/guests/run.py --machine native

@@ -75,6 +75,8 @@ void fault_clear(void);
 /* Prints the fault and holds its vector and error code against the manual. */
 void check_fault(const char *name, uint32_t vector, uint32_t error);
 void check_page_fault(const char *name, uint32_t error, uint32_t address);
+/* As observe(). */
+void observe_fault(const char *name);
 #define check_no_fault(name) check_fault(name, NO_FAULT, 0)
 
 /* Runs instructions of which one may fault; execution goes on behind them. Same ring and stack only. The
@@ -89,6 +91,8 @@ void check_page_fault(const char *name, uint32_t error, uint32_t address);
     } while (0)
 /* The same across rings and modes: 0, or 1 when a fault ended the call. */
 int try_call(void (*function)(void *), void *argument);
+/* Calls an address; a fault is recorded. */
+void try_fetch(uint32_t address);
 
 /* Interrupts. A handler may change the frame. Vectors are counted, with or without a handler. */
 typedef void interrupt_handler(struct interrupt_frame *frame);

@@ -86,6 +86,17 @@ void check_fault(const char *name, uint32_t vector, uint32_t error)
     check("", ok);
 }
 
+void observe_fault(const char *name)
+{
+    print("%s: %s(%x) observed\n", name, fault_name(fault.vector), fault.error);
+}
+
+void try_fetch(uint32_t address)
+{
+    fault_clear();
+    try_call((void (*)(void *))address, NULL);
+}
+
 void check_page_fault(const char *name, uint32_t error, uint32_t address)
 {
     bool ok = fault.vector == PF && fault.error == error && fault.cr2 == address;

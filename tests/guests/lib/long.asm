@@ -53,7 +53,7 @@ bits 64
 long_leave:                             ; EAX: the result
     mov esp, [abs saved_stack]
     mov ebx, eax
-    jmp far [abs .out]
+    jmp dword far [abs .out]
 .out: dd .compatible, SELECTOR_CODE32
 bits 32
 .compatible:

@@ -44,3 +44,10 @@ void check_long_fault(const char *name, uint32_t vector, uint32_t error)
     fault = (struct fault){.vector = long_fault.vector, .error = long_fault.error};
     check_fault(name, vector, error);
 }
+
+void observe_long_fault(const char *name)
+{
+    fault.vector = long_fault.vector;
+    fault.error = long_fault.error;
+    observe_fault(name);
+}

@@ -21,3 +21,5 @@ extern uint64_t long_idt[512];
 uint32_t long_call(void (*code64)(void), uint32_t argument);
 /* Prints long_fault and holds vector and error code against the manual. */
 void check_long_fault(const char *name, uint32_t vector, uint32_t error);
+/* As observe(). */
+void observe_long_fault(const char *name);

@@ -2,11 +2,11 @@
 #include "processor.h"
 #include "paging.h"
 
-uint32_t page_directory[1024] __attribute__((aligned(4096)));
-uint32_t page_table[1024] __attribute__((aligned(4096)));
-uint64_t pae_pointers[4] __attribute__((aligned(32)));
-uint64_t pae_directory[4][512] __attribute__((aligned(4096)));
-uint64_t pae_table[512] __attribute__((aligned(4096)));
+volatile uint32_t page_directory[1024] __attribute__((aligned(4096)));
+volatile uint32_t page_table[1024] __attribute__((aligned(4096)));
+volatile uint64_t pae_pointers[4] __attribute__((aligned(32)));
+volatile uint64_t pae_directory[4][512] __attribute__((aligned(4096)));
+volatile uint64_t pae_table[512] __attribute__((aligned(4096)));
 
 void paging_initialise(void)
 {

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Runs test kernels natively and under the monitor and compares what they print, byte for byte.
+
+    tests/guests/run.py [--machine native|svm|both] [--jobs N] [--keep DIR] [NAME...]
+
+Each directory tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head comment gives options:
+
+    cpus=N memory=MIB   of the machine (1, 64)
+    disk=MIB            a virtio disk with a known pattern
+    end=reset           the guest ends by a reset of the machine (default: end=off)
+    machines=svm        not run natively (the reason stands in the head comment)
+    args=WORDS          words for the command line, joined by +
+    manual              only run when named
+
+A test passes when its last line says "0 failed" with the right marker, and what it printed is the same on both machines
+except for lines that differences.py allows. Prints "ok NAME" or "FAIL NAME: why" for each, and a count. Status 0: all
+passed.
+"""
+import argparse
+import concurrent.futures
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import differences
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build"
+NONCE = int(time.time()) & 0xFFFFFFFF
+TIMEOUT = 90
+
+
+def options_of(name):
+    """The options in the head comment of a test."""
+    options = {"cpus": "1", "memory": "64", "end": "off", "machines": "native,svm"}
+    for line in (HERE / name / "main.c").read_text().splitlines():
+        match = re.match(r" \* guest: *(.*)", line)
+        for word in match.group(1).split() if match else []:
+            key, _, value = word.partition("=")
+            options[key] = value
+    return options
+
+
+def make_disk(path, mib):
+    """A disk whose every sector starts with its number and a known word."""
+    with open(path, "wb") as file:
+        for sector in range(mib * 2048):
+            file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
+
+
+def describe(name, options, directory):
+    """Writes the description of the guest; returns its path."""
+    disk = ""
+    if "disk" in options:
+        make_disk(directory / "disk.img", int(options["disk"]))
+        disk = '    disk0 { compatible = "virtio,block"; image = "disk.img"; };\n'
+    words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
+    path = directory / f"{name}.dts"
+    path.write_text(
+        "/dts-v1/;\n/ {\n"
+        '    compatible = "nullring,guest";\n'
+        f'    model = "{name.replace("_", "-")}";\n'
+        f"    memory {{ size-mib = <{options['memory']}>; }};\n"
+        f"    cpus {{ count = <{options['cpus']}>; }};\n"
+        f'    chosen {{ loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}"; }};\n'
+        f"{disk}}};\n"
+    )
+    return path
+
+
+def boot(name, machine, options, directory):
+    """Runs one test on one machine; returns what the guest printed and how nr ended."""
+    command = [str(BUILD / "nr"), "boot", "--machine", machine, "--timeout", str(TIMEOUT), "--log", str(directory / "log")]
+    if machine == "svm":
+        command.append("--why")
+    command.append(str(describe(name, options, directory)))
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT + 60, check=False)
+    text = run.stdout.decode("latin-1").replace("\r", "")
+    start = text.find("GUEST ")
+    text = text[start:] if start >= 0 else ""
+    return text, run.returncode, run.stderr.decode("latin-1", "replace")
+
+
+def marker(checks, failed):
+    """FNV-1a over nonce, checks and failures, as lib/start.c makes it."""
+    value = 0x811C9DC5
+    for byte in struct.pack("<III", NONCE, checks, failed):
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def verdict(text):
+    """What is wrong with the output of one run, or None; and the lines up to the end of the test."""
+    lines = text.splitlines()
+    ends = [i for i, line in enumerate(lines) if line.startswith("DONE ")]
+    if not lines:
+        return "it printed nothing", lines
+    if not ends:
+        return f"it did not end; last line: {lines[-1]!r}", lines
+    lines = lines[: ends[-1] + 1]
+    match = re.match(r"DONE (\d+) checks, (\d+) failed, marker ([0-9a-f]{8})$", lines[-1])
+    if not match or int(match.group(3), 16) != marker(int(match.group(1)), int(match.group(2))):
+        return f"bad last line {lines[-1]!r}", lines
+    if match.group(2) != "0":
+        return next((line for line in lines if line.endswith("FAIL") or "ABORT" in line), "a check failed"), lines
+    if match.group(1) == "0":
+        return "it checked nothing", lines
+    return None, lines
+
+
+def compare(name, native, monitor):
+    """The first line that differs and may not, or None."""
+    for i in range(max(len(native), len(monitor))):
+        a = native[i] if i < len(native) else "(end)"
+        b = monitor[i] if i < len(monitor) else "(end)"
+        if a != b and not differences.allowed(name, a):
+            return f"native {a!r}, monitor {b!r}"
+    return None
+
+
+def run_test(name, machines, keep):
+    """Runs one test; returns None or why it failed."""
+    options = options_of(name)
+    outputs = {}
+    with tempfile.TemporaryDirectory(prefix="nr-guest-") as temporary:
+        for machine in machines:
+            if machine not in options["machines"].split(","):
+                continue
+            try:
+                text, status, errors = boot(name, machine, options, pathlib.Path(temporary))
+            except subprocess.TimeoutExpired:
+                return f"{machine}: nr did not end"
+            if keep:
+                (keep / f"{name}.{machine}").write_text(text + f"\n-- status {status}\n" + errors)
+            why, outputs[machine] = verdict(text)
+            if not why and status == 3:
+                why = "time ran out after its last line"
+            if not why and status == 4:
+                why = "the monitor panicked"
+            if why:
+                return f"{machine}: {why} (status {status})"
+    if len(outputs) == 2:
+        return compare(name, outputs["native"], outputs["svm"])
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--machine", choices=["native", "svm", "both"], default="both")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=pathlib.Path, help="keep each output in this directory")
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    names = arguments.names or sorted(p.parent.name for p in HERE.glob("*/main.c") if "manual" not in options_of(p.parent.name))
+    machines = ["native", "svm"] if arguments.machine == "both" else [arguments.machine]
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+    failed = []
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for name, why in zip(names, pool.map(lambda n: run_test(n, machines, arguments.keep), names)):
+            print(f"FAIL {name}: {why}" if why else f"ok {name}", flush=True)
+            failed += [name] if why else []
+    print(f"guests: {len(names)} run, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+/*
+ * Hardware task switches: far JMP and CALL to a TSS, IRET with NT, a task gate for an interrupt, busy bits,
+ * back link, TS flag, and #TS for a bad TSS. Manual: AMD APM Vol. 2, 12.4; Intel SDM Vol. 3A, 8.3. Real
+ * hardware: as checked here.
+ */
+#include "guest.h"
+#include "processor.h"
+#include "descriptors.h"
+
+static uint8_t stack[4096] __attribute__((aligned(16)));
+static struct tss32 other;
+static volatile uint32_t runs, seen_flags, seen_link, seen_cr0, seen_eax;
+enum { OTHER = SELECTOR_FREE, BAD = SELECTOR_FREE + 8 };
+
+__asm__(".text\nother_task:\n"
+        "mov %eax, seen_eax_word\n"
+        "call other_body\n"
+        "iret\n"
+        "jmp other_task\n");
+extern uint8_t other_task[];
+uint32_t seen_eax_word;
+void other_body(void);
+
+void other_body(void)
+{
+    runs++;
+    seen_flags = read_eflags();
+    seen_link = other.link;
+    seen_cr0 = read_cr0();
+    seen_eax = seen_eax_word;
+}
+
+static uint32_t descriptor_type(uint16_t selector)
+{
+    return (uint32_t)(gdt[selector / 8] >> 40) & 0xf;
+}
+
+static void install(void)
+{
+    other = (struct tss32){.eip = (uint32_t)other_task,
+                           .esp = (uint32_t)(stack + sizeof(stack)),
+                           .eflags = 2,
+                           .eax = 0xea5e,
+                           .cs = SELECTOR_CODE32,
+                           .ss = SELECTOR_DATA32,
+                           .ds = SELECTOR_DATA32,
+                           .es = SELECTOR_DATA32,
+                           .fs = SELECTOR_DATA32,
+                           .gs = SELECTOR_DATA32,
+                           .io_map = sizeof(other)};
+    gdt_set(OTHER, (uint32_t)&other, sizeof(other) - 1, DESCRIPTOR_TSS32);
+}
+
+void guest_main(void)
+{
+    install();
+    __asm__ volatile("clts; lcall %0, $0" : : "i"(OTHER) : "memory");
+    check_value("CALL ran the task", runs, 1);
+    check_value("  EAX from the TSS", seen_eax, 0xea5e);
+    check_value("  NT set", seen_flags & FLAG_NT, FLAG_NT);
+    check_value("  link", seen_link & 0xffff, SELECTOR_TSS);
+    check_value("  CR0.TS set", seen_cr0 & CR0_TS, CR0_TS);
+    check_value("  its TSS available again", descriptor_type(OTHER), 9);
+    check_value("  this TSS busy", descriptor_type(SELECTOR_TSS), 0xb);
+    check_value("  NT clear here", read_eflags() & FLAG_NT, 0);
+    __asm__ volatile("clts; lcall %0, $0" : : "i"(OTHER) : "memory");
+    check_value("second CALL goes on behind its IRET", runs, 2);
+
+    install();
+    idt_set(0x60, 0, OTHER, GATE_TASK);
+    __asm__ volatile("int $0x60" : : : "memory");
+    check_value("interrupt through a task gate", runs, 3);
+    __asm__ volatile("clts");
+
+    gdt_set(OTHER, (uint32_t)&other, sizeof(other) - 1, DESCRIPTOR_TSS32 | DESCRIPTOR_BUSY);
+    TRY("lcall %0, $0", : : "i"(OTHER));
+    check_fault("CALL to a busy TSS", GP, OTHER);
+    gdt_set(OTHER, (uint32_t)&other, sizeof(other) - 1, DESCRIPTOR_TSS32 & ~DESCRIPTOR_PRESENT);
+    TRY("lcall %0, $0", : : "i"(OTHER));
+    check_fault("CALL to a TSS not present", NP, OTHER);
+    gdt_set(OTHER, (uint32_t)&other, 50, DESCRIPTOR_TSS32);
+    TRY("lcall %0, $0", : : "i"(OTHER));
+    check_fault("CALL to a short TSS", TS, OTHER);
+    TRY("pushf; orl $0x4000, (%%esp); popf; iret", : : : "memory");
+    check_fault("IRET with NT and link 0", TS, 0);
+    check_value("runs", runs, 3);
+}
