@@ -43,11 +43,13 @@ static void *test_ram(void *context, uint64_t gpa, bool write)
 static uint64_t test_read(void *context, uint64_t gpa, unsigned size)
 {
     struct test_machine *t = context;
-    uint64_t value = ~0ull;
+    uint64_t value = 0;
     if (gpa < TEST_RAM)
         memcpy(&value, t->ram + gpa, size);
     else if (gpa >= TEST_DEVICE && gpa + size <= TEST_DEVICE + sizeof(t->device))
         memcpy(&value, t->device + (gpa - TEST_DEVICE), size);
+    else
+        value = ~0ull >> (64 - 8 * size);
     test_note(t, 'r', gpa, size, value);
     return value;
 }
