@@ -1,6 +1,7 @@
 /* 8259A and 8254 helpers. */
 #include "processor.h"
 #include "pic.h"
+#include "power.h"
 
 enum { ICW1 = 0x11, ICW4_8086 = 1, OCW2_EOI = 0x20, OCW3_IRR = 0x0a, OCW3_ISR = 0x0b };
 
@@ -64,4 +65,10 @@ uint16_t pit_count(void)
     outb(PIT_CONTROL, 0);
     uint8_t low = inb(PIT_CHANNEL0);
     return (uint16_t)(low | inb(PIT_CHANNEL0) << 8);
+}
+
+void pit_fire(void)
+{
+    pit_start(0, 10);
+    delay_us(3000);
 }

@@ -26,3 +26,5 @@ void pic_eoi(uint8_t line);
 /* Channel 0: mode 0, 2 or 3 with a count (0 is 65536). */
 void pit_start(uint8_t mode, uint16_t count);
 uint16_t pit_count(void);
+/* One edge on line 0: a short count in mode 0, and time enough for an emulator to see it. */
+void pit_fire(void);
