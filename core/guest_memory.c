@@ -63,6 +63,7 @@ int guest_test_and_clear_bit(uint64_t gpa, unsigned bit)
 static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *entry)
 {
     (void)context;
+    *entry = 0; /* a 32-bit entry leaves the upper half */
     return guest_read(entry, gpa, size) == NR_OK;
 }
 
