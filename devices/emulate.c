@@ -180,7 +180,10 @@ enum emulate_result emulate(struct emulator *e)
     case OUTCOME_FAULT:
         return EMULATE_INJECT;
     case OUTCOME_UNKNOWN:
-        return refuse(&m);
+        if (m.cpl < 3)
+            return refuse(&m);
+        emulate_fault(&m, EXCEPTION_UD); /* a program must not be able to stop its system */
+        return EMULATE_INJECT;
     case OUTCOME_RETRY:
         return EMULATE_DONE;
     default:

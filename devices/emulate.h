@@ -39,7 +39,9 @@ enum emulate_result {
     EMULATE_DONE,
     EMULATE_INJECT, /* `inject` is to be delivered on top of state: a fault, or #DB between two elements of
                        REP */
-    EMULATE_KILL,   /* the emulator does not know the instruction: `text` says so in a sentence */
+    /* The emulator does not know the instruction: `text` says so in a sentence. At CPL 3 it is #UD instead.
+     */
+    EMULATE_KILL,
 };
 
 #define EMULATE_UNKNOWN (~0ull)

@@ -23,20 +23,19 @@ struct string {
     bool repeated;
 };
 
-/* Elements from `offset` to the end of its page, or of the address size: where address arithmetic is plain.
- */
+/* Elements from `offset` on that lie before the end of its page and of the address size: where address
+ * arithmetic is plain. At least one, which may itself cross. */
 static uint64_t elements_to_boundary(const struct emulation *m, const struct string *s, uint64_t offset,
                                      uint64_t linear)
 {
     uint64_t in_page = linear & (PAGE - 1);
-    uint64_t to_wrap = s->step > 0 ? size_mask(m->in.address_size) - offset : offset;
-    uint64_t bytes = s->step > 0 ? PAGE - in_page : in_page + s->size;
+    uint64_t last = size_mask(m->in.address_size) - (s->size - 1); /* highest offset of a whole element */
 
-    if (in_page + s->size > PAGE) /* the first element itself crosses */
+    if (in_page + s->size > PAGE || offset > last)
         return 1;
-    uint64_t to_page_end =
-        bytes / s->size; /* NOLINT(clang-analyzer-core.DivideZero): an element has a size */
-    return to_wrap / s->size < to_page_end ? to_wrap / s->size + (to_wrap / s->size == 0) : to_page_end;
+    uint64_t to_page_end = s->step > 0 ? (PAGE - in_page) / s->size : in_page / s->size + 1;
+    uint64_t to_wrap = (s->step > 0 ? last - offset : offset) / s->size + 1;
+    return to_wrap < to_page_end ? to_wrap : to_page_end;
 }
 
 static enum outcome cursor_open(struct emulation *m, struct string *s, struct cursor *cursor,
