@@ -13,7 +13,7 @@
 
 enum { LINES_PER_UPCALL = 16, LINE_SIZE = 200, LAST_EXITS = 32 };
 
-enum report_part { PART_WHY, PART_NEEDS, PART_DONE };
+enum report_part { PART_INFO, PART_WHY, PART_NEEDS, PART_DONE };
 
 /* What is being printed; guests that end meanwhile wait in order. */
 static uint32_t told; /* guests whose report is complete, a bit each */
@@ -60,15 +60,18 @@ static bool print_line(uint32_t guest)
 {
     bool killed = service.guest[guest].killed;
     char line[LINE_SIZE];
+    static const char *const names[] = {[PART_INFO] = "info", [PART_WHY] = "why", [PART_NEEDS] = "needs"};
     bool more = false;
 
-    if (part == PART_WHY && (killed || service_option("why"))) {
+    if (part == PART_INFO && (killed || service_option("why"))) {
+        more = report_info_line(guest, line_index, line, sizeof line);
+    } else if (part == PART_WHY && (killed || service_option("why"))) {
         more = report_why_line(guest, line_index, line, sizeof line);
     } else if (part == PART_NEEDS && (killed || service_option("needs"))) {
         more = report_needs_line(guest, line_index, line, sizeof line);
     }
-    if (more && line[0] != '\0' && (part == PART_NEEDS || is_wanted(line_index))) {
-        service_log("guest %s: %s: %s", service.guest[guest].name, part == PART_WHY ? "why" : "needs", line);
+    if (more && line[0] != '\0' && (part != PART_WHY || is_wanted(line_index))) {
+        service_log("guest %s: %s: %s", service.guest[guest].name, names[part], line);
     }
     line_index = more ? line_index + 1 : 0;
     part += !more;
@@ -89,7 +92,7 @@ static bool print_reports(void)
                 return false;
             }
         }
-        part = PART_WHY;
+        part = PART_INFO;
         told |= 1u << i;
     }
     return true;

@@ -24,7 +24,9 @@ class Run:
         self.console = process.stdout.decode(errors="replace")
         self.lines = process.stderr.decode(errors="replace")
 
-    def __repr__(self):
+    @property
+    def text(self):
+        """All of it, for the message of an assertion: pytest shortens everything but strings."""
         return f"status {self.status}\n--- console\n{self.console}\n--- nr and monitor\n{self.lines}"
 
 

@@ -10,9 +10,9 @@ KERNELS = ["debian-686", "debian-686-pae", "debian-amd64"]
 def report(example, name, *options, cpus=1, nonce=1234, **changes):
     run = boot("--machine", "svm", "--append", f"quiet mode=report nonce={nonce}", *options,
                description(example, f"svm-{name}", cpus=cpus, **changes))
-    assert run.status == DONE, run
-    assert marker(nonce).strip("^$") in run.console, run
-    assert "nullring: guest" in run.lines and ": powered off" in run.lines, run
+    assert run.status == DONE, run.text
+    assert marker(nonce).strip("^$") in run.console, run.text
+    assert "nullring: guest" in run.lines and ": powered off" in run.lines, run.text
     return run
 
 
@@ -21,18 +21,18 @@ def report(example, name, *options, cpus=1, nonce=1234, **changes):
 @pytest.mark.parametrize("example", KERNELS)
 def test_kernel(example, cpus, machine_cpus):
     run = report(example, f"{example}-{cpus}-{machine_cpus}", "--cpus", machine_cpus, cpus=cpus)
-    assert f"processors: {cpus}" in run.console, run
+    assert f"processors: {cpus}" in run.console, run.text
 
 
 @pytest.mark.parametrize("example", KERNELS)
 def test_without_paravirtualization(example):
     run = report(example, f"{example}-plain", paravirt="none", nonce=77)
-    assert "kvm-clock" not in run.console, run
+    assert "kvm-clock" not in run.console, run.text
 
 
 def test_the_clock_is_kvms():
     run = report("debian-686", "clock")
-    assert "clock: kvm-clock" in run.console, run
+    assert "clock: kvm-clock" in run.console, run.text
 
 
 def test_from_uefi():
@@ -42,6 +42,6 @@ def test_from_uefi():
 def test_two_guests_at_once():
     one, two = (description("debian-686", f"pair-{n}", model=f'"guest-{n}"') for n in (1, 2))
     run = boot("--machine", "svm", "--cpus", 2, "--append", "quiet mode=report nonce=5", one, two)
-    assert run.status == DONE, run
+    assert run.status == DONE, run.text
     for name in ("guest-1", "guest-2"):
-        assert f"nullring: guest {name}: powered off" in run.lines, run
+        assert f"nullring: guest {name}: powered off" in run.lines, run.text

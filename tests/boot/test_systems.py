@@ -54,13 +54,13 @@ class Terminal:
 def test_installer_reaches_its_first_menu():
     run = boot("--machine", "svm", "--cpus", 2, description("debian-installer", "installer", cpus=2),
                expect=["Select a language"])
-    assert run.status == DONE, run
+    assert run.status == DONE, run.text
 
 
 def test_disk_to_its_login(image_unchanged):
     run = boot("--machine", "svm", "--cpus", 2, description("debian-disk", "disk-login", cpus=2),
                expect=["debian-disk login: $"])
-    assert run.status == DONE, run
+    assert run.status == DONE, run.text
 
 
 def test_64_mib_in_the_systems_own_file(image_unchanged):
@@ -87,15 +87,15 @@ def test_two_boots_start_from_the_same_bytes(image_unchanged):
         expected = hashlib.md5(file.read(64 << 20)).hexdigest()
     for name in ("disk-first", "disk-second"):
         run = raw_disk(name)
-        assert run.status == DONE, run
-        assert f"disk before: {expected}" in run.console, run
-        assert "DISK GOOD" in run.console, run
+        assert run.status == DONE, run.text
+        assert f"disk before: {expected}" in run.console, run.text
+        assert "DISK GOOD" in run.console, run.text
 
 
 def test_an_overlay_that_runs_full(image_unchanged):
     """The guest gets an I/O error, the log a sentence, and the guest goes on to its own end."""
     run = raw_disk("disk-full", overlay_mib="<8>")
-    assert run.status == DONE, run
-    assert "DISK BAD" in run.console and re.search("I/O error", run.console), run
-    assert re.search("nullring: .*overlay", run.lines), run
-    assert ": powered off" in run.lines, run
+    assert run.status == DONE, run.text
+    assert "DISK BAD" in run.console and re.search("I/O error", run.console), run.text
+    assert re.search("nullring: .*overlay", run.lines), run.text
+    assert ": powered off" in run.lines, run.text

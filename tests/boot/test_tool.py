@@ -31,51 +31,51 @@ EXAMPLE = TREE / "examples" / "debian-686.dts"
 ])
 def test_wrong_usage(arguments, words):
     run = nr(*arguments)
-    assert run.status == USAGE, run
-    assert words in run.lines, run
+    assert run.status == USAGE, run.text
+    assert words in run.lines, run.text
 
 
 def test_help_says_it_all():
     for arguments in (["--help"], ["boot", "--help"], ["image", "--help"]):
         run = nr(*arguments)
-        assert run.status == DONE and "Usage: nr" in run.console, run
+        assert run.status == DONE and "Usage: nr" in run.console, run.text
 
 
 def test_a_missing_tool_is_named_with_its_package(tmp_path):
     run = subprocess.run([NR, "boot", "--machine", "native", EXAMPLE], env={"PATH": str(tmp_path)}, capture_output=True,
                          check=False)
-    assert run.returncode == 5 or b"apt-get install" not in run.stderr, run
+    assert run.returncode == 5 or b"apt-get install" not in run.stderr, run.text
 
 
 def test_time_runs_out():
     begin = time.monotonic()
     run = boot("--machine", "native", EXAMPLE, expect=["never said"], seconds=3)
-    assert run.status == TIMEOUT, run
-    assert "not seen: never said" in run.lines, run
+    assert run.status == TIMEOUT, run.text
+    assert "not seen: never said" in run.lines, run.text
     assert time.monotonic() - begin < 20
 
 
 def test_the_guest_ends_without_what_was_expected():
     run = boot("--machine", "native", "--append", "quiet mode=report", EXAMPLE, expect=["^processors: 1$", "^processors: 1$"])
-    assert run.status == UNEXPECTED, run
+    assert run.status == UNEXPECTED, run.text
 
 
 def test_expectations_come_in_order():
     run = boot("--machine", "native", "--append", "quiet mode=report nonce=1", EXAMPLE, expect=["MemTotal", marker(1)])
-    assert run.status == UNEXPECTED, run
+    assert run.status == UNEXPECTED, run.text
 
 
 def test_a_machine_too_small_is_said():
     run = boot("--machine", "native", "--memory", 8, EXAMPLE)
-    assert run.status == UNEXPECTED and "GRUB could not load" in run.lines, run
+    assert run.status == UNEXPECTED and "GRUB could not load" in run.lines, run.text
 
 
 def test_log_has_the_console(tmp_path):
     log = tmp_path / "log"
     run = boot("--machine", "native", "--log", log, "--append", "quiet mode=report nonce=4", EXAMPLE)
-    assert run.status == DONE, run
+    assert run.status == DONE, run.text
     assert log.read_bytes().decode() == run.console
-    assert "MARKER 31" in run.console, run
+    assert "MARKER 31" in run.console, run.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -110,7 +110,7 @@ def test_a_shell_on_the_terminal():
 def test_the_image_holds_the_packages_files_unchanged(tmp_path):
     image = tmp_path / "out.iso"
     run = nr("image", "-o", image, "--monitor", NR, description("debian-686", "image"))
-    assert run.status == DONE, run
+    assert run.status == DONE, run.text
     subprocess.run(["xorriso", "-osirrox", "on", "-indev", image, "-extract", "/files", tmp_path / "files", "-extract",
                     "/boot/grub/grub.cfg", tmp_path / "grub.cfg"], check=True, capture_output=True)
     names = (tmp_path / "grub.cfg").read_text()
