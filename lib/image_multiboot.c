@@ -149,6 +149,12 @@ static bool read_addresses(struct reader *reader, struct multiboot_image *image,
         }
         segment.size = (uint64_t)bss_end - load_addr;
     }
+    if (image->entry < load_addr || image->entry - load_addr >= segment.size) {
+        return refuse(
+            reader,
+            "entry_addr 0x%x lies outside of what is loaded, 0x%x to 0x%lx; correct the multiboot header",
+            image->entry, load_addr, load_addr + segment.size);
+    }
     return add_segment(reader, image, segment);
 }
 

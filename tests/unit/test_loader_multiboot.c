@@ -238,6 +238,8 @@ static void test_damage(void **state)
         {false, PHDR + 32 + 12, 4, KERNEL + 0xfff, "overlaps another part"},
         {true, 28, 4, KERNEL + 17, "correct header_addr and load_addr"},
         {true, 32, 4, KERNEL + 17, "correct header_addr and load_addr"},
+        {true, 44, 4, KERNEL - 1, "entry_addr 0xfffff lies outside of what is loaded, 0x100000 to 0x100500"},
+        {true, 44, 4, KERNEL + 0x500, "entry_addr 0x100500 lies outside"},
         {true, 36, 4, KERNEL - 1, "load_end_addr 0xfffff lies below load_addr 0x100000"},
         {true, 36, 4, KERNEL + FLAT_SIZE + 1, "truncated"},
         {true, 40, 4, KERNEL + 199, "bss_end_addr 0x1000c7 lies below"},

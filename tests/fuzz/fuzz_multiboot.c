@@ -1,0 +1,67 @@
+/*
+ * The Multiboot loader on arbitrary kernels. The input is the kernel's file; its last byte chooses modules,
+ * and whether the checksum of a header at the file's start is set right, which the fuzzer would not find by
+ * itself.
+ *
+ * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
+ * sources: lib/format.c lib/modules.c lib/image_linux.c lib/image_multiboot.c
+ * coverage: loaders/multiboot.c lib/image_multiboot.c loaders/loader.c loaders/memory_map.c
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include "little_endian.h"
+#include "loader_input.h"
+
+enum { MODULE_SIZE = 3 << 20, ELF_HEADER = 256, CHOICE_MODULES = 15, CHOICE_START = 16, CHOICE_ELF = 32 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void make_header(uint8_t *header)
+{
+    header[5] = 0; /* no flags that a loader must refuse */
+    header[4] &= 3;
+    store32(header, 0x1badb002);
+    store32(header + 8, -(0x1badb002u + load32(header + 4)));
+}
+
+static void make_likely(uint8_t *kernel, size_t size, uint8_t choice)
+{
+    static const uint8_t elf[8] = {0x7f, 'E', 'L', 'F', 1, 1, 1};
+
+    if ((choice & CHOICE_ELF) != 0 && size >= ELF_HEADER + 64) {
+        memcpy(kernel, elf, sizeof elf);
+        store16(kernel + 18, 3);
+        store32(kernel + 28, 52);
+        store16(kernel + 42, 32);
+        store16(kernel + 44, kernel[44] & 7);
+        kernel[ELF_HEADER + 6] &= 0xfe;
+        make_header(kernel + ELF_HEADER);
+    } else if ((choice & CHOICE_START) != 0 && size >= 32) {
+        make_header(kernel);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint8_t *contents;
+    static struct guest_config config = {
+        .name = "g", .memory_mib = FUZZ_MEMORY_MIB, .loader = LOADER_MULTIBOOT, .kernel = "k"};
+    struct process_module module[2] = {{.name = "g:k"}, {.name = "g:m"}};
+    uint8_t choice = size > 0 ? data[--size] : 0;
+
+    if (contents == NULL)
+        contents = calloc(1, MODULE_SIZE);
+    uint8_t *kernel = malloc(size + 1);
+    memcpy(kernel, data, size);
+    make_likely(kernel, size, choice);
+    config.module_count = (choice & CHOICE_MODULES) % (GUEST_MODULES_MAX + 1);
+    for (uint32_t i = 0; i < config.module_count; i++)
+        strcpy(config.module[i].path, "m");
+    module[0].address = (uintptr_t)kernel;
+    module[0].size = size;
+    module[1].address = (uintptr_t)contents;
+    module[1].size = MODULE_SIZE;
+    fuzz_load(&config, module, 2);
+    free(kernel);
+    return 0;
+}
