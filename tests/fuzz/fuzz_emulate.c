@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CODE = 0x7ff8, TABLES = 0xe0000, STEPS = 4 };
+enum { CODE = 0x7ff8, TABLES = 0x34000, RAM_END = 0x30000, STEPS = 4 };
 
 static struct test_machine machine, before;
 
@@ -116,7 +116,7 @@ static void take_state(struct input *in, struct vcpu_state *state)
 
 static bool ram_is_unchanged(void)
 {
-    return memcmp(machine.ram, before.ram, TABLES) == 0;
+    return memcmp(machine.ram, before.ram, RAM_END) == 0;
 }
 
 static bool wrote_nothing(void)
@@ -138,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct emulator e = {
             .machine = &test_emulator_machine, .context = &machine, .state = &state, .gpa = EMULATE_UNKNOWN};
         old = state;
-        memcpy(before.ram, machine.ram, TABLES);
+        memcpy(before.ram, machine.ram, RAM_END);
         machine.accesses = 0;
         switch (emulate(&e)) {
         case EMULATE_DONE:

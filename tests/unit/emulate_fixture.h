@@ -62,13 +62,13 @@ static inline void expect_access(unsigned index, char kind, uint64_t address, un
 /* In 64-bit mode: 4 KiB pages from linear 0x200000000 on, the first four to RAM at 0x10000, then the device
  * twice. */
 #define PAGES 0x200000000ull
-enum { PAGES_TABLE = 0xe2000 };
+enum { PAGES_DIRECTORY = 0x32000, PAGES_TABLE = 0x33000 };
 
 static inline void map_pages(void)
 {
-    uint64_t pdpt_entry = 0xe0000 | 7, pd_entry = PAGES_TABLE | 7;
-    memcpy(machine.ram + 0xf1000 + 8 * (PAGES >> 30), &pdpt_entry, 8);
-    memcpy(machine.ram + 0xe0000, &pd_entry, 8);
+    uint64_t pdpt_entry = PAGES_DIRECTORY | 7, pd_entry = PAGES_TABLE | 7;
+    memcpy(machine.ram + 0x31000 + 8 * (PAGES >> 30), &pdpt_entry, 8);
+    memcpy(machine.ram + PAGES_DIRECTORY, &pd_entry, 8);
     for (uint64_t i = 0; i < 6; i++) {
         uint64_t entry = (i < 4 ? 0x10000 + (i << 12) : TEST_DEVICE + ((i - 4) << 12)) | 7;
         memcpy(machine.ram + PAGES_TABLE + 8 * i, &entry, 8);

@@ -1,5 +1,5 @@
 /*
- * A machine for the emulator's tests and fuzzers: 1 MiB of RAM from guest-physical 0, one device that
+ * A machine for the emulator's tests and fuzzers: 256 KiB of RAM from guest-physical 0, one device that
  * remembers its last accesses, ports that answer with their number.
  */
 #pragma once
@@ -8,7 +8,7 @@
 #include <string.h>
 #include "emulate.h"
 
-enum { TEST_RAM = 1 << 20, TEST_PAGE = 4096, TEST_ACCESSES = 64 };
+enum { TEST_RAM = 256 << 10, TEST_PAGE = 4096, TEST_ACCESSES = 64 };
 #define TEST_DEVICE 0xfed00000ull
 
 struct test_access {
@@ -88,7 +88,7 @@ enum test_mode { TEST_REAL, TEST_PROTECTED_16, TEST_PROTECTED_32, TEST_LONG };
 
 static void test_state(struct test_machine *t, struct vcpu_state *state, enum test_mode mode)
 {
-    enum { PML4 = 0xf0000, PDPT = 0xf1000 };
+    enum { PML4 = 0x30000, PDPT = 0x31000 };
     memset(state, 0, sizeof(*state));
     state->gpr.rflags = 2;
     for (unsigned i = 0; i < SEG_COUNT; i++) {
