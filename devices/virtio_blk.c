@@ -23,8 +23,8 @@ enum { SECTOR_SIZE = 512, ID_SIZE = 20 };
 #define BLK_F_BLK_SIZE (1ull << 6)
 #define BLK_F_FLUSH    (1ull << 9)
 
-enum { SEGMENT_SIZE_MAX = 1 << 16, SEGMENTS_MAX = VIRTQUEUE_SEGMENTS_MAX - 2 };
-enum { REQUEST_BYTES_MAX = SEGMENT_SIZE_MAX * SEGMENTS_MAX, BATCH_BYTES = 8 << 20 };
+enum { SEGMENT_SIZE_MAX = 1 << 14, SEGMENTS_MAX = VIRTQUEUE_SEGMENTS_MAX - 2 };
+enum { REQUEST_BYTES_MAX = SEGMENT_SIZE_MAX * SEGMENTS_MAX, BATCH_BYTES = 1 << 20 };
 
 /* struct virtio_blk_req (5.2.6): header, data, and one byte of status. */
 struct request_header {

@@ -608,7 +608,7 @@ static void test_long_batch(void **state)
     uint16_t first = used_index();
     assert_in_range(first, 1, SIZE - 1);
     assert_int_equal(world.pc.bus.next_deadline, world.now);
-    for (unsigned i = 0; i < 4 && world.pc.bus.next_deadline != DEADLINE_NONE; i++)
+    for (unsigned i = 0; i < 32 && world.pc.bus.next_deadline != DEADLINE_NONE; i++)
         bus_tick(&world.pc.bus, world.now);
     assert_int_equal(used_index(), SIZE);
     assert_true(world.pc.bus.next_deadline == DEADLINE_NONE);
