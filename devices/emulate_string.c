@@ -18,6 +18,7 @@ struct cursor {
 struct string {
     struct cursor source, destination;
     uint64_t count;
+    unsigned shift; /* an element's size is 1 << shift bytes */
     unsigned size;
     int64_t step;
     bool repeated;
@@ -33,8 +34,8 @@ static uint64_t elements_to_boundary(const struct emulation *m, const struct str
 
     if (in_page + s->size > PAGE || offset > last)
         return 1;
-    uint64_t to_page_end = s->step > 0 ? (PAGE - in_page) / s->size : in_page / s->size + 1;
-    uint64_t to_wrap = (s->step > 0 ? last - offset : offset) / s->size + 1;
+    uint64_t to_page_end = s->step > 0 ? (PAGE - in_page) >> s->shift : (in_page >> s->shift) + 1;
+    uint64_t to_wrap = ((s->step > 0 ? last - offset : offset) >> s->shift) + 1;
     return to_wrap < to_page_end ? to_wrap : to_page_end;
 }
 
@@ -135,40 +136,52 @@ static bool uses(const struct emulation *m, enum operand_kind kind)
     return m->in.operand[0].kind == kind || m->in.operand[1].kind == kind;
 }
 
+/* Bytes, or what the operand size says; ports have at most four (SDM Vol. 2, INS). */
+static unsigned element_shift(const struct instruction *in, bool port)
+{
+    if (!(in->opcode & 1))
+        return 0;
+    return in->operand_size == 2 ? 1 : in->operand_size == 4 || port ? 2 : 3;
+}
+
+/* Moves rSI, rDI and rCX on after `done` elements. */
+static void commit(struct emulation *m, const struct string *s, uint64_t done)
+{
+    if (uses(m, OPERAND_STRING_SI))
+        add_to_gpr(m, RSI, (int64_t)done * s->step);
+    if (uses(m, OPERAND_STRING_DI))
+        add_to_gpr(m, RDI, (int64_t)done * s->step);
+    if (s->repeated)
+        add_to_gpr(m, RCX, -(int64_t)done);
+}
+
 enum outcome emulate_string(struct emulation *m)
 {
-    unsigned size =
-        m->in.operand[uses(m, OPERAND_STRING_SI) && m->in.operand[1].kind == OPERAND_STRING_SI].size;
-    struct string s = {.size = size, .repeated = m->in.prefixes & (PREFIX_REP | PREFIX_REPNE)};
     bool port = (m->in.opcode & 0xfc) == 0x6c;
+    struct string s = {.repeated = m->in.prefixes & (PREFIX_REP | PREFIX_REPNE)};
 
-    s.step = m->state->gpr.rflags & FLAG_DF ? -(int64_t)size : (int64_t)size;
+    s.shift = element_shift(&m->in, port);
+    s.size = 1u << s.shift;
+    s.step = m->state->gpr.rflags & FLAG_DF ? -(int64_t)s.size : (int64_t)s.size;
     uint64_t total = s.repeated ? gpr_read(m, RCX, m->in.address_size) : 1;
     if (total == 0)
         return OUTCOME_NEXT;
     s.count = m->state->gpr.rflags & FLAG_TF ? 1 : total;
-    if (port) {
-        enum outcome allowed = emulate_port_allowed(m, m->state->gpr.reg[RDX], size);
-        if (allowed != OUTCOME_NEXT)
-            return allowed;
-    }
-    enum outcome outcome = open_operands(m, &s);
+
+    enum outcome outcome = port ? emulate_port_allowed(m, m->state->gpr.reg[RDX], s.size) : OUTCOME_NEXT;
+    if (outcome == OUTCOME_NEXT)
+        outcome = open_operands(m, &s);
     if (outcome != OUTCOME_NEXT)
         return outcome;
 
     uint64_t done = 0;
     bool more = true;
-    while (more && done < s.count) {
+    while (more && done < s.count) { /* at most a page of bytes */
         more = do_element(m, &s);
         cursor_advance(&s.source, s.step);
         cursor_advance(&s.destination, s.step);
         done++;
     }
-    if (uses(m, OPERAND_STRING_SI))
-        add_to_gpr(m, RSI, (int64_t)done * s.step);
-    if (uses(m, OPERAND_STRING_DI))
-        add_to_gpr(m, RDI, (int64_t)done * s.step);
-    if (s.repeated)
-        add_to_gpr(m, RCX, -(int64_t)done);
+    commit(m, &s, done);
     return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;
 }
