@@ -148,11 +148,11 @@ void schedule_loop(void)
             idle(cpu);
             continue;
         }
-        if (runnable > 1 && cpu->slice_end < deadline) {
-            deadline = cpu->slice_end > now ? cpu->slice_end : now;
-        }
         if (entity->kind == ENTITY_VCPU) {
-            host_apic_timer(deadline);
+            /* pick() has seen to it that its slice ends later than now. For a context the tick is the slice:
+             * the end of a slice long past would interrupt it after each few instructions, and count as ticks
+             * of its budget. */
+            host_apic_timer(runnable > 1 && cpu->slice_end < deadline ? cpu->slice_end : deadline);
             vcpu_run((struct vcpu *)entity);
         } else {
             uint64_t tick = now + tsc_khz * TICK_US / 1000;

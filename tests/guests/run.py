@@ -32,7 +32,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
-TIMEOUT = 90
+TIMEOUT = 60
 
 
 def options_of(name):
