@@ -57,9 +57,11 @@ bool service_option(const char *word)
 
 void service_wake_after(uint32_t ms)
 {
-    uint64_t at = rdtsc() + (uint64_t)ms * info->tsc_khz;
+    uint64_t now = rdtsc();
+    uint64_t at = now + (uint64_t)ms * info->tsc_khz;
 
-    if (wake_at == 0 || at < wake_at) {
+    /* One that is past and has brought no event would keep every later one away. */
+    if (wake_at == 0 || wake_at < now || at < wake_at) {
         wake_at = at;
         sys_timer_set(at);
     }
@@ -68,10 +70,16 @@ void service_wake_after(uint32_t ms)
 /* All guests have ended, all is said, and the last byte has left the serial port. */
 static void end_machine(void)
 {
+    static bool asked; /* once: not every machine can be powered off */
+
+    if (asked) {
+        return;
+    }
     if (!console_is_drained()) {
         service_wake_after(1);
         return;
     }
+    asked = true;
     sys_machine_end(service.failed ? 1 : 0);
 }
 
