@@ -168,6 +168,7 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
     }
     for (;; level--, shift -= f->index_bits) { /* ends at level 1, whose entries are all leaves */
         uint64_t gpa = table + (linear >> shift & index_mask) * f->entry_size;
+        entry = 0; /* an entry of 4 bytes leaves the rest alone */
         if (!memory->read(memory->context, gpa, f->entry_size, &entry)) {
             entry = f->entry_size == 4 ? 0xffffffffull : ~0ull;
         }
