@@ -54,7 +54,8 @@ static uint64_t recorder_detail(const struct vcpu_exit *exit)
 {
     switch (exit->reason) {
     case VCPU_EXIT_PIO:
-        return exit->pio.port | (uint64_t)exit->pio.size << RECORDER_PORT_SIZE_SHIFT | (exit->pio.in ? RECORDER_PORT_IN : 0);
+        return exit->pio.port | (uint64_t)exit->pio.size << RECORDER_PORT_SIZE_SHIFT |
+               (exit->pio.in ? RECORDER_PORT_IN : 0);
     case VCPU_EXIT_MEMORY:
         return exit->memory.gpa;
     case VCPU_EXIT_RDMSR:

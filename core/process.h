@@ -46,6 +46,7 @@ struct process {
     struct vcpu *target; /* vCPU that the upcall speaks of */
     struct trap_frame frame;
     bool preempted;
+    uint64_t tick_due;  /* host TSC before which an interrupt is no new tick */
     bool needs_restart; /* a fault ended the last upcall: RESTART comes before any other */
     uint32_t ticks;     /* host ticks seen in ring 3 in this upcall */
     const char *fault;  /* what ended the upcall */

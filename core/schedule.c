@@ -82,7 +82,9 @@ static uint64_t timers_check(struct cpu *cpu, uint64_t now, uint32_t *runnable)
         nearest = deadline && deadline < nearest ? deadline : nearest;
         *runnable += entity->runnable;
     }
-    return nearest;
+    uint64_t earliest =
+        now + tsc_khz * TIMER_US_MIN / 1000; /* no guest's timer leaves the others without progress */
+    return nearest > earliest ? nearest : earliest;
 }
 
 static struct entity *pick_kind(struct cpu *cpu, enum entity_kind kind)

@@ -11,7 +11,7 @@ struct cpu;
 
 enum entity_kind { ENTITY_VCPU, ENTITY_CONTEXT };
 
-enum { SLICE_US = 10000, IDLE_US_MAX = 1000000 };
+enum { SLICE_US = 10000, IDLE_US_MAX = 1000000, TIMER_US_MIN = 20 };
 
 struct entity {
     enum entity_kind kind;

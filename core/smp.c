@@ -1,7 +1,7 @@
 /*
- * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). The 10 ms between them that the manual names are for
- * processors with an external APIC; none with SVM or VT-x needs them. Each gets its stack and tables before
- * the next one is started, so the trampoline and the boot stack are used by one at a time.
+ * Application processors: INIT, then SIPI twice (SDM Vol. 3A, 9.4.4). The 10 ms between them that the manual
+ * names are for processors with an external APIC; none with SVM or VT-x needs them. Each gets its stack and
+ * tables before the next one is started, so the trampoline and the boot stack are used by one at a time.
  */
 #include "smp.h"
 #include "acpi.h"

@@ -121,10 +121,15 @@ void process_interrupted(struct trap_frame *frame)
 {
     struct cpu *cpu = this_cpu();
     struct process *process = cpu->process;
-    /* The service waits for a serial line now and then; it shares its processor like everybody else. */
-    if (frame->vector == VECTOR_TIMER && process->vm && ++process->ticks > UPCALL_TICKS_MAX) {
+    uint64_t now = rdtsc();
+    /* Interrupts that others cause within a tick are not this process's. The service waits for a serial line
+     * now and then, and answers to no guest: it has no budget. */
+    if (process->vm && now >= process->tick_due && ++process->ticks > UPCALL_TICKS_MAX) {
         process->fault = "it used up its time in one upcall";
         user_leave(USER_FAULT);
+    }
+    if (now >= process->tick_due) {
+        process->tick_due = now + tsc_khz * TICK_US / 1000;
     }
     process->frame = *frame;
     user_leave(USER_PREEMPTED);
