@@ -149,24 +149,37 @@ static void pm_write(struct piix4_pm *pm, uint32_t offset, uint16_t value)
     }
 }
 
-/* A 32-bit access is two of the 16-bit registers; the bus does not split, so that the timer is read once. */
+/* One byte of a 16-bit register: the other one stays as it is, which for bits that a 1 clears means 0. */
+static void pm_write_byte(struct piix4_pm *pm, uint32_t offset, uint8_t value)
+{
+    uint32_t reg = offset & ~1u;
+    unsigned shift = 8 * (offset & 1);
+    bool clears = reg == PIIX4_PM_EVENT || reg == PIIX4_GENERAL_EVENT;
+    uint16_t other = clears ? 0 : pm_read(pm, reg) & (uint16_t) ~(0xff << shift);
+    pm_write(pm, reg, (uint16_t)(other | value << shift));
+}
+
 static void pm_pm_io(struct piix4_pm *pm, struct io *io)
 {
+    /* The timer is read in one piece and by many: nothing else has to be looked at. */
     if (!io->write && io->offset == PIIX4_PM_TIMER && io->size == 4) {
         io->value = (uint32_t)pm_ticks(effect_now()) & TIMER_MASK;
         return;
     }
     pm_update(pm);
-    if (io->write) {
-        pm_write(pm, io->offset, (uint16_t)io->value);
-        if (io->size == 4)
-            pm_write(pm, io->offset + 2, (uint16_t)(io->value >> 16));
-        pm_update(pm);
-    } else {
-        io->value = pm_read(pm, io->offset);
+    if (!io->write) {
+        io->value = (uint32_t)pm_read(pm, io->offset & ~1u) >> 8 * (io->offset & 1);
         if (io->size == 4)
             io->value |= (uint32_t)pm_read(pm, io->offset + 2) << 16;
+        return;
     }
+    if (io->size == 1)
+        pm_write_byte(pm, io->offset, (uint8_t)io->value);
+    else
+        pm_write(pm, io->offset, (uint16_t)io->value);
+    if (io->size == 4)
+        pm_write(pm, io->offset + 2, (uint16_t)(io->value >> 16));
+    pm_update(pm);
 }
 
 static void pm_smi_io(struct piix4_pm *pm, struct io *io)
@@ -256,7 +269,7 @@ const struct device piix4_pm_device = {
     .name = "PIIX4 power management",
     .state_size = sizeof(struct piix4_pm),
     .region_count = 2,
-    .region = {[REGION_PM] = {.length = PMBA_SIZE, .space = IO_PORT, .widths = WIDTH_2 | WIDTH_4},
+    .region = {[REGION_PM] = {.length = PMBA_SIZE, .space = IO_PORT, .widths = WIDTH_ANY},
                [REGION_SMI] = {.base = PIIX4_SMI_COMMAND, .length = 2, .space = IO_PORT, .widths = WIDTH_1}},
     .reset = pm_reset,
     .io = pm_io,

@@ -221,6 +221,28 @@ static void test_pm_power_button(void **state)
     assert_int_equal(world_in(PIIX4_PM_BASE + PIIX4_PM_CONTROL, 2), 0);
 }
 
+/* Systems write the general events byte by byte (ACPI 6.4, 4.8.4.1). */
+static void test_pm_bytes(void **state)
+{
+    (void)state;
+    pm_enable();
+    world_out(PIIX4_PM_BASE + PIIX4_GENERAL_EVENT + 2, 1, 0x01);
+    world_out(PIIX4_PM_BASE + PIIX4_GENERAL_EVENT + 3, 1, 0x0f);
+    assert_int_equal(world_in(PIIX4_PM_BASE + PIIX4_GENERAL_EVENT + 2, 2), 0x0f01);
+    assert_int_equal(world_in(PIIX4_PM_BASE + PIIX4_GENERAL_EVENT + 3, 1), 0x0f);
+    world_out(PIIX4_PM_BASE + PIIX4_GENERAL_EVENT + 2, 1, 0);
+    assert_int_equal(world_in(PIIX4_PM_BASE + PIIX4_GENERAL_EVENT, 4), 0x0f000000);
+    /* Clearing a byte of the status leaves the other byte's bits. */
+    world.now = 3000000000;
+    piix4_pm_press_power_button(&world.pc.pm);
+    assert_int_equal(world_in(PIIX4_PM_BASE, 2), 0x101);
+    world_out(PIIX4_PM_BASE + 1, 1, 0xff);
+    assert_int_equal(world_in(PIIX4_PM_BASE, 2), 0x001);
+    /* Soft off in the upper byte of the control register. */
+    world_out(PIIX4_PM_BASE + PIIX4_PM_CONTROL + 1, 1, 0x20);
+    assert_int_equal(world.ended, GUEST_END_POWER_OFF);
+}
+
 static void test_pm_soft_off(void **state)
 {
     (void)state;
@@ -264,7 +286,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_identities),  TEST(test_mechanism),       TEST(test_read_only),         TEST(test_sizing),
         TEST(test_mapping),     TEST(test_routing),         TEST(test_interrupt_disable), TEST(test_pm_timer),
-        TEST(test_pm_overflow), TEST(test_pm_power_button), TEST(test_pm_soft_off),       TEST(test_check),
+        TEST(test_pm_overflow), TEST(test_pm_power_button), TEST(test_pm_soft_off),       TEST(test_pm_bytes),
+        TEST(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
