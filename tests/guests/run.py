@@ -165,7 +165,7 @@ def main():
         for name, why in zip(names, pool.map(lambda n: run_test(n, machines, arguments.keep), names)):
             print(f"FAIL {name}: {why}" if why else f"ok {name}", flush=True)
             failed += [name] if why else []
-    print(f"guests: {len(names)} run, {len(failed)} failed")
+    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
