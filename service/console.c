@@ -1,5 +1,6 @@
 /*
- * The guests' consoles on the machine's serial port.
+ * The guests' consoles on the machine's serial port: the first one, or with the boot option "console=com2"
+ * the second.
  *
  * One guest: its output byte for byte. Several: the focused guest's as it comes, the others' in whole lines,
  * each line with "[name] " before it; an unfinished line of another guest is shown after a short while, so
@@ -176,8 +177,10 @@ static void take_input(void)
 
 void console_start(void)
 {
-    if (!uart_start()) {
-        service_log("no serial port at 0x3f8: the guests' consoles are not shown");
+    enum uart_base base = service_option("console=com2") ? UART_COM2 : UART_COM1;
+
+    if (!uart_start(base)) {
+        service_log("no serial port at 0x%x: the guests' consoles are not shown", base);
     }
 }
 

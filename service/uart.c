@@ -4,14 +4,7 @@
  */
 #include "uart.h"
 
-enum uart_port {
-    UART_DATA = 0x3f8,
-    UART_IER = 0x3f9,
-    UART_FCR = 0x3fa,
-    UART_LCR = 0x3fb,
-    UART_MCR = 0x3fc,
-    UART_LSR = 0x3fd
-};
+enum uart_register { UART_DATA, UART_IER, UART_FCR, UART_LCR, UART_MCR, UART_LSR };
 enum {
     IER_RECEIVED = 1 << 0,
     IER_EMPTY = 1 << 1,
@@ -29,74 +22,75 @@ enum {
     FIFO_SIZE = 16,
 };
 
-static bool present;
+static uint16_t port; /* 0: there is none */
 static uint8_t interrupts;
 static unsigned room; /* bytes that the transmit FIFO still takes */
 
-static inline uint8_t in8(uint16_t port)
+static uint8_t uart_read(enum uart_register index)
 {
     uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"((uint16_t)(port + index)));
     return value;
 }
 
-static inline void out8(uint16_t port, uint8_t value)
+static void uart_write(enum uart_register index, uint8_t value)
 {
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)(port + index)));
 }
 
-bool uart_start(void)
+bool uart_start(enum uart_base base)
 {
-    if (in8(UART_LSR) == LSR_NO_PORT) {
+    port = (uint16_t)base;
+    if (uart_read(UART_LSR) == LSR_NO_PORT) {
+        port = 0;
         return false;
     }
-    out8(UART_LCR, LCR_DLAB | LCR_8N1);
-    out8(UART_DATA, DIVISOR_115200);
-    out8(UART_IER, 0); /* the divisor's high byte */
-    out8(UART_LCR, LCR_8N1);
-    out8(UART_FCR, FCR_ENABLE | FCR_CLEAR_RECEIVE);
-    out8(UART_MCR, MCR_DTR_RTS | MCR_OUT2);
+    uart_write(UART_LCR, LCR_DLAB | LCR_8N1);
+    uart_write(UART_DATA, DIVISOR_115200);
+    uart_write(UART_IER, 0); /* the divisor's high byte */
+    uart_write(UART_LCR, LCR_8N1);
+    uart_write(UART_FCR, FCR_ENABLE | FCR_CLEAR_RECEIVE);
+    uart_write(UART_MCR, MCR_DTR_RTS | MCR_OUT2);
     interrupts = IER_RECEIVED;
-    out8(UART_IER, interrupts);
-    present = true;
+    uart_write(UART_IER, interrupts);
     return true;
 }
 
 bool uart_put(uint8_t byte)
 {
-    if (!present) {
+    if (port == 0) {
         return true; /* nobody listens */
     }
     if (room == 0) {
-        if ((in8(UART_LSR) & LSR_HOLDING_EMPTY) == 0) {
+        if ((uart_read(UART_LSR) & LSR_HOLDING_EMPTY) == 0) {
             return false;
         }
         room = FIFO_SIZE;
     }
-    out8(UART_DATA, byte);
+    uart_write(UART_DATA, byte);
     room--;
     return true;
 }
 
 int uart_get(void)
 {
-    if (!present || (in8(UART_LSR) & LSR_DATA) == 0) {
+    if (port == 0 || (uart_read(UART_LSR) & LSR_DATA) == 0) {
         return -1;
     }
-    return in8(UART_DATA);
+    return uart_read(UART_DATA);
 }
 
 void uart_want_empty(bool wanted)
 {
     uint8_t now = IER_RECEIVED | (wanted ? IER_EMPTY : 0);
 
-    if (present && now != interrupts) {
+    if (port != 0 && now != interrupts) {
         interrupts = now;
-        out8(UART_IER, now);
+        uart_write(UART_IER, now);
     }
 }
 
 bool uart_is_idle(void)
 {
-    return !present || (in8(UART_LSR) & LSR_EMPTY) != 0;
+    return port == 0 || (uart_read(UART_LSR) & LSR_EMPTY) != 0;
 }

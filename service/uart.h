@@ -1,11 +1,13 @@
-/* The machine's first serial port, a 16550 (National Semiconductor PC16550D data sheet). */
+/* One of the machine's first two serial ports, a 16550 (National Semiconductor PC16550D data sheet). */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+enum uart_base { UART_COM1 = 0x3f8, UART_COM2 = 0x2f8 };
+
 /* 115,200 bit/s, 8N1, FIFOs, interrupt on received bytes. False: there is no port. */
-bool uart_start(void);
+bool uart_start(enum uart_base base);
 /* Sends a byte if the transmitter takes one now. */
 bool uart_put(uint8_t byte);
 /* The next received byte, or -1. */
