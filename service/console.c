@@ -187,8 +187,9 @@ void console_start(void)
 void console_run(bool waking)
 {
     take_input();
-    age_lines(waking);
     move_output();
+    age_lines(waking);
+    send_queue();
 }
 
 bool console_is_drained(void)

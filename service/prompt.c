@@ -188,10 +188,13 @@ bool prompt_take(uint8_t byte)
         key_pending = true;
         return true;
     }
-    if (open && answer == NULL) {
-        edit_command(byte);
+    if (!open) {
+        return false;
     }
-    return open;
+    if (answer == NULL) {
+        edit_command(byte); /* may close the prompt; this byte was still for it */
+    }
+    return true;
 }
 
 bool prompt_is_open(void)

@@ -1,0 +1,438 @@
+/*
+ * The service's consoles and prompt: which byte goes where. The serial port, the log and the system calls are
+ * recorders here; console.c and prompt.c are included, so that they call these.
+ *
+ * sources: lib/format.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include "syscall.h"
+
+#define sys_notify        recorded_notify
+#define sys_guest_control recorded_control
+#define sys_machine_end   recorded_machine_end
+static int64_t recorded_notify(uint32_t guest);
+static int64_t recorded_control(uint32_t guest, enum guest_operation operation, uint64_t argument);
+static int64_t recorded_machine_end(uint32_t status);
+#include "../../service/console.c"
+#include "../../service/prompt.c"
+
+enum { SENT_SIZE = 65536 };
+
+struct service service;
+static struct channel channels[3];
+static char sent[SENT_SIZE];
+static size_t sent_length, port_room;
+static char typed[256];
+static size_t typed_next;
+static uint32_t notified, ended, wake_ms;
+static int controlled_guest, controlled_operation;
+
+static int64_t recorded_notify(uint32_t guest)
+{
+    notified |= 1u << guest;
+    return 0;
+}
+
+static int64_t recorded_control(uint32_t guest, enum guest_operation operation, uint64_t argument)
+{
+    (void)argument;
+    controlled_guest = (int)guest;
+    controlled_operation = (int)operation;
+    return 0;
+}
+
+static int64_t recorded_machine_end(uint32_t status)
+{
+    ended = status + 1;
+    return 0;
+}
+
+bool uart_start(enum uart_base base)
+{
+    return base == UART_COM1;
+}
+
+bool uart_put(uint8_t byte)
+{
+    if (port_room == 0) {
+        return false;
+    }
+    port_room--;
+    sent[sent_length++] = (char)byte;
+    return true;
+}
+
+int uart_get(void)
+{
+    return typed[typed_next] != '\0' ? typed[typed_next++] : -1;
+}
+
+void uart_want_empty(bool wanted)
+{
+    (void)wanted;
+}
+
+bool uart_is_idle(void)
+{
+    return true;
+}
+
+void service_log(const char *format, ...)
+{
+    (void)format;
+}
+
+bool service_option(const char *word)
+{
+    (void)word;
+    return false;
+}
+
+void service_wake_after(uint32_t ms)
+{
+    wake_ms = ms < wake_ms ? ms : wake_ms;
+}
+
+int guests_find(const char *name)
+{
+    for (uint32_t i = 0; i < service.guest_count; i++) {
+        if (strcmp(service.guest[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return NO_GUEST;
+}
+
+const char *report_status(uint32_t guest)
+{
+    return guest == 0 ? "running" : "paused";
+}
+
+bool report_why_line(uint32_t guest, uint32_t index, char *text, size_t size)
+{
+    snprintf(text, size, "why %u line %u", guest, index);
+    return index < 100;
+}
+
+bool report_needs_line(uint32_t guest, uint32_t index, char *text, size_t size)
+{
+    (void)guest, (void)index, (void)text, (void)size;
+    return false;
+}
+
+bool report_info_line(uint32_t guest, uint32_t index, char *text, size_t size)
+{
+    snprintf(text, size, "%s", guest == 0 && index == 0 ? "some" : "");
+    return index < 2;
+}
+
+static void start(uint32_t guests)
+{
+    memset(&service, 0, sizeof service);
+    memset(channels, 0, sizeof channels);
+    memset(line, 0, sizeof line);
+    queue_head = queue_tail = UINT32_MAX - 10;
+    focus = 0;
+    owner = NO_GUEST;
+    key_pending = open = false;
+    answer = NULL;
+    command_length = 0;
+    service.guest_count = guests;
+    for (uint32_t i = 0; i < guests; i++) {
+        snprintf(service.guest[i].name, GUEST_NAME_SIZE, "guest%u", i);
+        service.guest[i].channel = &channels[i];
+    }
+    memset(sent, 0, sizeof sent);
+    sent_length = typed_next = 0;
+    typed[0] = '\0';
+    notified = ended = 0;
+    controlled_guest = controlled_operation = -1;
+    port_room = SENT_SIZE - 1;
+}
+
+static void say(uint32_t guest, const char *text)
+{
+    struct channel *channel = &channels[guest];
+    for (; *text != '\0'; text++) {
+        assert_true(ring_put(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail,
+                             (uint8_t)*text));
+    }
+}
+
+static void run(bool waking)
+{
+    wake_ms = UINT32_MAX;
+    console_run(waking);
+    prompt_run();
+    send_queue();
+}
+
+static void type(const char *text)
+{
+    snprintf(typed, sizeof typed, "%s", text);
+    typed_next = 0;
+    run(false);
+}
+
+static const char *input_of(uint32_t guest)
+{
+    static char text[CHANNEL_INPUT + 1];
+    struct channel *channel = &channels[guest];
+    size_t length = 0;
+    int byte;
+    while ((byte = ring_get(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail)) >=
+           0) {
+        text[length++] = (char)byte;
+    }
+    text[length] = '\0';
+    return text;
+}
+
+static void test_one_guest_is_verbatim(void **state)
+{
+    (void)state;
+    start(1);
+    say(0, "a\r\nb\x01\xff\x1b[0m");
+    run(false);
+    assert_string_equal(sent, "a\r\nb\x01\xff\x1b[0m");
+    assert_true(console_is_drained());
+}
+
+static void test_several_guests_speak_in_lines(void **state)
+{
+    (void)state;
+    start(2);
+    say(1, "hello ");
+    say(0, "login: ");
+    run(false);
+    assert_string_equal(sent, "[guest0] login: ");
+    say(1, "world\r\nagain\r\n");
+    run(false);
+    assert_string_equal(sent, "[guest0] login: \r\n[guest1] hello world\r\n[guest1] again\r\n");
+    say(0, "root\r\n");
+    run(false);
+    assert_non_null(strstr(sent, "again\r\n[guest0] root\r\n"));
+}
+
+static void test_an_unfinished_line_is_shown_after_a_while(void **state)
+{
+    (void)state;
+    start(2);
+    say(1, "login: ");
+    run(false);
+    assert_string_equal(sent, "");
+    assert_int_equal(wake_ms, PARTIAL_LINE_MS);
+    assert_false(console_is_drained());
+    run(true);
+    assert_string_equal(sent, "");
+    run(true);
+    assert_string_equal(sent, "[guest1] login: ");
+    assert_true(console_is_drained());
+}
+
+static void test_a_slow_port_loses_nothing(void **state)
+{
+    char text[CHANNEL_OUTPUT + 1];
+
+    (void)state;
+    start(1);
+    for (unsigned i = 0; i < CHANNEL_OUTPUT; i++) {
+        text[i] = (char)('!' + i % 90);
+    }
+    text[CHANNEL_OUTPUT] = '\0';
+    say(0, text);
+    port_room = 0;
+    run(false);
+    assert_int_equal(wake_ms, RETRY_MS);
+    assert_false(console_is_drained());
+    for (unsigned i = 0; i < 5000 && !console_is_drained(); i++) {
+        port_room = 7;
+        run(i % 2);
+    }
+    assert_string_equal(sent, text);
+}
+
+static void test_work_of_one_upcall_is_bounded(void **state)
+{
+    char text[CHANNEL_OUTPUT + 1];
+
+    (void)state;
+    start(1);
+    memset(text, 'x', CHANNEL_OUTPUT);
+    text[CHANNEL_OUTPUT] = '\0';
+    say(0, text);
+    console_run(false);
+    assert_true(sent_length < 3 * MOVE_MAX);
+    assert_int_equal(wake_ms, 0);
+}
+
+static void test_hostile_indices_garble_only(void **state)
+{
+    (void)state;
+    start(2);
+    channels[1].output_head = 0xdeadbeef;
+    channels[1].output_tail = 0x12345678;
+    channels[1].input_head = 77777;
+    say(0, "still here\r\n");
+    for (unsigned i = 0; i < 100; i++) {
+        run(true);
+        sent_length = 0;
+        port_room = SENT_SIZE - 1;
+    }
+    type("\x01n");
+    type("x");
+    say(0, "and still\r\n");
+    sent_length = 0;
+    memset(sent, 0, sizeof sent);
+    run(false);
+    run(true);
+    run(true);
+    assert_non_null(strstr(sent, "and still"));
+}
+
+static void test_input_goes_to_the_focused_guest(void **state)
+{
+    (void)state;
+    start(3);
+    type("ab");
+    assert_string_equal(input_of(0), "ab");
+    assert_int_equal(notified, 1);
+    type("\x01n"
+         "cd");
+    assert_string_equal(input_of(0), "");
+    assert_string_equal(input_of(1), "cd");
+    assert_non_null(strstr(sent, "input goes to guest1"));
+    type("\x01n\x01n"
+         "e");
+    assert_string_equal(input_of(0), "e");
+}
+
+static void test_monitor_key(void **state)
+{
+    (void)state;
+    start(1);
+    type("\x01\x01z");
+    assert_string_equal(input_of(0), "\x01z");
+    type("\x01"
+         "b");
+    assert_int_equal(channels[0].breaks, 1);
+    assert_string_equal(input_of(0), "");
+    type("\x01h");
+    assert_non_null(strstr(sent, "Ctrl-a m  the monitor's prompt"));
+    type("\x01?");
+    assert_string_equal(input_of(0), "");
+    type("\x01x");
+    assert_int_equal(ended, 1);
+}
+
+static void test_input_that_nobody_reads_is_lost(void **state)
+{
+    char text[CHANNEL_INPUT + 1];
+
+    (void)state;
+    start(1);
+    for (unsigned i = 0; i < CHANNEL_INPUT / 128 + 2; i++) {
+        memset(text, 'k', 128);
+        text[128] = '\0';
+        type(text);
+    }
+    assert_int_equal(strlen(input_of(0)), CHANNEL_INPUT);
+}
+
+static void test_prompt(void **state)
+{
+    (void)state;
+    start(2);
+    type("\x01m");
+    assert_non_null(strstr(sent, "nullring> "));
+    say(0, "held back\r\n");
+    type("list\r");
+    assert_non_null(strstr(sent, "* guest0                   running\r\n"));
+    assert_non_null(strstr(sent, "  guest1                   paused\r\n"));
+    assert_null(strstr(sent, "held back"));
+    type("info guest0\r");
+    assert_non_null(strstr(sent, "some\r\nnullring> "));
+    type("reset guest1\r");
+    assert_int_equal(controlled_guest, 1);
+    assert_int_equal(controlled_operation, GUEST_RESET);
+    type("destroy guest0x\x7f\r");
+    assert_int_equal(controlled_guest, 0);
+    assert_int_equal(controlled_operation, GUEST_DESTROY);
+    type("reset nobody\r");
+    assert_non_null(strstr(sent, "no guest is called \"nobody\""));
+    type("frobnicate\r");
+    assert_non_null(strstr(sent, "no command \"frobnicate\""));
+    type("help\r");
+    assert_non_null(strstr(sent, "why NAME"));
+    assert_string_equal(input_of(0), "");
+    type("\r");
+    run(false);
+    assert_non_null(strstr(sent, "[guest0] held back\r\n"));
+    type("x");
+    assert_string_equal(input_of(0), "x");
+}
+
+/* A long answer comes in pieces, and what is typed meanwhile is not taken for a command. */
+static void test_long_answer(void **state)
+{
+    (void)state;
+    start(1);
+    type("\x01m");
+    type("why\r");
+    assert_null(strstr(sent, "line 99"));
+    type("list\r");
+    for (unsigned i = 0; i < 30; i++) {
+        run(true);
+    }
+    assert_non_null(strstr(sent, "why 0 line 99\r\nnullring> "));
+    assert_null(strstr(sent, "guest0 "));
+}
+
+static void test_overlong_command(void **state)
+{
+    char text[200];
+
+    (void)state;
+    start(1);
+    type("\x01m");
+    memset(text, 'q', 150);
+    memcpy(text + 150, "\r", 2);
+    type(text);
+    assert_non_null(strstr(sent, "no command \"qqqq"));
+}
+
+static void test_no_guest(void **state)
+{
+    (void)state;
+    start(0);
+    type("abc\x01n\x01"
+         "b");
+    assert_int_equal(notified, 0);
+    assert_true(console_is_drained());
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_guest_is_verbatim),
+        cmocka_unit_test(test_several_guests_speak_in_lines),
+        cmocka_unit_test(test_an_unfinished_line_is_shown_after_a_while),
+        cmocka_unit_test(test_a_slow_port_loses_nothing),
+        cmocka_unit_test(test_work_of_one_upcall_is_bounded),
+        cmocka_unit_test(test_hostile_indices_garble_only),
+        cmocka_unit_test(test_input_goes_to_the_focused_guest),
+        cmocka_unit_test(test_monitor_key),
+        cmocka_unit_test(test_input_that_nobody_reads_is_lost),
+        cmocka_unit_test(test_prompt),
+        cmocka_unit_test(test_long_answer),
+        cmocka_unit_test(test_overlong_command),
+        cmocka_unit_test(test_no_guest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
