@@ -59,6 +59,11 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
             lapic_timer_expire(vcpu, now);
             deadline = lapic_timer_deadline(vcpu);
         }
+        if (vcpu->run_state == VCPU_RESTING && vcpu->rest_until <= now) {
+            schedule_wake(entity);
+        } else if (vcpu->run_state == VCPU_RESTING && (!deadline || vcpu->rest_until < deadline)) {
+            deadline = vcpu->rest_until;
+        }
         return vcpu->vm->status == GUEST_RUNNING ? deadline : 0;
     }
     struct process *process = (struct process *)entity;

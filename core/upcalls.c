@@ -98,6 +98,7 @@ enum upcall_result upcall_run(struct process *process, struct entity *entity, st
     process->upcall->vcpu = target ? target->index : 0;
     process->upcall->status = UPCALL_OK;
     process->upcall->modified = 0;
+    process->upcall->rest_until = 0;
     if (process->vm) {
         process->vm->upcalls++;
     }

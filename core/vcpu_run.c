@@ -69,9 +69,22 @@ static void vcpu_sleep(struct vcpu *vcpu, enum vcpu_run_state state)
 {
     vcpu->run_state = state;
     vcpu->entity.runnable = 0; /* before looking, so that no wake-up is lost */
-    if (vcpu->requests || (state == VCPU_HALTED && event_wakes(vcpu))) {
+    if (vcpu->requests || (state != VCPU_WAIT_SIPI && event_wakes(vcpu))) {
         vcpu->entity.runnable = 1;
     }
+}
+
+/* The device model knows that polling is in vain until then. True: the vCPU rests. */
+static bool vcpu_rest(struct vcpu *vcpu, uint64_t guest_tsc)
+{
+    uint64_t now = rdtsc(), longest = tsc_khz * VCPU_REST_US_MAX / 1000;
+    int64_t rest = (int64_t)(guest_tsc - vcpu->vm->clock_offset - now);
+    if (rest <= 0) {
+        return false;
+    }
+    vcpu->rest_until = now + ((uint64_t)rest < longest ? (uint64_t)rest : longest);
+    vcpu_sleep(vcpu, VCPU_RESTING);
+    return true;
 }
 
 /* What an upcall for this vCPU came back with. True: go on in the guest. */
@@ -82,9 +95,11 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
         vcpu->run_state = VCPU_IN_UPCALL;
         return false;
     }
+    uint64_t rest = 0;
     vcpu->run_state = VCPU_RUN;
     if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
         struct upcall *upcall = process->upcall;
+        rest = upcall->kind == UPCALL_PIO ? upcall->rest_until : 0;
         if (upcall->status == UPCALL_KILL) {
             upcall->text[UPCALL_TEXT_SIZE - 1] = 0;
             guest_kill(vcpu->vm, "%s", upcall->text);
@@ -95,7 +110,7 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
         }
     }
     token_release(process);
-    return true;
+    return !rest || !vcpu_rest(vcpu, rest);
 }
 
 static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
@@ -133,6 +148,12 @@ static bool vcpu_resume(struct vcpu *vcpu)
     case VCPU_HALTED:
         requests_take(vcpu);
         if (vcpu->run_state == VCPU_HALTED && event_wakes(vcpu)) {
+            vcpu->run_state = VCPU_RUN;
+        }
+        break;
+    case VCPU_RESTING:
+        requests_take(vcpu);
+        if (vcpu->run_state == VCPU_RESTING && (rdtsc() >= vcpu->rest_until || event_wakes(vcpu))) {
             vcpu->run_state = VCPU_RUN;
         }
         break;

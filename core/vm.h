@@ -24,6 +24,7 @@ enum { VM_MAX = 32 };
 enum vcpu_run_state {
     VCPU_RUN,
     VCPU_HALTED,     /* HLT: until an event can be delivered */
+    VCPU_RESTING,    /* polls in vain: the same, or until rest_until */
     VCPU_WAIT_SIPI,  /* INIT received */
     VCPU_WAIT_TOKEN, /* an exit needs the device model, which is busy */
     VCPU_IN_UPCALL,
@@ -54,6 +55,7 @@ struct vcpu {
     enum vcpu_run_state run_state;
     _Atomic uint32_t requests;
     uint8_t sipi_vector;
+    uint64_t rest_until; /* host TSC, VCPU_RESTING */
 
     struct vcpu_exit exit;
     struct vcpu_state state;

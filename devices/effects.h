@@ -46,6 +46,9 @@ void *effect_ram(uint64_t gpa, uint64_t length);
 bool effect_console_put(uint8_t byte);
 int effect_console_get(void);
 
+/* The guest polls the calling device, and nothing that it sees changes before guest time ns: its vCPU may rest. */
+void effect_rest(uint64_t ns);
+
 /* Power off or reset; takes effect after this upcall. */
 void effect_guest_end(enum guest_end end);
 /* What the guest wrote to its debug-exit port; the service shows it. */

@@ -131,6 +131,11 @@ int effect_console_get(void)
     return ring_get(c->input, CHANNEL_INPUT, &c->input_head, &c->input_tail);
 }
 
+void effect_rest(uint64_t ns)
+{
+    ((struct upcall *)USER_UPCALL)->rest_until = guest_time_ticks(ring3_info(), ns);
+}
+
 void effect_guest_end(enum guest_end end)
 {
     sys_guest_end(end);

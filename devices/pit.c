@@ -35,6 +35,7 @@ enum pit_mode {
 enum { PORT61_GATE2 = 1 << 0, PORT61_WRITABLE = 0xf, PORT61_REFRESH = 1 << 4, PORT61_OUT2 = 1 << 5 };
 
 enum {
+    POLLS_IN_VAIN = 8,  /* in a row: nobody reads the port so often for another reason */
     REFRESH_NS = 15085, /* the refresh bit changes this often */
     OWED_MAX = 1000,    /* ticks; what a guest misses beyond is lost */
     CLOCKS_MIN = 119,   /* 100 us: ticks do not come more often, so that a guest cannot flood its own model */
@@ -327,6 +328,18 @@ static void pit_write_control(struct pit *pit, uint8_t value, uint64_t clock)
     }
 }
 
+/* Software that times something waits for the output of channel 2 in mode 0 by reading port 0x61 over and
+ * over. */
+static void port61_poll(struct pit *pit, const struct pit_channel *speaker, uint64_t clock)
+{
+    bool waits = speaker->loaded && speaker->gate && speaker->mode == MODE_TERMINAL_COUNT &&
+                 !channel_output(speaker, clock);
+    if (pit->polls < POLLS_IN_VAIN)
+        pit->polls++;
+    else if (waits)
+        effect_rest(ns_of(speaker->start + speaker->count));
+}
+
 static void port61_io(struct pit *pit, struct io *io, uint64_t now)
 {
     struct pit_channel *speaker = &pit->channel[2];
@@ -337,6 +350,7 @@ static void port61_io(struct pit *pit, struct io *io, uint64_t now)
         return;
     }
     channel_settle(speaker, clock);
+    port61_poll(pit, speaker, clock);
     io->value = pit->port61 | (now / REFRESH_NS & 1 ? PORT61_REFRESH : 0u) |
                 (channel_output(speaker, clock) ? PORT61_OUT2 : 0u);
 }
@@ -346,9 +360,12 @@ static void pit_io(void *state, struct io *io)
     struct pit *pit = state;
     uint64_t now = effect_now(), clock = clocks_of(now);
     if (io->region == REGION_PORT61) {
+        if (io->write)
+            pit->polls = 0;
         port61_io(pit, io, now);
         return;
     }
+    pit->polls = 0;
     for (unsigned i = 0; i < PIT_CHANNELS; i++)
         channel_settle(&pit->channel[i], clock);
     unsigned index = io->offset & 3;

@@ -36,7 +36,8 @@ struct pit {
     uint64_t retry;     /* clock at which an owed tick is tried again */
     uint32_t owed;      /* ticks of channel 0 that the guest has not had yet */
     uint8_t port61;     /* bits 0-3 as written */
-    uint8_t reserved[3];
+    uint8_t polls;      /* reads of port 0x61 since anything else was accessed */
+    uint8_t reserved[2];
 };
 
 extern const struct device pit_device;

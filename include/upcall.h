@@ -42,7 +42,7 @@ enum upcall_status {
     UPCALL_KILL,   /* the guest cannot go on: sentence in upcall.text */
 };
 
-enum { UPCALL_TEXT_SIZE = 256 };
+enum { UPCALL_TEXT_SIZE = 256, VCPU_REST_US_MAX = 1000 };
 
 struct upcall {
     /* to the process */
@@ -57,6 +57,10 @@ struct upcall {
     uint32_t modified; /* groups of state that the process changed */
     uint32_t value;    /* UPCALL_INTA: the vector */
     uint32_t reserved;
+    /* UPCALL_PIO: guest time in TSC ticks. The guest polls, and nothing that it can see changes before: the
+     * vCPU rests until then, at most VCPU_REST_US_MAX, or until an interrupt can be delivered. 0: it goes on
+     * at once. */
+    uint64_t rest_until;
     struct vcpu_event inject;
     char text[UPCALL_TEXT_SIZE]; /* UPCALL_KILL: a sentence, NUL-terminated */
     /* both ways */

@@ -68,6 +68,11 @@ void effect_nmi(void)
     host.nmis++;
 }
 
+void effect_rest(uint64_t ns)
+{
+    host.rest = ns;
+}
+
 uint64_t effect_now(void)
 {
     return host.now;

@@ -352,10 +352,35 @@ static void check_refuses_bad_state(void **state)
     assert_non_null(pit_device.check(&pit));
 }
 
+/* Who waits for channel 2 in mode 0 by reading port 0x61 rests until its output rises; one who looks now and
+ * then, or after the rise, does not. */
+static void polling_rests(void **state)
+{
+    (void)state;
+    out(0x61, 1);
+    out(0x43, 0xb0);
+    out(0x42, 0);
+    out(0x42, 0x10); /* 4096 clocks: 3.43 ms */
+    for (unsigned i = 0; i < 8; i++)
+        in(0x61);
+    assert_int_equal(host.rest, 0);
+    in(0x61);
+    assert_in_range(host.rest, host.now + 3400000, host.now + 3440000);
+    host.rest = 0;
+    in(0x42);
+    in(0x61);
+    assert_int_equal(host.rest, 0);
+    host.now += 4000000;
+    for (unsigned i = 0; i < 20; i++)
+        in(0x61);
+    assert_int_equal(host.rest, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(mode_0_interrupts_once, set_up),
+        cmocka_unit_test_setup(polling_rests, set_up),
         cmocka_unit_test_setup(mode_2_is_periodic, set_up),
         cmocka_unit_test_setup(mode_3_halves, set_up),
         cmocka_unit_test_setup(mode_3_reload, set_up),
