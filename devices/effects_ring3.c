@@ -15,7 +15,7 @@
 enum { LOG_LINE = 256, PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
 
 static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
-static bool output_began;  /* the console's ring was empty before this upcall's first byte */
+static bool output_began;  /* the service had taken everything before a byte of this upcall */
 
 static struct channel *channel(void)
 {
@@ -120,9 +120,14 @@ void *effect_ram(uint64_t gpa, uint64_t length)
 bool effect_console_put(uint8_t byte)
 {
     struct channel *c = channel();
-    if (c->output_head == c->output_tail)
+    uint32_t before = c->output_head;
+    if (!ring_put(c->output, CHANNEL_OUTPUT, &c->output_head, &c->output_tail, byte))
+        return false;
+    /* Looked at after the byte is there: the service may have emptied the ring, and gone to sleep, in
+     * between. */
+    if (__atomic_load_n(&c->output_tail, __ATOMIC_SEQ_CST) == before)
         output_began = true;
-    return ring_put(c->output, CHANNEL_OUTPUT, &c->output_head, &c->output_tail, byte);
+    return true;
 }
 
 int effect_console_get(void)

@@ -21,7 +21,7 @@ static inline bool ring_put(uint8_t *ring, uint32_t size, uint32_t *head, const 
     if (ring_used(size, head, tail) == size)
         return false;
     ring[*head % size] = byte;
-    __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(head, *head + 1, __ATOMIC_SEQ_CST); /* before the producer looks whether to wake */
     return true;
 }
 
@@ -31,6 +31,6 @@ static inline int ring_get(const uint8_t *ring, uint32_t size, const uint32_t *h
     if (ring_used(size, head, tail) == 0)
         return -1;
     uint8_t byte = ring[*tail % size];
-    __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(tail, *tail + 1, __ATOMIC_SEQ_CST); /* before the consumer looks for more, or sleeps */
     return byte;
 }
