@@ -215,7 +215,6 @@ static void branches(void)
 {
     uint32_t eax = 0;
 
-    window[0] = (uint32_t) && target;
     __asm__ volatile("movl $1f, (%1)\n jmp *(%1)\n movl $1, %0\n 1:" : "+r"(eax) : "r"(window) : "memory");
     check_value("jmp [m]", eax, 0);
     __asm__ volatile("movl $1f, (%1)\n call *(%1)\n jmp 2f\n 1: movl $5, %0\n ret\n 2:"
