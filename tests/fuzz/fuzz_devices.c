@@ -1,0 +1,142 @@
+/*
+ * All devices of the PC under random accesses to ports, device memory and configuration space, with time
+ * passing. After each input the check of every device must accept the state that accesses have led to: what a
+ * guest can reach is what a restarted device model takes over.
+ *
+ * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c devices/cmos_clock.c
+ * sources: devices/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
+ * sources: devices/debug_ports.c devices/behave.c devices/i440fx.c devices/piix3.c devices/piix4_pm.c
+ * sources: devices/pci.c devices/msix.c devices/virtio.c devices/virtio_blk.c devices/virtio_legacy.c
+ * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
+ * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
+ * coverage: devices/bus.c devices/pic.c devices/pit.c devices/cmos_clock.c devices/i8042.c devices/uart.c
+ * coverage: devices/ioapic.c devices/system_ports.c devices/debug_ports.c devices/piix3.c
+ * coverage: devices/piix4_pm.c
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "host_effects.h"
+#include "pc.h"
+
+enum { RAM_SIZE = 1 << 16, DISK_SIZE = 1 << 14, ACCESSES_MAX = 2000 };
+
+/* One step of an input. */
+struct step {
+    uint8_t what, place, size, shift;
+    uint32_t value;
+};
+
+static struct pc pc;
+static uint8_t ram[RAM_SIZE], disk[DISK_SIZE];
+
+/* Where devices are: a random port would hit one of them once in a thousand times. */
+static const uint16_t ports[] = {
+    0x20,   0x21,   0x40,   0x41,   0x42,   0x43,   0x60,   0x61,   0x64,   0x70,   0x71,   0x80,
+    0x92,   0xa0,   0xa1,   0xb2,   0xe9,   0xed,   0x3f8,  0x3f9,  0x3fa,  0x3fb,  0x3fc,  0x3fd,
+    0x3fe,  0x3ff,  0x4d0,  0x4d1,  0xa79,  0xcf8,  0xcf9,  0xcfc,  0xcfe,  0xcff,  0xb000, 0xb002,
+    0xb004, 0xb008, 0xb00c, 0xb00e, 0xc000, 0xc004, 0xc008, 0xc00e, 0xc010, 0xc012, 0xc014, 0xf3,
+};
+
+/* Ends of the guest and exit values are events like others here. */
+static void step_do(const struct step *step)
+{
+    static const uint8_t sizes[] = {1, 2, 4, 1};
+    unsigned size = sizes[step->size % 4];
+    uint16_t port = (uint16_t)(ports[step->place % (sizeof ports / sizeof ports[0])] + step->shift % 4 / 3);
+    uint64_t address =
+        step->place % 2 ? GUEST_IOAPIC_BASE + (step->shift & 0x10) : 0xe0000000 + step->shift * 4ull;
+    uint64_t value;
+    switch (step->what % 12) {
+    case 0:
+    case 1:
+    case 2:
+        bus_read(&pc.bus, IO_PORT, port, size);
+        break;
+    case 3:
+    case 4:
+    case 5:
+        bus_write(&pc.bus, IO_PORT, port, size, step->value);
+        break;
+    case 6:
+        bus_read(&pc.bus, IO_MEMORY, address, step->size & 4 ? 8 : size);
+        break;
+    case 7:
+        bus_write(&pc.bus, IO_MEMORY, address, step->size & 4 ? 8 : size, step->value);
+        break;
+    case 8: /* from nothing to an hour */
+        host.now += (uint64_t)step->value << step->shift % 11;
+        bus_tick(&pc.bus, host.now);
+        break;
+    case 9:
+        pic_acknowledge(&pc.pic);
+        uart_receive(&pc.uart);
+        ioapic_end_of_interrupt(&pc.ioapic, (uint64_t[4]){step->value, step->value, ~0ull, step->value});
+        break;
+    case 10:
+        board_set_irq(&pc.board, &pc.pic, &pc.ioapic, step->place, step->size % IRQ_SOURCES, step->shift & 1);
+        piix3_set_interrupt(&pc.piix3, step->place, step->size % 4, step->shift & 1);
+        break;
+    case 11:
+        msr_read(&pc.msrs, step->place, 0x200 + step->shift, &value);
+        msr_write(&pc.msrs, &(struct process_info){.tsc_mult = 1, .tsc_shift = 1}, step->place,
+                  0x200 + step->shift, step->value);
+        break;
+    }
+}
+
+static void machine_start(void)
+{
+    host_reset();
+    memset(ram, 0, sizeof ram);
+    host.ram = ram;
+    host.ram_size = sizeof ram;
+    host.bus = &pc.bus;
+    host.disk[0] = disk;
+    host.disk_size[0] = sizeof disk;
+    host.config.disk_count = 1;
+    host.input = (const uint8_t *)"what somebody types at the console";
+    host.input_length = 34;
+    memset(&pc, 0, sizeof pc);
+    bus_reset(&pc.bus);
+    msr_reset(&pc.msrs);
+    /* The addresses that firmware gives. */
+    bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80002010), bus_write(&pc.bus, IO_PORT, 0xcfc, 4, 0xc000);
+    bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80002014), bus_write(&pc.bus, IO_PORT, 0xcfc, 4, 0xe0000000);
+    bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80002004), bus_write(&pc.bus, IO_PORT, 0xcfc, 2, 7);
+    bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80000b40), bus_write(&pc.bus, IO_PORT, 0xcfc, 4, 0xb001);
+    bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80000b80), bus_write(&pc.bus, IO_PORT, 0xcfc, 1, 1);
+}
+
+static void ignore_field(struct inspector *inspector, const char *name, uint64_t value)
+{
+    (void)inspector;
+    if (strlen(name) == 0 && value == 0)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    machine_start();
+    struct step step;
+    for (unsigned i = 0; i < ACCESSES_MAX && size >= sizeof step; i++) {
+        memcpy(&step, data, sizeof step);
+        data += sizeof step;
+        size -= sizeof step;
+        host.irq_waiting = step.value & 1;
+        host.output_room = step.value & 2 ? 64 : 0;
+        step_do(&step);
+    }
+    const char *device = "MSRs", *broken = bus_check(&pc.bus, &device);
+    if (!broken)
+        broken = msr_check(&pc.msrs);
+    if (broken) {
+        fprintf(stderr, "%s: %s\n", device, broken);
+        abort();
+    }
+    struct inspector inspector = {ignore_field};
+    for (unsigned i = 0; i < bus_slot_count; i++)
+        bus_slots[i].device->inspect(bus_state(&pc.bus, &bus_slots[i]), &inspector);
+    return 0;
+}
