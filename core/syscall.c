@@ -11,10 +11,11 @@
 #include "log.h"
 #include "process.h"
 #include "string.h"
+#include "time.h"
 #include "vcpu_ops.h"
 #include "vm.h"
 
-enum { PRINT_MAX = 512 };
+enum { PRINT_MAX = 512, POWER_OFF_WAIT_US = 2000000 };
 
 typedef int64_t syscall_function(struct process *process, uint64_t a, uint64_t b, uint64_t c);
 
@@ -206,6 +207,7 @@ static int64_t sys_machine_end(struct process *process, uint64_t status, uint64_
     (void)process, (void)unused, (void)unused2;
     log_print("nullring: all guests have ended, status %lu; powering off", status);
     acpi_power_off();
+    time_wait_us(POWER_OFF_WAIT_US);
     log_print("nullring: this machine cannot be powered off by software; it can be switched off now");
     return NR_ENOTSUP;
 }
