@@ -47,6 +47,7 @@ struct session {
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
     struct rusage usage; /* of the emulator, when it has ended */
+    double load_seconds; /* its processor time when the monitor said its first word */
     struct line log_line, control_line;
     char typed[2 * CHUNK]; /* for the guest, not yet taken by the emulator */
     size_t typed_count;
@@ -98,6 +99,17 @@ static void console_output(struct session *session, const char *bytes, size_t co
     session->quiet_ms = now_ms() + SETTLE_MS;
 }
 
+/* What a running process has used. */
+static double processor_seconds(pid_t process)
+{
+    struct timespec used = {0};
+    clockid_t clock;
+
+    if (clock_getcpuclockid(process, &clock) == 0)
+        clock_gettime(clock, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
 /* A complete line of the monitor's log. */
 static void log_output(struct session *session, const char *line)
 {
@@ -105,6 +117,8 @@ static void log_output(struct session *session, const char *line)
     static const char cannot_start[] = "nullring: cannot start: ";
     unsigned value;
 
+    if (!session->monitor_spoke)
+        session->load_seconds = processor_seconds(session->emulator);
     session->monitor_spoke = true;
     fprintf(stderr, "%s%s", line, nr_line_end());
     if (session->options->log != NULL)
@@ -361,9 +375,10 @@ static void say_end(const struct session *session, const struct guest *guests, u
     }
     if (session->status != NR_DONE && expect->matched < expect->count)
         nr_say("not seen: %s", expect->source[expect->matched]);
-    nr_say("%s on %s: %.1f s, %.2f s of processor time, status %d", names, session->options->machine->name,
-           (double)(now_ms() - session->start_ms) / 1000,
-           seconds(&session->usage.ru_utime) + seconds(&session->usage.ru_stime), session->status);
+    nr_say("%s on %s: %.1f s, %.2f s of processor time (%.2f before the monitor), status %d", names,
+           session->options->machine->name, (double)(now_ms() - session->start_ms) / 1000,
+           seconds(&session->usage.ru_utime) + seconds(&session->usage.ru_stime), session->load_seconds,
+           session->status);
     free(names);
 }
 

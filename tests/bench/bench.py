@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""Prints what the monitor costs next to its budgets: one line "ok|OVER what: measured (budget N)".
+
+Round trips are counted under -icount, in which one instruction is one nanosecond and interrupts come at the same places
+every time. Boots run in real time, because a kernel polls some devices until a time has passed: there a nanosecond that is
+an instruction would only multiply the polls. Of several runs the least counts. Guests see the same command line, initrd and
+processor model natively and under the monitor.
+
+    bench.py [--ring0 "FILE ..."] [--only WORD] [--strict]
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = TREE / "build"
+WORK = BUILD / "bench"
+ICOUNT = "-icount shift=0,sleep=off"
+QUIET = "quiet mode=off nonce=9"
+SECONDS = 1200
+RUNS = 3  # of each kind in real time; the least counts
+
+over = []
+
+
+def report(what, value, budget=None, unit="", note=""):
+    text = f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+    state = "    " if budget is None else "ok  " if value <= budget else "OVER"
+    if state == "OVER":
+        over.append(what)
+    limit = "" if budget is None else f" (budget {budget:,})"
+    print(f"{state} {what}: {text}{unit}{limit}{'; ' + note if note else ''}", flush=True)
+
+
+def boot(*words, description, machine="svm"):
+    command = [BUILD / "nr", "boot", "--machine", machine, "--timeout", SECONDS, *words, description]
+    run = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                         timeout=SECONDS + 60)
+    text = (run.stdout + run.stderr).decode(errors="replace")
+    if run.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: status {run.returncode}\n{text[-2000:]}")
+    return text
+
+
+def linux(name, paravirt="kvm"):
+    """examples/debian-686 with another clock, below build/."""
+    text = (TREE / "examples/debian-686.dts").read_text().replace('"../build/', '"../')
+    path = WORK / f"{name}.dts"
+    path.write_text(text.replace('model = ', f'paravirt = "{paravirt}";\n    model = ', 1))
+    return path
+
+
+def kernel(name, elf, words="", cpus=1, modules=()):
+    names = ", ".join(f'"{module}"' for module in modules)
+    path = WORK / f"{name}.dts"
+    path.write_text(
+        f'/dts-v1/;\n/ {{\n    compatible = "nullring,guest";\n    model = "{name}";\n    memory {{ size-mib = <64>; }};\n'
+        f'    cpus {{ count = <{cpus}>; }};\n    chosen {{ loader = "multiboot"; kernel = "{elf}"; '
+        f'bootargs = "nonce=1 {words}"; {f"modules = {names};" if names else ""} }};\n}};\n')
+    return path
+
+
+def exits(text):
+    """Sum and parts of a guest's exits, from --why."""
+    parts = {name.strip(): int(count) for count, name in re.findall(r": +(\d+) exits: (.*)", text)}
+    return sum(parts.values()), parts
+
+
+def symbols(program):
+    """Name to range of a program's functions."""
+    out = subprocess.run(["nm", "-S", "--defined-only", program], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for line in out.splitlines():
+        fields = line.split()
+        if len(fields) == 4 and fields[2] in "Tt":
+            low = int(fields[0], 16)
+            found[fields[3]] = (low, low + int(fields[1], 16))
+    return found
+
+
+def count_instructions(description):
+    """Instructions of ring 0 and ring 3 from GRUB's hand-off to the end, and up to the guest's kernel proper."""
+    out = WORK / "counts"
+    ranges = []
+    for program in ("nullring", "device-model", "service"):
+        names = symbols(BUILD / f"{program}.debug")
+        ranges += [f"range=copy:{low:x}-{high:x}" for name, (low, high) in names.items() if name in ("memcpy", "memset")
+                   if program != "service"]
+    ranges += ["range=ring0:ffff800000000000-ffffffffffffffff", "range=ring3:400000-1000000"]
+    # The kernel's own half begins at 3 GiB; its decompressor below makes hardly an exit.
+    plugin = [f"{WORK}/count.so", f"out={out}", *ranges, "start=ffffffff80000000-ffffffffffffffff", "mark=c0000000-ffffffff"]
+    text = boot("--cpus", 1, "--why", "--append", QUIET, "--emulator", f"-plugin {','.join(plugin)}",
+                description=description)
+    counts = {"copy": [0, 0]}
+    for line in out.read_text().splitlines():
+        name, total, mark = line.split()
+        had = counts.get(name, [0, 0])
+        counts[name] = [had[0] + int(total), had[1] + int(mark)]
+    return counts, text
+
+
+def bench_size(ring0):
+    report("monitor image, KiB", (BUILD / "nullring").stat().st_size >> 10, 512)
+    if ring0:
+        lines = subprocess.run([TREE / "tests/check/code_lines", *ring0], capture_output=True, text=True, check=True)
+        report("ring 0, code lines", int(lines.stdout.splitlines()[-1].split()[0]), 6500)
+    text = boot("--memory", 4096, description=kernel("memory", "../guests/bench_round_trips.elf", "rounds=1"))
+    report("monitor memory on a 4 GiB machine, KiB", int(re.search(r"(\d+) KiB the monitor's own", text).group(1)), 8192)
+
+
+def bench_round_trips():
+    budgets = {"cpuid": 350, "port": 650, "lapic": 500, "self-ipi": 2000, "ipi": 5000}
+    description = kernel("round-trips", "../guests/bench_round_trips.elf", cpus=2)
+    native = dict(re.findall(r"BENCH (\S+) (\d+)", boot("--emulator", ICOUNT, description=description, machine="native")))
+    monitor = dict(re.findall(r"BENCH (\S+) (\d+)", boot("--emulator", ICOUNT, description=description)))
+    for name, budget in budgets.items():
+        value = int(monitor[name])
+        if name == "ipi":
+            value //= 2  # there and back
+        report(f"instructions of one {name}", value, budget, note=f"natively {native[name]}")
+
+
+def bench_serial():
+    counts = [exits(boot("--why", "--emulator", ICOUNT, description=kernel(
+        f"serial-{n}", "../guests/bench_round_trips.elf", f"only=0 serial={n}")))[0] for n in (1000, 3000)]
+    report("exits per character of the serial console", (counts[1] - counts[0]) / 2000, 2.1)
+
+
+def bench_boot():
+    for paravirt, budget in (("kvm", 5000), ("none", 9000)):
+        description = linux(f"boot-{paravirt}", paravirt)
+        total, parts = min((exits(boot("--cpus", 1, "--why", "--append", QUIET, description=description))
+                            for _ in range(RUNS)), key=lambda run: run[0])
+        counts, _ = count_instructions(description)
+        largest = ", ".join(f"{name} {count:,}" for name, count in sorted(parts.items(), key=lambda p: -p[1])[:5])
+        report(f'exits of a boot, paravirt "{paravirt}"', total, budget, note=largest)
+        inside = (counts["ring0"][0] + counts["ring3"][0]) / 1e6
+        report(f'instructions of ring 0 and 3 in that boot, paravirt "{paravirt}"', inside, 20 if paravirt == "kvm" else None,
+               " million", f"ring 0 {counts['ring0'][0] / 1e6:.1f}, ring 3 {counts['ring3'][0] / 1e6:.1f}, "
+               f"copying and zeroing {counts['copy'][0] / 1e6:.1f} apart")
+        if paravirt == "kvm":
+            report("instructions from GRUB to the guest's kernel", (counts["ring0"][1] + counts["ring3"][1]) / 1e6, 50,
+                   " million", f"copying and zeroing {counts['copy'][1] / 1e6:.1f} apart")
+
+
+def processor_seconds(text, word="of processor time"):
+    return float(re.search(rf"([\d.]+) s {word}", text).group(1))
+
+
+def bench_ratio():
+    """Processor time of a boot natively and under the monitor, from GRUB's hand-off: natively less that of a kernel which
+    ends at once with the same files beside it, under the monitor less what was used at its first word."""
+    description = linux("ratio")
+    at_once = kernel("at-once", "../guests/bench_round_trips.elf", "only=0 rounds=1",
+                     modules=["../examples/686/vmlinuz", "../examples/686/initrd.gz"])
+    native, load, monitor = [], [], []
+    for _ in range(RUNS):
+        native.append(processor_seconds(boot("--append", QUIET, description=description, machine="native")))
+        load.append(processor_seconds(boot(description=at_once, machine="native")))
+        text = boot("--append", QUIET, "--cpus", 1, description=description)
+        before = float(re.search(r"\(([\d.]+) before the monitor\)", text).group(1))
+        monitor.append(processor_seconds(text) - before)
+    report("processor time of a native boot, s", min(native) - min(load))
+    report("processor time under the monitor, s", min(monitor))
+    report("their ratio", min(monitor) / (min(native) - min(load)), 1.15)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ring0", type=str.split, default=[], help="the files that count as ring 0")
+    parser.add_argument("--only", choices=["size", "round-trips", "serial", "boot", "ratio"], help="one part")
+    parser.add_argument("--strict", action="store_true", help="status 1 if a budget is exceeded")
+    arguments = parser.parse_args()
+    parts = {"size": lambda: bench_size(arguments.ring0), "round-trips": bench_round_trips, "serial": bench_serial,
+             "boot": bench_boot, "ratio": bench_ratio}
+    if not shutil.which("qemu-system-x86_64"):
+        sys.exit("bench: qemu-system-x86_64 is missing; make setup installs it")
+    WORK.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name, part in parts.items():
+        if arguments.only in (None, name):
+            try:
+                part()
+            except RuntimeError as error:
+                failed = True
+                print(f"FAILED {name}: {error}", flush=True)
+    print(f"bench: {len(over)} over budget" + (", parts failed" if failed else ""))
+    return 1 if failed or (arguments.strict and over) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
