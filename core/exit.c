@@ -12,21 +12,21 @@
 
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 
-#define EFER_LMA         (1ull << 10)
 #define RFLAGS_FIXED     0x2ull
 #define RFLAGS_KNOWN     0x3f7fd7ull /* SDM Vol. 1, 3.4.3 */
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
 #define EMULATE_MODIFIED (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_FPU)
 
-bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
+bool exit_read_insn(struct vcpu *vcpu, bool afresh, struct insn *insn)
 {
     uint8_t bytes[INSN_LENGTH_MAX];
-    vcpu->insn_cache.valid = false; /* nothing would show that the page is another one now */
+    struct vcpu_code code;
+    if (afresh) {
+        vcpu->insn_cache.valid = false;
+    }
     size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
-    unsigned attributes = vcpu->state.segment[SEG_CS].attributes;
-    bool long_mode = attributes & SEG_L && vcpu->state.msrs.efer & EFER_LMA;
-    unsigned bits = long_mode ? 64 : attributes & SEG_DB ? 32 : 16;
-    return insn_read(insn, bytes, count, bits);
+    vcpu_ops->code(vcpu, &code);
+    return insn_read(insn, bytes, count, code.bits);
 }
 
 enum exit_outcome exit_skip(struct vcpu *vcpu)
@@ -34,7 +34,7 @@ enum exit_outcome exit_skip(struct vcpu *vcpu)
     struct insn insn;
     uint64_t next = vcpu->exit.next_rip;
     if (!next) {
-        if (!exit_read_insn(vcpu, &insn)) {
+        if (!exit_read_insn(vcpu, true, &insn)) {
             /* Another vCPU changed the code in between: execute what is there now. */
             return EXIT_RESUME;
         }

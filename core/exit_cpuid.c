@@ -3,6 +3,7 @@
  * CPUID).
  */
 #include "exit.h"
+#include "string.h"
 #include "vcpu_ops.h"
 
 enum cpuid_leaf { LEAF_FEATURES = 1, LEAF_EXTENDED_FEATURES = 7, LEAF_TOPOLOGY = 0xb };
@@ -18,47 +19,72 @@ enum {
     APIC_BASE_ENABLE = 1 << 11,
 };
 
-/* The table is sorted (sys_cpuid_table); CPUID_ANY sorts behind each subleaf that has an entry of its own. */
-struct cpuid_entry exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, uint32_t subleaf)
+/* Leaves are numbered in three ranges: basic, hypervisor, extended. The first ones of each have an index. */
+static uint8_t *leaf_index(struct vm *vm, uint32_t leaf)
 {
-    uint32_t low = 0, high = vm->cpuid_count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (vm->cpuid[middle].leaf < leaf) {
-            low = middle + 1;
-        } else {
-            high = middle;
+    uint32_t range = leaf >> CPUID_RANGE_SHIFT, low = leaf & ((1u << CPUID_RANGE_SHIFT) - 1);
+    return low < CPUID_INDEXED ? &vm->cpuid_first[range][low] : NULL;
+}
+
+static bool entry_before(const struct cpuid_entry *a, const struct cpuid_entry *b)
+{
+    return a->leaf < b->leaf || (a->leaf == b->leaf && a->subleaf < b->subleaf);
+}
+
+/* Sorted: CPUID_ANY comes behind each subleaf that has an entry of its own. */
+void exit_cpuid_prepare(struct vm *vm)
+{
+    memset(vm->cpuid_first, CPUID_ENTRIES_MAX, sizeof(vm->cpuid_first));
+    for (uint32_t i = 1; i < vm->cpuid_count; i++) {
+        struct cpuid_entry entry = vm->cpuid[i];
+        uint32_t at = i;
+        for (; at > 0 && entry_before(&entry, &vm->cpuid[at - 1]); at--) {
+            vm->cpuid[at] = vm->cpuid[at - 1];
+        }
+        vm->cpuid[at] = entry;
+    }
+    for (uint32_t i = vm->cpuid_count; i-- > 0;) {
+        uint8_t *first = leaf_index(vm, vm->cpuid[i].leaf);
+        if (first) {
+            *first = (uint8_t)i;
         }
     }
-    for (; low < vm->cpuid_count && vm->cpuid[low].leaf == leaf; low++) {
-        if (vm->cpuid[low].subleaf == subleaf || vm->cpuid[low].subleaf == CPUID_ANY) {
-            return vm->cpuid[low];
+}
+
+const struct cpuid_entry *exit_cpuid_lookup(struct vm *vm, uint32_t leaf, uint32_t subleaf)
+{
+    static const struct cpuid_entry none; /* AMD's processors answer a leaf that they have not with zeros */
+    const uint8_t *first = leaf_index(vm, leaf);
+    for (uint32_t i = first ? *first : 0; i < vm->cpuid_count && vm->cpuid[i].leaf <= leaf; i++) {
+        const struct cpuid_entry *e = &vm->cpuid[i];
+        if (e->leaf == leaf && (e->subleaf == subleaf || e->subleaf == CPUID_ANY)) {
+            return e;
         }
     }
-    return (struct cpuid_entry){0}; /* as AMD's processors answer a leaf that they have not */
+    return &none;
 }
 
 /* Bits that are not the same for all vCPUs, or change while they run. */
-static void cpuid_dynamic(struct vcpu *vcpu, uint32_t leaf, struct cpuid_entry *e)
+static void cpuid_dynamic(struct vcpu *vcpu, uint32_t leaf, uint64_t *reg)
 {
     switch (leaf) {
     case LEAF_FEATURES:
         vcpu_ops->get(vcpu, VCPU_CONTROL);
-        e->ebx = (e->ebx & 0x00ffffff) | vcpu->index << APIC_ID_SHIFT;
-        e->ecx &= ~(uint32_t)FEATURE_ECX_OSXSAVE;
-        e->ecx |= vcpu->state.control.cr4 & CR4_OSXSAVE ? FEATURE_ECX_OSXSAVE : 0;
-        e->edx &= vcpu->lapic.base_msr & APIC_BASE_ENABLE ? ~0u : ~(uint32_t)FEATURE_EDX_APIC;
+        reg[RBX] = (reg[RBX] & 0x00ffffff) | vcpu->index << APIC_ID_SHIFT;
+        reg[RCX] &= ~(uint64_t)FEATURE_ECX_OSXSAVE;
+        reg[RCX] |= vcpu->state.control.cr4 & CR4_OSXSAVE ? FEATURE_ECX_OSXSAVE : 0;
+        reg[RDX] &= vcpu->lapic.base_msr & APIC_BASE_ENABLE ? ~0u : ~(uint32_t)FEATURE_EDX_APIC;
         break;
     case LEAF_EXTENDED_FEATURES:
         vcpu_ops->get(vcpu, VCPU_CONTROL);
-        e->ecx &= ~(uint32_t)EXTENDED_ECX_OSPKE;
-        e->ecx |= vcpu->state.control.cr4 & CR4_PKE ? EXTENDED_ECX_OSPKE : 0;
+        reg[RCX] &= ~(uint64_t)EXTENDED_ECX_OSPKE;
+        reg[RCX] |= vcpu->state.control.cr4 & CR4_PKE ? EXTENDED_ECX_OSPKE : 0;
         break;
     case LEAF_TOPOLOGY:
-        e->edx = vcpu->index;
+        reg[RDX] = vcpu->index;
         break;
     case LEAF_AMD_TOPOLOGY:
-        e->eax = vcpu->index;
+        reg[RAX] = vcpu->index;
         break;
     default:
         break;
@@ -68,12 +94,12 @@ static void cpuid_dynamic(struct vcpu *vcpu, uint32_t leaf, struct cpuid_entry *
 enum exit_outcome exit_cpuid(struct vcpu *vcpu)
 {
     uint64_t *reg = vcpu->state.gpr.reg;
-    uint32_t leaf = (uint32_t)reg[RAX], subleaf = (uint32_t)reg[RCX];
-    struct cpuid_entry e = exit_cpuid_lookup(vcpu->vm, leaf, subleaf);
-    cpuid_dynamic(vcpu, leaf, &e);
-    reg[RAX] = e.eax;
-    reg[RBX] = e.ebx;
-    reg[RCX] = e.ecx;
-    reg[RDX] = e.edx;
+    uint32_t leaf = (uint32_t)reg[RAX];
+    const struct cpuid_entry *e = exit_cpuid_lookup(vcpu->vm, leaf, (uint32_t)reg[RCX]);
+    reg[RAX] = e->eax;
+    reg[RBX] = e->ebx;
+    reg[RCX] = e->ecx;
+    reg[RDX] = e->edx;
+    cpuid_dynamic(vcpu, leaf, reg);
     return exit_skip(vcpu);
 }

@@ -32,10 +32,10 @@ static const struct {
     {20, REG_7_EBX, 7},  {21, REG_7_EBX, 20}, {22, REG_7_ECX, 3},
 };
 
-static uint64_t cr4_allowed(const struct vm *vm)
+static uint64_t cr4_allowed(struct vm *vm)
 {
-    struct cpuid_entry leaf1 = exit_cpuid_lookup(vm, 1, 0), leaf7 = exit_cpuid_lookup(vm, 7, 0);
-    const uint32_t source[] = {leaf1.edx, leaf1.ecx, leaf7.ebx, leaf7.ecx, 1};
+    const struct cpuid_entry *leaf1 = exit_cpuid_lookup(vm, 1, 0), *leaf7 = exit_cpuid_lookup(vm, 7, 0);
+    const uint32_t source[] = {leaf1->edx, leaf1->ecx, leaf7->ebx, leaf7->ecx, 1};
     uint64_t allowed = 0;
     for (unsigned i = 0; i < sizeof(cr4_features) / sizeof(cr4_features[0]); i++) {
         allowed |= (uint64_t)(source[cr4_features[i].source] >> cr4_features[i].bit & 1)
@@ -119,7 +119,7 @@ static bool cr3_write(struct vcpu *vcpu, uint64_t value)
 {
     struct vcpu_state *s = &vcpu->state;
     if (s->msrs.efer & EFER_LMA) {
-        uint32_t width = exit_cpuid_lookup(vcpu->vm, 0x80000008, 0).eax & 0xff;
+        uint32_t width = exit_cpuid_lookup(vcpu->vm, 0x80000008, 0)->eax & 0xff;
         uint64_t no_flush = s->control.cr4 & CR4_PCIDE ? 1ull << 63 : 0;
         value &= ~no_flush;
         if (value >> (width ? width : 36)) {
@@ -170,7 +170,7 @@ static bool cr_decode(struct vcpu *vcpu)
 {
     struct insn insn;
     struct vcpu_exit_cr *cr = &vcpu->exit.cr;
-    if (!exit_read_insn(vcpu, &insn)) {
+    if (!exit_read_insn(vcpu, true, &insn)) {
         return false;
     }
     switch (insn.opcode) {

@@ -83,9 +83,9 @@ static bool pat_valid(uint64_t value)
     return true;
 }
 
-static uint64_t efer_allowed(const struct vm *vm)
+static uint64_t efer_allowed(struct vm *vm)
 {
-    uint32_t edx = exit_cpuid_lookup(vm, LEAF_EXTENDED, 0).edx;
+    uint32_t edx = exit_cpuid_lookup(vm, LEAF_EXTENDED, 0)->edx;
     return (edx & EDX_SYSCALL ? EFER_SCE : 0) | (edx & EDX_NX ? EFER_NXE : 0) |
            (edx & EDX_FFXSR ? EFER_FFXSR : 0) | (edx & EDX_LONG_MODE ? EFER_LME | EFER_LMA : 0);
 }

@@ -67,49 +67,52 @@ static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *ent
     return guest_read(entry, gpa, size) == NR_OK;
 }
 
-/* Guest-physical address of a page of code. Only the one that `remember` is asked for stays in the cache. */
-static bool code_page(struct vcpu *vcpu, uint64_t linear, bool remember, uint64_t *gpa)
+static bool cache_has(const struct insn_cache *cache, const struct vcpu_code *code, uint64_t page)
 {
-    const struct vcpu_control *control = &vcpu->state.control;
-    struct insn_cache *cache = &vcpu->insn_cache;
-    if (cache->valid && cache->page == linear && cache->cr3 == control->cr3 && (control->cr0 & CR0_PG)) {
-        *gpa = cache->gpa;
-        return true;
-    }
+    return cache->valid && cache->page == page && cache->cr3 == code->cr3 &&
+           cache->flat == !(code->cr0 & CR0_PG);
+}
+
+/* Guest-physical address of a page of code. */
+static bool code_page(const struct vcpu_code *code, uint64_t linear, uint64_t *gpa)
+{
     const struct walk_memory memory = {.read = read_entry};
     const struct walk_registers registers = {
-        .cr0 = control->cr0,
-        .cr3 = control->cr3,
-        .cr4 = control->cr4,
-        .efer = vcpu->state.msrs.efer,
+        .cr0 = code->cr0,
+        .cr3 = code->cr3,
+        .cr4 = code->cr4,
+        .efer = code->efer,
         .override_smap = true,
         .physical_width = PHYSICAL_WIDTH_ANY,
     };
     struct walk_result result;
-    if (!walk_translate(&memory, &registers, linear, 0, &result)) {
-        return false;
-    }
+    bool found = walk_translate(&memory, &registers, linear, 0, &result);
     *gpa = result.gpa;
-    if (remember) {
-        *cache = (struct insn_cache){.cr3 = control->cr3, .page = linear, .gpa = result.gpa, .valid = true};
-    }
-    return true;
+    return found;
 }
 
 size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
 {
-    vcpu_ops->get(vcpu, VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS);
-    const struct segment *cs = &vcpu->state.segment[SEG_CS];
-    bool long_mode = (vcpu->state.msrs.efer & EFER_LMA) && (cs->attributes & SEG_L);
+    struct insn_cache *cache = &vcpu->insn_cache;
+    struct vcpu_code code;
+    vcpu_ops->code(vcpu, &code);
     size_t done = 0;
     while (done < length) { /* at most two pages */
-        uint64_t linear = vcpu->state.gpr.rip + done;
-        linear = long_mode ? linear : (uint32_t)(cs->base + linear);
-        uint64_t offset = linear % PAGE_BYTES, gpa;
+        uint64_t linear = code.bits == 64 ? code.linear + done : (uint32_t)(code.linear + done);
+        uint64_t offset = linear % PAGE_BYTES, page = linear - offset, gpa = cache->gpa;
         size_t part = length - done < PAGE_BYTES - offset ? length - done : PAGE_BYTES - offset;
-        if (!code_page(vcpu, linear - offset, done == 0, &gpa) ||
-            guest_read(bytes + done, gpa + offset, part) != NR_OK) {
+        bool known = cache_has(cache, &code, page);
+        if (!known && !code_page(&code, page, &gpa)) {
             break;
+        }
+        int error = known ? user_copy_in(bytes + done, USER_GUEST_RAM + gpa + offset, part)
+                          : guest_read(bytes + done, gpa + offset, part);
+        if (error != NR_OK) {
+            break;
+        }
+        if (done == 0) { /* only the page of RIP is remembered */
+            *cache = (struct insn_cache){
+                .cr3 = code.cr3, .page = page, .gpa = gpa, .valid = true, .flat = !(code.cr0 & CR0_PG)};
         }
         done += part;
     }

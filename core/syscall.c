@@ -6,6 +6,7 @@
 #include "acpi.h"
 #include "cpu.h"
 #include "errors.h"
+#include "exit.h"
 #include "fixup.h"
 #include "frames.h"
 #include "log.h"
@@ -108,11 +109,6 @@ static int64_t sys_lapic_access(struct process *process, uint64_t offset, uint64
     return NR_OK;
 }
 
-static bool cpuid_before(const struct cpuid_entry *a, const struct cpuid_entry *b)
-{
-    return a->leaf < b->leaf || (a->leaf == b->leaf && a->subleaf < b->subleaf);
-}
-
 static int64_t sys_cpuid_table(struct process *process, uint64_t entries, uint64_t count, uint64_t unused)
 {
     (void)unused;
@@ -122,14 +118,7 @@ static int64_t sys_cpuid_table(struct process *process, uint64_t entries, uint64
     }
     int error = user_copy_in(vm->cpuid, entries, count * sizeof(vm->cpuid[0]));
     vm->cpuid_count = error ? 0 : (uint32_t)count;
-    for (uint32_t i = 1; i < vm->cpuid_count; i++) { /* sorted for exit_cpuid_lookup() */
-        struct cpuid_entry entry = vm->cpuid[i];
-        uint32_t at = i;
-        for (; at > 0 && cpuid_before(&entry, &vm->cpuid[at - 1]); at--) {
-            vm->cpuid[at] = vm->cpuid[at - 1];
-        }
-        vm->cpuid[at] = entry;
-    }
+    exit_cpuid_prepare(vm);
     return error;
 }
 

@@ -76,6 +76,20 @@ user_copy:                              ; by eights, then four, then the rest: o
     xor eax, eax
     ret
 
+; int user_read_32(uint64_t from, uint32_t *to)
+global user_read_32
+user_read_32:
+    mov rax, USER_END - 4
+    cmp rdi, rax
+    ja user_refuse
+    user_open
+    may_fault user_fault
+    mov eax, [rdi]
+    user_close
+    mov [rsi], eax
+    xor eax, eax
+    ret
+
 ; BTS and BTR know words, not bytes: the aligned doubleword around the byte lies in the same page.
 %macro bit_operation 1                  ; RDI: address, ESI: bit
     check_range rdi, 1

@@ -77,7 +77,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
     } else {
         fpu_reset(&s->fpu);
     }
-    s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0).eax;
+    s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0)->eax;
     vcpu->insn_cache.valid = false;
     vcpu->windows = WINDOW_NONE;
     vcpu_ops->window(vcpu, WINDOW_NONE);

@@ -22,6 +22,13 @@ enum vcpu_window {
     WINDOW_TPR = 1 << 2,       /* the guest writes CR8: VCPU_EXIT_CR_ACCESS */
 };
 
+/* Where the instruction at RIP lies and how it is read. */
+struct vcpu_code {
+    uint64_t linear;
+    uint64_t cr0, cr3, cr4, efer;
+    unsigned bits; /* 16, 32, 64 */
+};
+
 struct vcpu_ops {
     const char *name; /* "AMD SVM" */
 
@@ -56,6 +63,9 @@ struct vcpu_ops {
      * them. */
     void (*get)(struct vcpu *vcpu, uint32_t groups);
     void (*set)(struct vcpu *vcpu, uint32_t groups);
+
+    /* What finding the current instruction takes, without moving a group. */
+    void (*code)(const struct vcpu *vcpu, struct vcpu_code *code);
 
     /* Inject vcpu->state.interrupts.event at the next entry (type != EVENT_NONE). */
     void (*inject)(struct vcpu *vcpu);

@@ -18,6 +18,7 @@
 struct cpu;
 struct process;
 
+enum { CPUID_RANGES = 4, CPUID_RANGE_SHIFT = 30, CPUID_INDEXED = 32 };
 enum { VM_MAX = 32 };
 
 /* Why a vCPU does not run, or that it does (DESIGN.md, section 3). */
@@ -44,8 +45,9 @@ enum vcpu_request {
 
 /* The bytes of the guest's code page that length decoding used last (DESIGN.md, section 4). */
 struct insn_cache {
-    uint64_t cr3, page, gpa;
+    uint64_t cr3, page, gpa; /* page is in RAM */
     bool valid;
+    bool flat; /* paging was off */
 };
 
 struct vcpu {
@@ -90,6 +92,7 @@ struct vm {
     void *backend;
     uint32_t cpuid_count;
     struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
+    uint8_t cpuid_first[CPUID_RANGES][CPUID_INDEXED]; /* where the entries of a leaf begin */
     uint64_t upcalls, refused_msrs, refused_hypercalls;
     uint32_t restarts;
     char sentence[GUEST_SENTENCE_SIZE];

@@ -9,6 +9,7 @@ enum {
     REX_MASK = 0xf0,
     REX = 0x40,
     REX_B = 1,
+    REX_X = 2,
     REX_R = 4,
     REX_W = 8,
     PREFIX_OPERAND_SIZE = 0x66,
@@ -34,26 +35,40 @@ struct cursor {
 
 static bool cursor_next(struct cursor *c, uint8_t *byte)
 {
-    if (c->at >= c->count || c->at >= INSN_LENGTH_MAX) {
+    if (c->at >= c->count) {
         return false;
     }
     *byte = c->bytes[c->at++];
     return true;
 }
 
-/* Reads a little-endian number of `size` bytes and extends its sign. */
+/* Reads a little-endian number of `size` bytes (0, 1, 2, 4, 8) and extends its sign. */
 static bool cursor_number(struct cursor *c, unsigned size, uint64_t *value)
 {
-    uint64_t number = 0;
-    uint8_t byte = 0;
-    for (unsigned i = 0; i < size; i++) {
-        if (!cursor_next(c, &byte)) {
-            return false;
-        }
-        number |= (uint64_t)byte << (8 * i);
+    const uint8_t *p = c->bytes + c->at;
+    if (size > c->count - c->at) {
+        return false;
     }
-    bool negative = size && size < sizeof(number) && (byte & 0x80);
-    *value = negative ? number | ~0ull << (8 * size) : number;
+    c->at += size;
+    uint32_t low = size < 4 ? 0 : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    switch (size) {
+    case 0:
+        *value = 0;
+        break;
+    case 1:
+        *value = (uint64_t)(int8_t)p[0];
+        break;
+    case 2:
+        *value = (uint64_t)(int16_t)(p[0] | p[1] << 8);
+        break;
+    case 4:
+        *value = (uint64_t)(int32_t)low;
+        break;
+    default:
+        *value = low | (uint64_t)(p[4] | (uint32_t)p[5] << 8 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 24)
+                           << 32;
+        break;
+    }
     return true;
 }
 
@@ -117,23 +132,28 @@ static bool read_modrm(struct cursor *c, struct insn *insn)
     }
     unsigned displacement = mod == 1 ? 1 : 0;
     if (address_bits(c) == 16) {
-        if (mod == 2 || (mod == 0 && rm == RM_DISP16)) {
-            displacement = 2;
-        }
-    } else {
-        uint8_t base = (uint8_t)rm;
-        if (rm == RM_SIB) {
-            if (!cursor_next(c, &base)) {
-                return false;
-            }
-            base &= 7;
-        }
-        if (mod == 2 || (mod == 0 && base == RM_DISP32)) {
-            displacement = 4;
-        }
+        displacement = mod == 2 || (mod == 0 && rm == RM_DISP16) ? 2 : displacement;
+        return cursor_number(c, displacement, &insn->displacement);
     }
-    uint64_t unused;
-    return cursor_number(c, displacement, &unused);
+    uint8_t base = (uint8_t)rm;
+    if (rm == RM_SIB) {
+        uint8_t sib;
+        if (!cursor_next(c, &sib)) {
+            return false;
+        }
+        base = sib & 7;
+        uint8_t index = (uint8_t)((sib >> 3 & 7) | (c->rex & REX_X ? 8 : 0));
+        insn->index = index == RM_SIB ? INSN_NO_REGISTER : index;
+        insn->scale = sib >> 6;
+    }
+    if (mod == 0 && base == RM_DISP32) {
+        displacement = 4;
+        insn->rip_relative = rm == RM_DISP32 && c->code_bits == 64;
+    } else {
+        displacement = mod == 2 ? 4 : displacement;
+        insn->base = (uint8_t)(base | (c->rex & REX_B ? 8 : 0));
+    }
+    return cursor_number(c, displacement, &insn->displacement);
 }
 
 static uint8_t full_operand_size(const struct cursor *c)
@@ -161,11 +181,11 @@ static bool read_operands(struct cursor *c, struct insn *insn)
     case INSN_MOV_MOFFS_AL:
         insn->operand_size = 1;
         insn->memory = true;
-        return cursor_number(c, address_bits(c) / 8, &insn->immediate);
+        return cursor_number(c, address_bits(c) / 8, &insn->displacement);
     case INSN_MOV_AX_MOFFS:
     case INSN_MOV_MOFFS_AX:
         insn->memory = true;
-        return cursor_number(c, address_bits(c) / 8, &insn->immediate);
+        return cursor_number(c, address_bits(c) / 8, &insn->displacement);
     case INSN_MOV_RM8_IMM:
         insn->operand_size = 1;
         return read_modrm(c, insn) && !(insn->reg & 7) && cursor_number(c, 1, &insn->immediate);
@@ -204,9 +224,10 @@ static bool read_operands(struct cursor *c, struct insn *insn)
 
 bool insn_read(struct insn *insn, const uint8_t *bytes, size_t count, unsigned code_bits)
 {
-    struct cursor c = {.bytes = bytes, .count = count, .code_bits = code_bits};
+    struct cursor c = {
+        .bytes = bytes, .count = count < INSN_LENGTH_MAX ? count : INSN_LENGTH_MAX, .code_bits = code_bits};
     uint8_t byte;
-    *insn = (struct insn){.opcode = 0};
+    *insn = (struct insn){.base = INSN_NO_REGISTER, .index = INSN_NO_REGISTER};
     if (!read_prefixes(&c, insn, &byte)) {
         return false;
     }
@@ -223,6 +244,14 @@ bool insn_read(struct insn *insn, const uint8_t *bytes, size_t count, unsigned c
     }
     insn->length = (uint8_t)c.at;
     return true;
+}
+
+uint64_t insn_address(const struct insn *insn, const uint64_t *registers, uint64_t rip)
+{
+    uint64_t address = insn->displacement;
+    address += insn->base < INSN_NO_REGISTER ? registers[insn->base] : 0;
+    address += insn->index < INSN_NO_REGISTER ? registers[insn->index] << insn->scale : 0;
+    return address + (insn->rip_relative ? rip + insn->length : 0);
 }
 
 bool insn_read_move(const struct insn *insn, struct insn_move *move)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INSN_LENGTH_MAX = 15 };
+enum { INSN_LENGTH_MAX = 15, INSN_NO_REGISTER = 0xff };
 
 /* Opcodes, two-byte ones with 0x0f in front. */
 enum insn_opcode {
@@ -62,11 +62,20 @@ struct insn {
     bool lock;
     bool repeat;        /* F2 or F3 */
     uint64_t immediate; /* sign-extended to 64 bits */
+    /* The address of the operand in memory; 16-bit forms have no parts here. */
+    uint8_t base, index; /* registers, or INSN_NO_REGISTER */
+    uint8_t scale;       /* the index is shifted left by it */
+    bool rip_relative;
+    uint64_t displacement;
 };
 
 /* Reads the instruction in `count` bytes of code for 16, 32 or 64 bits. False: not one of enum insn_opcode,
  * or cut off. */
 bool insn_read(struct insn *insn, const uint8_t *bytes, size_t count, unsigned code_bits);
+
+/* Offset of the operand in memory within its segment, of 32- and 64-bit address forms; registers as enum gpr.
+ */
+uint64_t insn_address(const struct insn *insn, const uint64_t *registers, uint64_t rip);
 
 /* A MOV between memory and a register, or of an immediate to memory. */
 struct insn_move {

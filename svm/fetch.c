@@ -5,10 +5,12 @@
  */
 #include "svm.h"
 #include "exit.h"
-#include "guest_memory.h"
+#include "fixup.h"
+#include "frames.h"
+#include "layout.h"
 #include "x86.h"
 
-enum { PAGE_OFFSET = 0xfff, OPCODE_BYTES = 3 };
+enum { PAGE_OFFSET = PAGE_SIZE - 1, OPCODE_BYTES = 3 };
 
 static bool code_is_64bit(const struct vmcb *vmcb)
 {
@@ -20,29 +22,41 @@ static uint64_t code_linear(const struct vmcb *vmcb)
     return code_is_64bit(vmcb) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
 }
 
+void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
+{
+    const struct svm_vcpu *svm = vcpu->backend;
+    const struct vmcb *vmcb = svm->vmcb;
+    *code = (struct vcpu_code){
+        .linear = code_linear(vmcb),
+        .cr0 = vmcb->cr0,
+        .cr3 = vmcb->cr3,
+        .cr4 = vmcb->cr4,
+        .efer = vmcb->efer,
+        .bits = code_is_64bit(vmcb)            ? 64
+                : vmcb->cs.attributes & SEG_DB ? 32
+                                               : 16,
+    };
+}
+
 static unsigned opcode_length(uint32_t opcode)
 {
     return opcode > 0xffff ? 3 : opcode > 0xff ? 2 : 1;
 }
 
-/* The instruction has no prefix and lies on the page used last. */
+/* The instruction has no prefix and lies on the page used last. That was RAM when it was remembered, and RAM
+ * it stays. */
 static bool cached_is(const struct insn_cache *cache, const struct vmcb *vmcb, uint32_t opcode,
                       unsigned length)
 {
     uint64_t linear = code_linear(vmcb);
-    uint64_t offset = linear & PAGE_OFFSET, page = linear - offset;
-    uint8_t bytes[4];
-    if (vmcb->cr0 & CR0_PG) {
-        if (!cache->valid || cache->cr3 != vmcb->cr3 || cache->page != page) {
-            return false;
-        }
-        page = cache->gpa;
-    }
-    if (offset > PAGE_OFFSET - (sizeof(bytes) - 1) || guest_read(bytes, page + offset, sizeof(bytes))) {
+    uint64_t offset = linear & PAGE_OFFSET;
+    uint32_t bytes;
+    if (!cache->valid || cache->page != linear - offset || cache->cr3 != vmcb->cr3 ||
+        !(vmcb->cr0 & CR0_PG) != cache->flat || offset > PAGE_SIZE - sizeof(bytes) ||
+        user_read_32(USER_GUEST_RAM + cache->gpa + offset, &bytes)) {
         return false;
     }
-    uint32_t first = (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
-    return first >> 8 * (OPCODE_BYTES - length) == opcode;
+    return __builtin_bswap32(bytes) >> 8 * (sizeof(bytes) - length) == opcode;
 }
 
 uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode)
@@ -57,8 +71,7 @@ uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode)
     if (cached_is(&vcpu->insn_cache, vmcb, opcode, length)) {
         return vcpu->state.gpr.rip + length;
     }
-    vcpu->insn_cache.valid = false; /* translate afresh */
-    bool same = exit_read_insn(vcpu, &insn) &&
+    bool same = exit_read_insn(vcpu, true, &insn) &&
                 (length == OPCODE_BYTES ? insn.opcode == opcode >> 8 && insn.modrm == (opcode & 0xff)
                                         : insn.opcode == opcode);
     return same ? vcpu->state.gpr.rip + insn.length : 0;

@@ -220,6 +220,7 @@ const struct vcpu_ops svm_ops = {
     .run = svm_run,
     .get = svm_get,
     .set = svm_set,
+    .code = svm_code,
     .inject = svm_inject,
     .window = svm_window,
     .flush = svm_flush,

@@ -59,6 +59,8 @@ void svm_intercepts_update(struct vcpu *vcpu);
  * highest). 0: some other instruction is there now; it has to be executed again. */
 uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode);
 
+void svm_code(const struct vcpu *vcpu, struct vcpu_code *code);
+
 /* state.c */
 void svm_get(struct vcpu *vcpu, uint32_t groups);
 void svm_set(struct vcpu *vcpu, uint32_t groups);

@@ -44,15 +44,22 @@ static int touch(uint64_t address, size_t size)
     return result;
 }
 
-static uint32_t groups; /* brought up to date */
-
-static void get(struct vcpu *from, uint32_t which)
+static void code(const struct vcpu *of, struct vcpu_code *to)
 {
-    (void)from;
-    groups |= which;
+    const struct vcpu_state *s = &of->state;
+    const struct segment *cs = &s->segment[SEG_CS];
+    bool wide = (s->msrs.efer & 1 << 10) && (cs->attributes & SEG_L);
+    *to = (struct vcpu_code){
+        .linear = wide ? s->gpr.rip : (uint32_t)(cs->base + s->gpr.rip),
+        .cr0 = s->control.cr0,
+        .cr3 = s->control.cr3,
+        .cr4 = s->control.cr4,
+        .efer = s->msrs.efer,
+        .bits = wide ? 64 : cs->attributes & SEG_DB ? 32 : 16,
+    };
 }
 
-static const struct vcpu_ops ops = {.get = get};
+static const struct vcpu_ops ops = {.code = code};
 const struct vcpu_ops *vcpu_ops = &ops;
 
 int user_copy_in(void *to, uint64_t from, size_t size)
@@ -226,9 +233,7 @@ static void test_fetch_real_mode(void **state)
     (void)state;
     vcpu.state.segment[SEG_CS].base = 0x5f00;
     vcpu.state.gpr.rip = 0xf0;
-    groups = 0;
     expect_fetch(15, 15);
-    assert_int_equal(groups, VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS);
     assert_int_equal(reads, 1);
     vcpu.state.segment[SEG_CS].base = 0xffff0000; /* base + offset wraps at 4 GiB */
     vcpu.state.gpr.rip = 0x15ff0;
