@@ -193,6 +193,8 @@ static void regions_move(void **state)
     effect_region(&machine.any, 0, 0, 0);
     bus_read(bus, IO_PORT, 0x304, 1);
     assert_int_equal(machine.byte.accesses, 1);
+    effect_region(&machine.any, 0, 0x500, 6); /* ends in the middle of four bytes */
+    assert_int_equal(bus_read(bus, IO_PORT, 0x504, 4), 0xffff1514);
     effect_region(&machine.any, 0, 0xffc, 8); /* half in the table of low ports */
     machine.any.accesses = 0;
     bus_read(bus, IO_PORT, 0xfff, 1);

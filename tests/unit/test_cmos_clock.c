@@ -129,6 +129,7 @@ static void setting_the_date(void **state)
     put(B, 0x80);
     put(4, 0x92);
     put(B, 0x00);
+    assert_int_equal(get(4), 0x92);
     put(B, 0x02);
     assert_int_equal(get(4), 0x12);
 }
