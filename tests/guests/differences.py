@@ -8,6 +8,7 @@ ALLOWED lists lines that may differ between the native run and the monitor: (gue
 """
 
 EMULATOR = [
+    ("fpu", "MXCSR reserved bit", "TCG takes reserved bits of MXCSR; hardware: #GP(0)"),
     ("paging", "reserved bit 21", "TCG leaves out P in the error code of a reserved bit; hardware: #PF(9)"),
     ("paging_pae", "reserved bit", "TCG leaves out P in the error code of a reserved bit; hardware: #PF(9)"),
     ("paging_pae", "bit 63 with NXE=0", "TCG leaves out P in the error code of a reserved bit; hardware: #PF(9)"),
@@ -22,6 +23,10 @@ EMULATOR = [
 ]
 
 ALLOWED = [
+    ("ports", "memory that nobody has", "QEMU answers 0; hardware and the monitor: ffffffff"),
+    ("ports", "  of it", "QEMU answers 0; hardware and the monitor: ones"),
+    ("cr_rules", "CR8 reserved bit", "TCG takes reserved bits of CR8; hardware and the monitor: #GP(0)"),
+    ("cpuid_rules", "leaf out of range", "TCG answers with the last leaf, as Intel; an EPYC, and the monitor, with zeros"),
     ("pit", "status: no count yet", "QEMU's 8254 has no null-count bit; hardware and the monitor: 40"),
     ("lapic_priority", "software disable masks", "QEMU's APIC does not mask on software disable; hardware: 10000"),
     ("lapic_priority", "  and they cannot be", "QEMU's APIC lets LVTs be unmasked while disabled; hardware: 10000"),

@@ -7,7 +7,7 @@ Each directory tests/guests/NAME with a main.c is one test. A line " * guest: ..
 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern
-    end=reset           the guest ends by a reset of the machine (default: end=off)
+    end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
     manual              only run when named
@@ -113,6 +113,12 @@ def verdict(text):
     return None, lines
 
 
+def split_boots(text):
+    """What a guest that resets the machine printed before, and after (natively the run ends there)."""
+    second = text.find("GUEST ", 1)
+    return (text, None) if second < 0 else (text[:second], text[second:])
+
+
 def compare(name, native, monitor):
     """The first line that differs and may not, or None."""
     for i in range(max(len(native), len(monitor))):
@@ -137,11 +143,16 @@ def run_test(name, machines, keep):
                 return f"{machine}: nr did not end"
             if keep:
                 (keep / f"{name}.{machine}").write_text(text + f"\n-- status {status}\n" + errors)
+            text, second = split_boots(text) if options["end"] == "reset" else (text, None)
             why, outputs[machine] = verdict(text)
+            if not why and machine != "native" and options["end"] == "reset":
+                why = verdict(second)[0] if second else "it did not start again"
             if not why and status == 3:
                 why = "time ran out after its last line"
             if not why and status == 4:
                 why = "the monitor panicked"
+            if not why and status != 0 and not (machine == "native" and options["end"] == "reset"):
+                why = "it did not end as it should"
             if why:
                 return f"{machine}: {why} (status {status})"
     if len(outputs) == 2:

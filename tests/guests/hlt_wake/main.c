@@ -66,8 +66,10 @@ void guest_main(void)
     check_value("8259 ends HLT", interrupt_count[PIC_VECTOR], 1);
     uint32_t start = pm_timer();
     for (uint32_t i = 0; i < 20; i++) {
+        uint32_t seen = interrupt_count[VECTOR];
         timer(1000000);
-        halt_once();
+        while (interrupt_count[VECTOR] == seen)
+            halt_once();
     }
     check_value("twenty in a row", interrupt_count[VECTOR], 23);
     check("  in at least 20 ms", ((pm_timer() - start) & PM_TIMER_MASK) >= PM_TIMER_HZ / 60);

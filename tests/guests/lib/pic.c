@@ -70,5 +70,5 @@ uint16_t pit_count(void)
 void pit_fire(void)
 {
     pit_start(0, 10);
-    delay_us(3000);
+    delay_us(20000);
 }

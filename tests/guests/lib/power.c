@@ -61,6 +61,19 @@ void reset_by_triple_fault(void)
     __asm__ volatile("int3");
 }
 
+uint32_t boot_number(void)
+{
+    enum { CMOS_RUN = 0x50, CMOS_COUNT = 0x51 };
+    uint8_t run = (uint8_t)(option_number("nonce", 0) | 1);
+
+    if (cmos_read(CMOS_RUN) != run) {
+        cmos_write(CMOS_RUN, run);
+        cmos_write(CMOS_COUNT, 0);
+    }
+    cmos_write(CMOS_COUNT, (uint8_t)(cmos_read(CMOS_COUNT) + 1));
+    return cmos_read(CMOS_COUNT);
+}
+
 uint8_t cmos_read(uint8_t index)
 {
     outb(CMOS_INDEX, index);

@@ -18,5 +18,7 @@ void power_debug_exit(uint8_t value);
 _Noreturn void power_off(void);
 void reset_by_triple_fault(void);
 
+/* How often this program has been started in this run, counted in CMOS bytes that a reset does not clear. */
+uint32_t boot_number(void);
 uint8_t cmos_read(uint8_t index);
 void cmos_write(uint8_t index, uint8_t value);

@@ -12,7 +12,7 @@ code_high:
 code_high_end:
 code_device:
     mov esi, 0xfec00000
-    a32 mov byte [fs:esi], 1
+    a32 mov dword [fs:esi], 1
     a32 mov eax, [fs:esi + 0x10]
     a32 mov ebx, [fs:esi + 0x10]
     mov edi, 0xfee00030

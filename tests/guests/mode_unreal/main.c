@@ -21,7 +21,8 @@ void guest_main(void)
 
     real_block->fs = SELECTOR_DATA32;
     real_call(code_device, code_device_end);
-    check_value("IOAPIC version read in unreal mode", real_block->eax & 0xff, real_block->ebx & 0xff);
+    check("IOAPIC version read in unreal mode",
+          real_block->eax == real_block->ebx && (real_block->eax & 0xf0));
     check_value("IOAPIC entries - 1", real_block->eax >> 16 & 0xff, 23);
     check_value("LAPIC version", real_block->ecx & 0xf0, 0x10);
 }

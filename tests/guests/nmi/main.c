@@ -5,6 +5,7 @@
 #include "guest.h"
 #include "processor.h"
 #include "apic.h"
+#include "pic.h"
 
 static volatile uint32_t depth, deepest, order;
 
@@ -58,9 +59,9 @@ void guest_main(void)
     interrupt_set(NMI_VECTOR, handler);
     order = 1;
     interrupt_count[NMI_VECTOR] = 0;
-    lapic_write(LAPIC_LVT_TIMER, DELIVERY_NMI);
-    lapic_write(LAPIC_DIVIDE, 0xb);
-    lapic_write(LAPIC_INITIAL, 10000000);
+    pic_initialise();
+    ioapic_route(2, DELIVERY_NMI, 0);
+    pit_start(0, 40000);
     __asm__ volatile("cli; hlt" : : : "memory");
     check_value("NMI ends HLT with IF=0", interrupt_count[NMI_VECTOR], 1);
     __asm__ volatile("int $2" : : : "memory");

@@ -1,0 +1,34 @@
+/*
+ * Reset through port 0xcf9: bit 1 chooses a full reset, bit 2 going from 0 to 1 starts it. Manual: 82371SB
+ * (PIIX3), 2.5.5. Real hardware: as checked here. The native run ends at the reset.
+ *
+ * guest: end=reset
+ */
+#include "guest.h"
+#include "processor.h"
+#include "apic.h"
+#include "power.h"
+
+static void reset(void)
+{
+    outb(0xcf9, 0x02);
+    outb(0xcf9, 0x06);
+}
+
+void guest_main(void)
+{
+    uint32_t boot = boot_number();
+
+    if (boot > 1) {
+        check_value("boot", boot, 2);
+        check_value("CR0", read_cr0() & 0xffff0000, 0);
+        check_value("local APIC: TPR after reset", lapic_read(LAPIC_TPR), 0);
+        return;
+    }
+    check_value("boot", boot, 1);
+    lapic_write(LAPIC_TPR, 0x30);
+    guest_print_end();
+    reset();
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
