@@ -2,9 +2,11 @@
  * The real-time clock MC146818 with 128 bytes of CMOS RAM.
  *
  * Document: Motorola MC146818 data sheet; 82371SB (PIIX3) for ports 0x70 and 0x71; the Bochs rombios list of
- * CMOS bytes for the sizes of memory. State: struct rtc. The date is computed from guest time; flags are
- * brought up to date when somebody looks. Missed periodic interrupts are caught up a quarter of a period
- * apart. Missing: daylight saving, the square wave output, the upper 128 bytes of CMOS (ports 0x72 and 0x73).
+ * CMOS bytes for the sizes of memory.
+ * State: struct rtc. The date is computed from guest time; flags are brought up to date when somebody looks.
+ * Missed periodic interrupts are caught up a quarter of a period apart.
+ *
+ * Missing: daylight saving, the square wave output, the upper 128 bytes of CMOS (ports 0x72 and 0x73).
  * Different: the day of the week follows the date; when register B changes the format, the registers follow.
  * Ignored bits: port 0x70 bit 7 (NMI mask).
  */

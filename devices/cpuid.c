@@ -3,9 +3,11 @@
  * what is not virtualised. Everything is an allow-list: a feature that nobody has thought of is not there.
  *
  * Documents: SDM Vol. 2A, CPUID; AMD APM Vol. 3, appendix E; Linux, Documentation/virt/kvm/x86/cpuid.rst.
+ *
  * Missing: XSAVE and with it AVX (QEMU's TCG does not intercept XSETBV, so XCR0 cannot be kept apart there),
- * x2APIC, TSC deadline, MONITOR, PCID, performance counters, SVM and VMX, mitigations that need an MSR. Ring
- * 0 puts in what changes while a guest runs: the APIC ID in leaf 1 and the bits that follow CR4.
+ * x2APIC, TSC deadline, MONITOR, PCID, performance counters, SVM and VMX, mitigations that need an MSR.
+ *
+ * Ring 0 puts in what changes while a guest runs: the APIC ID in leaf 1 and the bits that follow CR4.
  */
 #include "cpuid.h"
 #include <stdbool.h>

@@ -3,7 +3,11 @@
  *
  * Document: none; as Bochs (port 0xe9) and QEMU (isa-debug-exit) have them. A byte to 0xe9 goes to the
  * console; a read returns 0xe9, by which a guest finds the port. A value written to 0xf4 ends the guest and
- * is shown by the service. State: struct debug_ports.
+ * is shown by the service.
+ *
+ * State: struct debug_ports.
+ * Missing: nothing.
+ * Ignored bits: none; accesses to 0xf5-0xf7 have no effect.
  */
 #include "debug_ports.h"
 #include "effects.h"

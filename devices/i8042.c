@@ -3,9 +3,10 @@
  *
  * Document: IBM PS/2 hardware interface technical reference, keyboard and auxiliary device controller (1990).
  * State: struct i8042. Answers are there at once: nobody has to poll for them.
+ *
  * Missing: keys (nobody types on this keyboard), the second port's device, translation of scan codes, parity
- * and time-out errors, masking of A20 (port 0x92 says the same). Ignored bits: of the output port all but
- * reset; the keyboard's typematic rate; keyboard lock and inhibit switch.
+ * and time-out errors, masking of A20 (port 0x92 says the same).
+ * Ignored bits: of the output port all but reset; the keyboard's typematic rate; keyboard lock and inhibit.
  */
 #include "i8042.h"
 #include "effects.h"

@@ -1,12 +1,14 @@
 /*
  * The I/O APIC with 24 pins.
  *
- * Document: Intel 82093AA data sheet (290566-001); SDM Vol. 3A, 11.11, for the message that carries an
- * interrupt. State: struct ioapic. Pins are numbered as global system interrupts; board.c joins ISA IRQ 0 to
- * pin 2. Missing: the EOI register of later versions (this one is 0x11: the local APICs broadcast their
- * EOIs); the arbitration ID is that of the ID register. Ignored bits: the polarity of a pin (all lines come
- * as levels that mean "asserted"), delivery status (a message is accepted at once). An edge at a masked pin
- * is lost, as the data sheet says.
+ * Document: Intel 82093AA data sheet (290566-001); SDM Vol. 3A, 11.11, for the interrupt's message.
+ * State: struct ioapic. Pins are global system interrupts; board.c joins ISA IRQ 0 to pin 2.
+ *
+ * Missing: the EOI register of later versions (this one is 0x11: the local APICs broadcast their EOIs); the
+ * arbitration ID is that of the ID register.
+ * Different: an edge at a masked pin is lost, as the data sheet says and not all emulators do.
+ * Ignored bits: the polarity of a pin (lines come as levels that mean "asserted"); delivery status (a message
+ * is accepted at once).
  */
 #include "ioapic.h"
 #include "effects.h"

@@ -2,9 +2,10 @@
  * MSR policy: what the registers answer that ring 0 does not keep itself. All others are #GP.
  *
  * Documents: SDM Vol. 4; SDM Vol. 3A, 12.11 (MTRRs) and chapter 16 (machine check); AMD BKDG for family 17h
- * for the C001_xxxx registers; kvm_clock.c for KVM's. Different: MTRRs are kept and do nothing, for RAM is
- * write-back and devices have no memory that is cached; there is one set for all vCPUs, which must be equal
- * by the manual.
+ * for the C001_xxxx registers; kvm_clock.c for KVM's.
+ *
+ * Different: MTRRs are kept and do nothing, for RAM is write-back and devices have no memory that is cached.
+ * There is one set for all vCPUs; the manual wants theirs to be equal.
  */
 #include "msr.h"
 #include "effects.h"

@@ -3,6 +3,7 @@
  *
  * Document: Intel 8259A data sheet (231468-003); 82371SB (PIIX3) for ELCR1 and ELCR2.
  * State: struct pic. The slave's output is the master's input 2, seen as a level.
+ *
  * Missing: MCS-80 vectors and buffered mode: no PC can use them.
  * Ignored bits: ICW1 LTIM and ADI (the PIIX3 takes the trigger mode from ELCR); ICW3 of the slave is kept,
  * not compared; ELCR bits of IRQ 0, 1, 2, 8 and 13 are always 0.

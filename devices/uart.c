@@ -3,9 +3,11 @@
  *
  * Document: National Semiconductor PC16550D data sheet (June 1995).
  * State: struct uart. A byte leaves at once; if the console is full, it waits in the transmit FIFO and THRE
- * stays clear until a millisecond later. Missing: baud rate (the line is as fast as the guest), parity and
- * framing errors, sending a break, DMA modes. Different: the character time-out interrupt comes at once. OUT2
- * gates the interrupt as on every PC. Ignored bits: LCR but for DLAB; FCR bit 3.
+ * stays clear until a millisecond later.
+ *
+ * Missing: baud rate (the line is as fast as the guest), parity and framing errors, sending a break, DMA.
+ * Different: the character time-out interrupt comes at once. OUT2 gates the interrupt as on every PC.
+ * Ignored bits: LCR but for DLAB; FCR bit 3.
  */
 #include "uart.h"
 #include "effects.h"

@@ -1,7 +1,7 @@
 /*
  * The 8254 against its data sheet: counters computed from a clock that the test moves.
  *
- * sources: devices/pit.c devices/bus.c tests/unit/host_effects.c
+ * sources: devices/pit.c devices/pit_channel.c devices/bus.c tests/unit/host_effects.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
