@@ -165,6 +165,10 @@ void upcall_handle(struct upcall *upcall)
     effects_begin();
     upcall->status = UPCALL_OK;
     upcall->modified = 0;
+    /* What was due before now has happened, whatever the order of events: no register shows a time at which
+     * an interrupt is missing. A restarted model looks at its state first. */
+    if (pc->timer && effect_now_ticks() >= pc->timer && upcall->kind != UPCALL_RESTART)
+        bus_tick(&pc->bus, effect_now());
     if (upcall->kind == UPCALL_PIO)
         handle_pio(upcall, pc);
     else

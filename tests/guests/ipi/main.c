@@ -27,21 +27,33 @@ static void set_logical(uint32_t index)
     lapic_write(LAPIC_LDR, 1u << (24 + (lapic_read(LAPIC_ID) >> 24)));
 }
 
-/* Sends, waits a while, and prints who received how many, processor 0 in the lowest digit. */
-static void send(const char *name, uint8_t destination, uint32_t command, uint32_t expected)
+/* Who has received how many, processor 0 in the lowest digit; after `most` tenths of a millisecond, or when
+ * it is as expected. */
+static uint32_t received_within(uint32_t most, uint32_t expected)
 {
     uint32_t digits = 0;
 
+    for (uint32_t i = 0; i < most; i++) {
+        __asm__ volatile("sti; nop; cli");
+        delay_us(100);
+        digits = 0;
+        for (uint32_t cpu = 0; cpu < CPUS; cpu++)
+            digits |= received[cpu] << 4 * cpu;
+        if (digits == expected)
+            break;
+    }
+    return digits;
+}
+
+/* Sends, and prints who received it. A busy host may keep a processor waiting for long; who should not
+ * receive it has 5 ms more. */
+static void send(const char *name, uint8_t destination, uint32_t command, uint32_t expected)
+{
     for (uint32_t i = 0; i < CPUS; i++)
         received[i] = 0;
     lapic_send(destination, command | ICR_ASSERT | VECTOR);
-    for (uint32_t i = 0; i < 100; i++) {
-        __asm__ volatile("sti; nop; cli");
-        delay_us(100);
-    }
-    for (uint32_t i = 0; i < CPUS; i++)
-        digits |= received[i] << 4 * i;
-    check_value(name, digits, expected);
+    received_within(20000, expected);
+    check_value(name, received_within(50, ~0u), expected);
 }
 
 void guest_main(void)
@@ -63,10 +75,11 @@ void guest_main(void)
     for (uint32_t i = 0; i < CPUS; i++)
         received[i] = 0;
     lapic_send(0xf, DESTINATION_LOGICAL | DELIVERY_LOWEST | ICR_ASSERT | VECTOR);
-    for (uint32_t i = 0; i < 100; i++) {
+    for (uint32_t i = 0; i < 20000 && !(received[0] + received[1] + received[2] + received[3]); i++) {
         __asm__ volatile("sti; nop; cli");
         delay_us(100);
     }
+    received_within(50, ~0u);
     check_value("lowest priority: one of them", received[0] + received[1] + received[2] + received[3], 1);
 
     received[1] = 0;

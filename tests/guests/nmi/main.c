@@ -6,6 +6,9 @@
 #include "processor.h"
 #include "apic.h"
 #include "pic.h"
+#include "pic.h"
+
+enum { PIN_TIMER = 2 };
 
 static volatile uint32_t depth, deepest, order;
 
@@ -43,6 +46,7 @@ static void handler_with_iret(struct interrupt_frame *frame)
 
 void guest_main(void)
 {
+    pic_initialise();
     lapic_enable();
     interrupt_set(NMI_VECTOR, handler);
     send_nmi();
