@@ -17,7 +17,7 @@ static void take(struct vcpu *vcpu, enum event_type type, uint8_t vector)
 }
 
 /* The 8259 pair wants INTA from this vCPU, or an ExtINT message does. */
-static bool extint_requested(const struct vcpu *vcpu)
+static inline bool extint_requested(const struct vcpu *vcpu)
 {
     return vcpu->lapic.extint || (vcpu->vm->intr_level && lapic_accepts_extint(vcpu));
 }
@@ -27,11 +27,9 @@ static bool interrupts_open(const struct vcpu *vcpu)
     return (vcpu->state.gpr.rflags & RFLAGS_IF) && vcpu->state.interrupts.shadow == SHADOW_NONE;
 }
 
-bool event_prepare(struct vcpu *vcpu)
+static __attribute__((noinline)) bool events_take(struct vcpu *vcpu, bool requested, bool extint)
 {
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    bool extint = extint_requested(vcpu);
-    bool requested = lapic_requested(&vcpu->lapic);
     uint32_t windows = WINDOW_NONE;
 
     if (interrupts->nmi_pending) {
@@ -68,6 +66,16 @@ bool event_prepare(struct vcpu *vcpu)
         vcpu_ops->inject(vcpu);
     }
     return true;
+}
+
+bool event_prepare(struct vcpu *vcpu)
+{
+    const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    bool requested = lapic_requested(&vcpu->lapic), extint = extint_requested(vcpu);
+    if (!(requested | extint | interrupts->nmi_pending | interrupts->event.type | vcpu->windows)) {
+        return true; /* the usual case */
+    }
+    return events_take(vcpu, requested, extint);
 }
 
 void event_extint(struct vcpu *vcpu, uint8_t vector)

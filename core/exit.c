@@ -29,18 +29,21 @@ bool exit_read_insn(struct vcpu *vcpu, bool afresh, struct insn *insn)
     return insn_read(insn, bytes, count, code.bits);
 }
 
-enum exit_outcome exit_skip(struct vcpu *vcpu)
+static __attribute__((noinline)) enum exit_outcome skip_unknown(struct vcpu *vcpu)
 {
     struct insn insn;
-    uint64_t next = vcpu->exit.next_rip;
-    if (!next) {
-        if (!exit_read_insn(vcpu, true, &insn)) {
-            /* Another vCPU changed the code in between: execute what is there now. */
-            return EXIT_RESUME;
-        }
-        next = vcpu->state.gpr.rip + insn.length;
+    if (exit_read_insn(vcpu, true, &insn)) {
+        vcpu_skip(vcpu, vcpu->state.gpr.rip + insn.length);
+    } /* else another vCPU changed the code in between: execute what is there now */
+    return EXIT_RESUME;
+}
+
+enum exit_outcome exit_skip(struct vcpu *vcpu)
+{
+    if (!vcpu->exit.next_rip) {
+        return skip_unknown(vcpu);
     }
-    vcpu_skip(vcpu, next);
+    vcpu_skip(vcpu, vcpu->exit.next_rip);
     return EXIT_RESUME;
 }
 

@@ -20,7 +20,7 @@ enum {
 };
 
 /* Leaves are numbered in three ranges: basic, hypervisor, extended. The first ones of each have an index. */
-static uint8_t *leaf_index(struct vm *vm, uint32_t leaf)
+static inline uint8_t *leaf_index(struct vm *vm, uint32_t leaf)
 {
     uint32_t range = leaf >> CPUID_RANGE_SHIFT, low = leaf & ((1u << CPUID_RANGE_SHIFT) - 1);
     return low < CPUID_INDEXED ? &vm->cpuid_first[range][low] : NULL;
@@ -51,7 +51,7 @@ void exit_cpuid_prepare(struct vm *vm)
     }
 }
 
-const struct cpuid_entry *exit_cpuid_lookup(struct vm *vm, uint32_t leaf, uint32_t subleaf)
+static inline const struct cpuid_entry *lookup(struct vm *vm, uint32_t leaf, uint32_t subleaf)
 {
     static const struct cpuid_entry none; /* AMD's processors answer a leaf that they have not with zeros */
     const uint8_t *first = leaf_index(vm, leaf);
@@ -62,6 +62,11 @@ const struct cpuid_entry *exit_cpuid_lookup(struct vm *vm, uint32_t leaf, uint32
         }
     }
     return &none;
+}
+
+const struct cpuid_entry *exit_cpuid_lookup(struct vm *vm, uint32_t leaf, uint32_t subleaf)
+{
+    return lookup(vm, leaf, subleaf);
 }
 
 /* Bits that are not the same for all vCPUs, or change while they run. */
@@ -95,7 +100,7 @@ enum exit_outcome exit_cpuid(struct vcpu *vcpu)
 {
     uint64_t *reg = vcpu->state.gpr.reg;
     uint32_t leaf = (uint32_t)reg[RAX];
-    const struct cpuid_entry *e = exit_cpuid_lookup(vcpu->vm, leaf, (uint32_t)reg[RCX]);
+    const struct cpuid_entry *e = lookup(vcpu->vm, leaf, (uint32_t)reg[RCX]);
     reg[RAX] = e->eax;
     reg[RBX] = e->ebx;
     reg[RCX] = e->ecx;

@@ -67,12 +67,6 @@ static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *ent
     return guest_read(entry, gpa, size) == NR_OK;
 }
 
-static bool cache_has(const struct insn_cache *cache, const struct vcpu_code *code, uint64_t page)
-{
-    return cache->valid && cache->page == page && cache->cr3 == code->cr3 &&
-           cache->flat == !(code->cr0 & CR0_PG);
-}
-
 /* Guest-physical address of a page of code. */
 static bool code_page(const struct vcpu_code *code, uint64_t linear, uint64_t *gpa)
 {
@@ -96,12 +90,13 @@ size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
     struct insn_cache *cache = &vcpu->insn_cache;
     struct vcpu_code code;
     vcpu_ops->code(vcpu, &code);
+    uint64_t space = code.cr0 & CR0_PG ? code.cr3 : INSN_CACHE_FLAT;
     size_t done = 0;
     while (done < length) { /* at most two pages */
         uint64_t linear = code.bits == 64 ? code.linear + done : (uint32_t)(code.linear + done);
         uint64_t offset = linear % PAGE_BYTES, page = linear - offset, gpa = cache->gpa;
         size_t part = length - done < PAGE_BYTES - offset ? length - done : PAGE_BYTES - offset;
-        bool known = cache_has(cache, &code, page);
+        bool known = cache->valid && cache->page == page && cache->space == space;
         if (!known && !code_page(&code, page, &gpa)) {
             break;
         }
@@ -111,8 +106,7 @@ size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
             break;
         }
         if (done == 0) { /* only the page of RIP is remembered */
-            *cache = (struct insn_cache){
-                .cr3 = code.cr3, .page = page, .gpa = gpa, .valid = true, .flat = !(code.cr0 & CR0_PG)};
+            *cache = (struct insn_cache){.space = space, .page = page, .gpa = gpa, .valid = true};
         }
         done += part;
     }

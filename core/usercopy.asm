@@ -76,7 +76,7 @@ user_copy:                              ; by eights, then four, then the rest: o
     xor eax, eax
     ret
 
-; int user_read_32(uint64_t from, uint32_t *to)
+; int64_t user_read_32(uint64_t from)
 global user_read_32
 user_read_32:
     mov rax, USER_END - 4
@@ -86,8 +86,6 @@ user_read_32:
     may_fault user_fault
     mov eax, [rdi]
     user_close
-    mov [rsi], eax
-    xor eax, eax
     ret
 
 ; BTS and BTR know words, not bytes: the aligned doubleword around the byte lies in the same page.
@@ -120,7 +118,7 @@ user_clear_bit:
 user_fault:
     user_close
 user_refuse:
-    mov eax, NR_EFAULT
+    mov rax, NR_EFAULT                  ; for results of 64 bits as well
     ret
 
 ; bool rdmsr_safe(uint32_t index, uint64_t *value)

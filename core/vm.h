@@ -45,10 +45,11 @@ enum vcpu_request {
 
 /* The bytes of the guest's code page that length decoding used last (DESIGN.md, section 4). */
 struct insn_cache {
-    uint64_t cr3, page, gpa; /* page is in RAM */
+    uint64_t space;     /* CR3, or INSN_CACHE_FLAT */
+    uint64_t page, gpa; /* linear and guest-physical; the latter is in RAM */
     bool valid;
-    bool flat; /* paging was off */
 };
+#define INSN_CACHE_FLAT (~0ull) /* paging is off */
 
 struct vcpu {
     struct entity entity; /* on its processor's run queue; must be first */

@@ -34,61 +34,62 @@ struct exit_decision {
     uint8_t when;
     uint8_t form;
     uint8_t reason;
+    uint8_t length;  /* of the opcode in bytes */
     uint32_t opcode; /* where it is needed to find the next instruction: up to three bytes, the first one
                         highest */
 };
 
 /* clang-format off */
-#define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0}
+#define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0, 0}
 static const struct exit_decision exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely unless the VMCB's value
      * is not the guest's. CR0 writes leave by the selective intercept: TS and MP change freely. All CR4 writes: reserved bits
      * must fault, and under TCG would end the entry; LME depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
-    [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0},
-    [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0},
-    [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR4_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR8_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR3_READ]       = {NOT, FORM_CR, 0, 0}, /* with shadow paging: MODE */
-    [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0},
+    [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR4_WRITE]      = {ALWAYS, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR8_WRITE]      = {ALWAYS, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR3_READ]       = {NOT, FORM_CR, 0, 0, 0}, /* with shadow paging: MODE */
+    [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0, 0},
     /* Debug registers are switched with the vCPU. */
-    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
     /* Exceptions: #DB and #AC because delivering them can raise them again for ever (DESIGN.md, section 13); #MC is the
      * host's. All others go straight to the guest. INT3 and INTO are not asked for: no FORM for SWINT either. */
-    [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
-    [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
-    [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+    [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
+    [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
+    [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
     /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after the exit. */
-    [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
-    [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
-    [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_INIT]           = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0},
+    [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0},
+    [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0},
+    [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_INIT]           = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0, 0},
     /* Descriptor tables and TR are the guest's own. */
-    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
     /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are harmless. */
-    [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0},
-    [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_ICEBP]          = {NOT, FORM_NONE, 0, 0}, /* its #DB is intercepted */
-    [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, INSN_CPUID},
+    [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0, 0},
+    [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_ICEBP]          = {NOT, FORM_NONE, 0, 0, 0}, /* its #DB is intercepted */
+    [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, 2, INSN_CPUID},
     [VMEXIT_RSM]            = UD, /* as outside of system management mode */
-    [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0},
+    [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0, 0},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the host's data. */
-    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, INSN_INVD},
-    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, INSN_WBINVD},
-    [VMEXIT_PAUSE]          = {MODE, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0}, /* by the pause filter: somebody else runs */
-    [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, INSN_HLT},
-    [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0},
-    [VMEXIT_MSR]            = {ALWAYS, FORM_MSR, 0, 0},
-    [VMEXIT_TASK_SWITCH]    = {NOT, FORM_NONE, 0, 0}, /* the processor does them */
-    [VMEXIT_FERR_FREEZE]    = {NOT, FORM_NONE, 0, 0}, /* the host's next interrupt ends the freeze */
-    [VMEXIT_SHUTDOWN]       = {ALWAYS, FORM_PLAIN, VCPU_EXIT_SHUTDOWN, 0},
+    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, 2, INSN_INVD},
+    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, 2, INSN_WBINVD},
+    [VMEXIT_PAUSE]          = {MODE, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0}, /* by the pause filter: somebody else runs */
+    [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1, INSN_HLT},
+    [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0, 0},
+    [VMEXIT_MSR]            = {ALWAYS, FORM_MSR, 0, 0, 0},
+    [VMEXIT_TASK_SWITCH]    = {NOT, FORM_NONE, 0, 0, 0}, /* the processor does them */
+    [VMEXIT_FERR_FREEZE]    = {NOT, FORM_NONE, 0, 0, 0}, /* the host's next interrupt ends the freeze */
+    [VMEXIT_SHUTDOWN]       = {ALWAYS, FORM_PLAIN, VCPU_EXIT_SHUTDOWN, 0, 0},
     /* Guests have no SVM: #UD, as with EFER.SVME clear. */
     [VMEXIT_VMRUN]          = UD,
     [VMEXIT_VMLOAD]         = UD,
@@ -97,7 +98,7 @@ static const struct exit_decision exits[EXIT_CODES_DENSE] = {
     [VMEXIT_CLGI]           = UD,
     [VMEXIT_SKINIT]         = UD,
     [VMEXIT_INVLPGA]        = UD,
-    [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 0x0f01d9},
+    [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 3, 0x0f01d9},
     /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB reach beyond the
      * guest. */
     [VMEXIT_MONITOR]        = UD,
@@ -108,13 +109,13 @@ static const struct exit_decision exits[EXIT_CODES_DENSE] = {
     [VMEXIT_INVLPGB_ILLEGAL] = UD,
     [VMEXIT_MCOMMIT]        = UD,
     [VMEXIT_TLBSYNC]        = UD,
-    [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0}, /* acts within the ASID */
-    [VMEXIT_XSETBV]         = {ALWAYS, FORM_XSETBV, INSTRUCTION_SKIP, 0x0f01d1},
+    [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0, 0}, /* acts within the ASID */
+    [VMEXIT_XSETBV]         = {ALWAYS, FORM_XSETBV, INSTRUCTION_SKIP, 3, 0x0f01d1},
     /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
-    [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_BUSLOCK]        = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_IDLE_HLT]       = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_BUSLOCK]        = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_IDLE_HLT]       = {NOT, FORM_NONE, 0, 0, 0},
 };
 /* clang-format on */
 
@@ -194,7 +195,7 @@ static void decode_msr(struct vcpu *vcpu, const struct vmcb *vmcb)
     const uint64_t *reg = vcpu->state.gpr.reg;
     bool write = vmcb->exit_info1 & 1;
     exit->reason = write ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
-    exit->next_rip = svm_next_rip(vcpu, write ? INSN_WRMSR : INSN_RDMSR);
+    exit->next_rip = svm_next_rip(vcpu, write ? INSN_WRMSR : INSN_RDMSR, 2);
     if (!exit->next_rip) {
         exit->reason = VCPU_EXIT_NONE;
     }
@@ -270,18 +271,10 @@ static void decode_invalid(struct vcpu *vcpu)
     vcpu->exit.instruction.action = INSTRUCTION_GP;
 }
 
-static void decode_dense(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static __attribute__((noinline)) void decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
 {
     const struct exit_decision *decision = &exits[code];
     struct vcpu_exit *exit = &vcpu->exit;
-    exit->reason = decision->reason;
-    if (decision->opcode) {
-        exit->next_rip = svm_next_rip(vcpu, decision->opcode);
-        if (!exit->next_rip) {
-            exit->reason = VCPU_EXIT_NONE;
-            return;
-        }
-    }
     switch ((enum exit_form)decision->form) {
     case FORM_PLAIN:
         break;
@@ -319,19 +312,39 @@ static void decode_dense(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
     }
 }
 
-void svm_exit_decode(struct vcpu *vcpu)
+static __attribute__((noinline)) void decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
-    struct svm_vcpu *svm = vcpu->backend;
-    uint64_t code = svm->vmcb->exit_code;
-    vcpu->exit.qualification = (uint32_t)code;
-    vcpu->exit.next_rip = 0;
-    if (code < EXIT_CODES_DENSE) {
-        decode_dense(vcpu, svm, (uint32_t)code);
-    } else if (code == VMEXIT_NPF) {
-        decode_memory(vcpu, svm->vmcb);
-    } else if ((uint32_t)code == VMEXIT_INVALID) {
+    if (vmcb->exit_code == VMEXIT_NPF) {
+        decode_memory(vcpu, vmcb);
+    } else if ((uint32_t)vmcb->exit_code == VMEXIT_INVALID) {
         decode_invalid(vcpu);
     } else {
         vcpu->exit.reason = VCPU_EXIT_INVALID;
+    }
+}
+
+/* The most frequent exits go through here without more calls than that for the instruction's length. */
+void svm_exit_decode(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint64_t code = svm->vmcb->exit_code;
+    exit->qualification = (uint32_t)code;
+    exit->next_rip = 0;
+    if (code >= EXIT_CODES_DENSE) {
+        decode_sparse(vcpu, svm->vmcb);
+        return;
+    }
+    const struct exit_decision *decision = &exits[code];
+    exit->reason = decision->reason;
+    if (decision->length) {
+        exit->next_rip = svm_next_rip(vcpu, decision->opcode, decision->length);
+        if (!exit->next_rip) {
+            exit->reason = VCPU_EXIT_NONE; /* another instruction is there now: execute that */
+            return;
+        }
+    }
+    if (decision->form != FORM_PLAIN) {
+        decode_form(vcpu, svm, (uint32_t)code);
     }
 }

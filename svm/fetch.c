@@ -10,8 +10,6 @@
 #include "layout.h"
 #include "x86.h"
 
-enum { PAGE_OFFSET = PAGE_SIZE - 1, OPCODE_BYTES = 3 };
-
 static bool code_is_64bit(const struct vmcb *vmcb)
 {
     return (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
@@ -38,41 +36,32 @@ void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
     };
 }
 
-static unsigned opcode_length(uint32_t opcode)
+static __attribute__((noinline)) uint64_t next_rip_afresh(struct vcpu *vcpu, uint32_t opcode, unsigned length)
 {
-    return opcode > 0xffff ? 3 : opcode > 0xff ? 2 : 1;
+    struct insn insn;
+    bool same =
+        exit_read_insn(vcpu, true, &insn) &&
+        (length == 3 ? insn.opcode == opcode >> 8 && insn.modrm == (opcode & 0xff) : insn.opcode == opcode);
+    return same ? vcpu->state.gpr.rip + insn.length : 0;
 }
 
-/* The instruction has no prefix and lies on the page used last. That was RAM when it was remembered, and RAM
- * it stays. */
-static bool cached_is(const struct insn_cache *cache, const struct vmcb *vmcb, uint32_t opcode,
-                      unsigned length)
-{
-    uint64_t linear = code_linear(vmcb);
-    uint64_t offset = linear & PAGE_OFFSET;
-    uint32_t bytes;
-    if (!cache->valid || cache->page != linear - offset || cache->cr3 != vmcb->cr3 ||
-        !(vmcb->cr0 & CR0_PG) != cache->flat || offset > PAGE_SIZE - sizeof(bytes) ||
-        user_read_32(USER_GUEST_RAM + cache->gpa + offset, &bytes)) {
-        return false;
-    }
-    return __builtin_bswap32(bytes) >> 8 * (sizeof(bytes) - length) == opcode;
-}
-
-uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode)
+/* The usual case is an instruction without prefix on the page used last. That was RAM when it was remembered,
+ * and RAM it stays. */
+uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode, unsigned length)
 {
     const struct svm_vcpu *svm = vcpu->backend;
     const struct vmcb *vmcb = svm->vmcb;
-    unsigned length = opcode_length(opcode);
-    struct insn insn;
+    const struct insn_cache *cache = &vcpu->insn_cache;
     if (svm_features.next_rip) {
         return vmcb->next_rip;
     }
-    if (cached_is(&vcpu->insn_cache, vmcb, opcode, length)) {
-        return vcpu->state.gpr.rip + length;
+    uint64_t space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : INSN_CACHE_FLAT;
+    uint64_t offset = code_linear(vmcb) - cache->page;
+    if (cache->valid && cache->space == space && offset <= PAGE_SIZE - sizeof(uint32_t)) {
+        int64_t bytes = user_read_32(USER_GUEST_RAM + cache->gpa + offset);
+        if (bytes >= 0 && __builtin_bswap32((uint32_t)bytes) >> 8 * (sizeof(uint32_t) - length) == opcode) {
+            return vcpu->state.gpr.rip + length;
+        }
     }
-    bool same = exit_read_insn(vcpu, true, &insn) &&
-                (length == OPCODE_BYTES ? insn.opcode == opcode >> 8 && insn.modrm == (opcode & 0xff)
-                                        : insn.opcode == opcode);
-    return same ? vcpu->state.gpr.rip + insn.length : 0;
+    return next_rip_afresh(vcpu, opcode, length);
 }

@@ -55,10 +55,9 @@ void svm_intercepts_init(void);
 /* exits.c: the one place that derives the intercepts from the vCPU's mode. */
 void svm_intercepts_update(struct vcpu *vcpu);
 
-/* fetch.c: RIP after the instruction at RIP, which is known by its opcode (up to three bytes, the first one
- * highest). 0: some other instruction is there now; it has to be executed again. */
-uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode);
-
+/* fetch.c: RIP after the instruction at RIP, known by its opcode of `length` bytes, the first one highest. 0:
+ * some other instruction is there now; it has to be executed again. */
+uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode, unsigned length);
 void svm_code(const struct vcpu *vcpu, struct vcpu_code *code);
 
 /* state.c */
