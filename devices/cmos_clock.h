@@ -20,3 +20,7 @@ struct rtc {
 };
 
 extern const struct device rtc_device;
+
+/* After a reset that is not a power-on: the CMOS bytes that the battery keeps. The date follows the host's in
+ * either case. */
+void rtc_keep_battery(struct rtc *rtc, const struct rtc *before);

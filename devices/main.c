@@ -30,12 +30,16 @@ static void upcall_inject_gp(struct upcall *upcall)
         .type = EVENT_EXCEPTION, .vector = EXCEPTION_GP, .has_error_code = 1, .error_code = 0};
 }
 
-/* Power-on: every device to its reset state; then what a firmware does. False: no room for its tables. */
-static bool machine_reset(struct pc *pc)
+/* Power-on or reset: every device to its reset state, but for what has a battery; then what a firmware does.
+ * False: no room for its tables. */
+static bool machine_reset(struct pc *pc, bool power_on)
 {
     struct cpuid_entry identity;
+    struct rtc battery = pc->rtc;
     memset(&pc->board, 0, sizeof pc->board);
     bus_reset(&pc->bus);
+    if (!power_on)
+        rtc_keep_battery(&pc->rtc, &battery);
     msr_reset(&pc->msrs);
     loader_start(&pc->loader);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
@@ -74,7 +78,7 @@ static void handle_start(struct upcall *upcall, struct pc *pc)
             struct cpuid_entry table[CPUID_ENTRIES_MAX];
             sys_cpuid_table(table, cpuid_build(table, ring3_config(), cpuid_host));
         }
-        if (!machine_reset(pc)) {
+        if (!machine_reset(pc, upcall->kind == UPCALL_START)) {
             upcall_kill(upcall, "firmware", "its tables do not fit");
             return;
         }

@@ -7,6 +7,8 @@
 
 enum {
     PORT_DEBUG_EXIT = 0xf4,
+    UART_LSR = 0x3fd,
+    LSR_TEMT = 0x40,
     PIIX4_PM_ID = 0x71138086,
     PIIX4_PMBASE = 0x40,
     PM1_CONTROL = 4,
@@ -43,6 +45,10 @@ void delay_us(uint32_t microseconds)
 
 void power_debug_exit(uint8_t value)
 {
+    /* The emulator ends at once: let its serial port send the last bytes first. */
+    while (!(inb(UART_LSR) & LSR_TEMT))
+        pause();
+    delay_us(2000);
     outb(PORT_DEBUG_EXIT, value);
 }
 

@@ -78,8 +78,6 @@ static void test_atomics(void)
     FORM("btcl $4, %2; setc %%al; test %%eax, %%eax", 0x10, 0, 0, 1, 0);
     FORM("btl $4, %2; setc %%al; test %%eax, %%eax", 0x10, 0, 0x10, 1, 0);
     FORM("lock; orl $1, %2", 0x10, 0, 0x11, 0, FLAG_PF);
-    FORM("bsf %2, %%eax; test %%eax, %%eax", 0x10, 0, 0x10, 4, 0);
-    FORM("bsr %2, %%eax; test %%eax, %%eax", 0x30, 0, 0x30, 5, FLAG_PF);
 }
 
 static void test_strings(void)
