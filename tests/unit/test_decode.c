@@ -229,7 +229,7 @@ static struct difference {
      0},
     {"ENCLS, ENCLU, ENCLV: theirs forces the address size", enclave, 0},
     {"LSL with REX.W: the source register is 32 bits in theirs, 64 here; 16 bits of it count", lsl_source, 0},
-    {"F3 90 with REX.B is XCHG R8, RAX on processors (test_emulate_native.c), PAUSE in theirs", pause_r8, 0},
+    {"F3 90 with REX.B is XCHG R8, RAX on AMD's processors, PAUSE in theirs", pause_r8, 0},
     {"MVEX, JKZD and JKNZD are Knights Corner's alone", knights_corner, 0},
     {"SIB base 5 with mod 0 is no base whatever REX.B says (SDM table 2-5); theirs forgets it for 32-bit "
      "addresses",
