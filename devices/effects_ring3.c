@@ -56,10 +56,10 @@ void effects_end(void)
 {
     struct pc *pc = ring3_pc();
     uint64_t deadline = pc->bus.next_deadline;
-    uint64_t ticks = deadline == DEADLINE_NONE ? 0 : guest_time_ticks(ring3_info(), deadline);
-    if (ticks != pc->timer) {
-        pc->timer = ticks;
-        sys_timer_set(ticks);
+    if (deadline != pc->timer_deadline) {
+        pc->timer_deadline = deadline;
+        pc->timer = deadline == DEADLINE_NONE ? 0 : guest_time_ticks(ring3_info(), deadline);
+        sys_timer_set(pc->timer);
     }
     if (output_began)
         sys_notify(ring3_info()->guest_index);

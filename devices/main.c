@@ -101,7 +101,7 @@ static void handle_restart(struct upcall *upcall, struct pc *pc)
         return;
     }
     sys_intr_level(pc->pic.intr);
-    pc->timer = 0; /* set it again: whether the old process had come to that is not known */
+    pc->timer_deadline = 0; /* set it again: whether the old process had come to that is not known */
 }
 
 static void handle_msr(struct upcall *upcall, struct pc *pc)
@@ -117,7 +117,7 @@ static void handle_msr(struct upcall *upcall, struct pc *pc)
 static void handle_events(const struct upcall *upcall, struct pc *pc)
 {
     if (upcall->events & EVENT_TIMER)
-        pc->timer = 0; /* it has fired: the same deadline would have to be set again */
+        pc->timer_deadline = 0; /* it has fired: the same deadline would have to be set again */
     bus_tick(&pc->bus, effect_now());
     if (upcall->events & EVENT_CHANNEL)
         uart_receive(&pc->uart);
