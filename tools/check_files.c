@@ -58,10 +58,11 @@ static void check_linux(const struct guest *guest, struct source *source, const 
             "%u MiB, kernel \"%s\" and initrd \"%s\" need %lu to start; raise size-mib or give a smaller "
             "initrd",
             guest->config.memory_mib, kernel->name, initrd->name, to_mib(end + initrd_size));
-    else if (end + initrd_size > image.initrd_max + 1)
+    else if (initrd != NULL && end + initrd_size > image.initrd_max + 1)
         source_complain(source, "/chosen", "initrd",
                         "\"%s\" has %lu MiB, kernel \"%s\" takes at most %lu; give a smaller initrd",
-                        initrd->name, to_mib(initrd_size), kernel->name, (image.initrd_max + 1 - end) / MIB);
+                        initrd->name, to_mib(initrd_size), kernel->name,
+                        end < image.initrd_max ? (image.initrd_max - end) / MIB : 0);
 }
 
 static void check_multiboot(const struct guest *guest, struct source *source, const struct guest_file *kernel,

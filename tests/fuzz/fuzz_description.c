@@ -5,6 +5,7 @@
  *
  * sources: lib/description.c lib/description_schema.c lib/description_property.c lib/description_whole.c
  * sources: lib/format.c
+ * coverage: lib/description.c lib/description_property.c lib/description_whole.c
  * libraries: -lfdt
  */
 #include <libfdt.h>
