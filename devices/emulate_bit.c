@@ -1,5 +1,5 @@
 /*
- * Bits and read-modify-write primitives: BT, BTS, BTR, BTC, CMPXCHG, CMPXCHG8B, CMPXCHG16B, XADD.
+ * Bits and read-modify-write primitives: BT, BTS, BTR, BTC, BSF, BSR, CMPXCHG, CMPXCHG8B, CMPXCHG16B, XADD.
  */
 #include "emulate_flags.h"
 #include "emulate_internal.h"
@@ -58,6 +58,20 @@ enum outcome emulate_bit(struct emulation *m)
 enum outcome emulate_bit_immediate(struct emulation *m)
 {
     return bit_operate(m, m->in.modrm >> 3 & 3, (uint64_t)m->in.immediate);
+}
+
+/* BSF and BSR. With F3 they are TZCNT and LZCNT on some processors and not on others: not emulated. A source
+ * of zero leaves the destination as it is. */
+enum outcome emulate_bit_scan(struct emulation *m)
+{
+    uint64_t source = operand_read(m, 1);
+
+    if (m->in.prefixes & PREFIX_REP)
+        return OUTCOME_UNKNOWN;
+    if (source)
+        operand_write(m, 0, m->in.opcode & 1 ? 63 - __builtin_clzll(source) : __builtin_ctzll(source));
+    set_flags(m, FLAG_ZF, source ? 0 : FLAG_ZF);
+    return OUTCOME_NEXT;
 }
 
 /* The destination is written in either case, if only with what it held. */

@@ -190,6 +190,7 @@ enum outcome emulate_divide(struct emulation *m);
 
 enum outcome emulate_bit(struct emulation *m);
 enum outcome emulate_bit_immediate(struct emulation *m);
+enum outcome emulate_bit_scan(struct emulation *m);
 enum outcome emulate_cmpxchg(struct emulation *m);
 enum outcome emulate_cmpxchg8b(struct emulation *m);
 enum outcome emulate_xadd(struct emulation *m);
@@ -200,6 +201,7 @@ enum outcome emulate_call(struct emulation *m);
 enum outcome emulate_jump(struct emulation *m);
 
 enum outcome emulate_group7(struct emulation *m);
+enum outcome emulate_group15(struct emulation *m);
 
 enum outcome emulate_vector_unaligned(struct emulation *m);
 enum outcome emulate_vector_aligned(struct emulation *m);

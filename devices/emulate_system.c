@@ -1,5 +1,6 @@
 /*
- * SMSW and LMSW, whose memory forms an intercept of CR0 leaves to us (SDM Vol. 2).
+ * SMSW and LMSW, whose memory forms an intercept of CR0 leaves to us (SDM Vol. 2), and cache line flushes,
+ * which devices do not notice.
  */
 #include "emulate_internal.h"
 
@@ -37,4 +38,13 @@ enum outcome emulate_group7(struct emulation *m)
     default:
         return OUTCOME_UNKNOWN;
     }
+}
+
+/* 0F AE: CLFLUSH, CLFLUSHOPT and CLWB; the rest of group 15 is not emulated. */
+enum outcome emulate_group15(struct emulation *m)
+{
+    unsigned reg = m->in.modrm >> 3 & 7;
+    bool flush = reg == 7 || (reg == 6 && m->in.mandatory == 0x66);
+
+    return flush && m->in.operand[0].kind == OPERAND_MEMORY ? OUTCOME_NEXT : OUTCOME_UNKNOWN;
 }

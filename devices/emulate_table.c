@@ -55,6 +55,7 @@ const emulate_handler emulate_one_byte[256] = {
 
 const emulate_handler emulate_0f[256] = {
     [0x01] = emulate_group7,
+    [0x0d] = emulate_nop,
     TWO(0x10, emulate_vector_unaligned),
     TWO(0x12, emulate_vector_half),
     TWO(0x16, emulate_vector_half),
@@ -73,12 +74,14 @@ const emulate_handler emulate_0f[256] = {
     TWO(0xa4, emulate_shift_double),
     [0xab] = emulate_bit,
     TWO(0xac, emulate_shift_double),
+    [0xae] = emulate_group15,
     [0xaf] = emulate_multiply_to_register,
     TWO(0xb0, emulate_cmpxchg),
     [0xb3] = emulate_bit,
     TWO(0xb6, emulate_mov),
     [0xba] = emulate_bit_immediate,
     [0xbb] = emulate_bit,
+    TWO(0xbc, emulate_bit_scan),
     TWO(0xbe, emulate_movsx),
     TWO(0xc0, emulate_xadd),
     [0xc3] = emulate_mov,

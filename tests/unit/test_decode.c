@@ -185,6 +185,12 @@ static int hint(const struct comparison *c)
            ZYAN_SUCCESS(c->their_status) && c->status == DECODE_OK && c->ours.length == c->theirs.length;
 }
 
+static int prefetch_register(const struct comparison *c)
+{
+    return c->ours.map == MAP_0F && c->ours.opcode == 0x0d && c->ours.modrm >= 0xc0 &&
+           c->status == DECODE_INVALID && ZYAN_SUCCESS(c->their_status);
+}
+
 static int enclave(const struct comparison *c)
 {
     return c->ours.map == MAP_0F && c->ours.opcode == 0x01 && ZYAN_SUCCESS(c->their_status) &&
@@ -227,6 +233,7 @@ static struct difference {
     {"MOVSXD with a 16-bit operand size reads 16 bits (SDM), theirs reads 32", movsxd_16, 0},
     {"prefetches and hint NOPs: what their operands are differs by vendor; length and address count", hint,
      0},
+    {"0F 0D with a register is #UD on AMD, a hint NOP on Intel and in theirs", prefetch_register, 0},
     {"ENCLS, ENCLU, ENCLV: theirs forces the address size", enclave, 0},
     {"LSL with REX.W: the source register is 32 bits in theirs, 64 here; 16 bits of it count", lsl_source, 0},
     {"F3 90 with REX.B is XCHG R8, RAX on AMD's processors, PAUSE in theirs", pause_r8, 0},
