@@ -10,6 +10,10 @@ Each directory tests/guests/NAME with a main.c is one test. A line " * guest: ..
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
+    seeds=N             run N times, with seed=1 to N on the command line
+    beside-args=WORDS   words for the other's command line
+    beside=NAME         under the monitor also run beside that test kernel, with the same output
+    timeout=S           seconds (60)
     manual              only run when named
 
 A test passes when its last line says "0 failed" with the right marker, and what it printed is the same on both machines
@@ -37,7 +41,7 @@ TIMEOUT = 60
 
 def options_of(name):
     """The options in the head comment of a test."""
-    options = {"cpus": "1", "memory": "64", "end": "off", "machines": "native,svm"}
+    options = {"cpus": "1", "memory": "64", "end": "off", "machines": "native,svm", "timeout": str(TIMEOUT)}
     for line in (HERE / name / "main.c").read_text().splitlines():
         match = re.match(r" \* guest: *(.*)", line)
         for word in match.group(1).split() if match else []:
@@ -53,13 +57,14 @@ def make_disk(path, mib):
             file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
 
 
-def describe(name, options, directory):
+def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
     if "disk" in options:
         make_disk(directory / "disk.img", int(options["disk"]))
         disk = '    disk0 { compatible = "virtio,block"; image = "disk.img"; };\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
+    words += f" seed={seed}"
     path = directory / f"{name}.dts"
     path.write_text(
         "/dts-v1/;\n/ {\n"
@@ -73,14 +78,21 @@ def describe(name, options, directory):
     return path
 
 
-def boot(name, machine, options, directory):
+def boot(name, machine, options, directory, seed, beside=None):
     """Runs one test on one machine; returns what the guest printed and how nr ended."""
-    command = [str(BUILD / "nr"), "boot", "--machine", machine, "--timeout", str(TIMEOUT), "--log", str(directory / "log")]
+    limit = int(options["timeout"])
+    command = [str(BUILD / "nr"), "boot", "--machine", machine, "--timeout", str(limit)]
     if machine == "svm":
         command.append("--why")
-    command.append(str(describe(name, options, directory)))
-    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT + 60, check=False)
+    command.append(str(describe(name, options, directory, seed)))
+    if beside:
+        words = {"args": options["beside-args"]} if "beside-args" in options else {}
+        command.append(str(describe(beside, options_of(beside) | words, directory, seed)))
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit + 60, check=False)
     text = run.stdout.decode("latin-1").replace("\r", "")
+    if beside:  # each line then has the guest's name in front
+        prefix = f"[{name.replace('_', '-')}] "
+        text = "\n".join(line[len(prefix):] for line in text.split("\n") if line.startswith(prefix))
     start = text.find("GUEST ")
     text = text[start:] if start >= 0 else ""
     return text, run.returncode, run.stderr.decode("latin-1", "replace")
@@ -129,22 +141,26 @@ def compare(name, native, monitor):
     return None
 
 
-def run_test(name, machines, keep):
+def run_test(name, seed, machines, keep):
     """Runs one test; returns None or why it failed."""
     options = options_of(name)
     outputs = {}
+    runs = [(machine, None) for machine in machines if machine in options["machines"].split(",")]
+    if "beside" in options and "svm" in machines:
+        runs.append(("svm", options["beside"]))
     with tempfile.TemporaryDirectory(prefix="nr-guest-") as temporary:
-        for machine in machines:
-            if machine not in options["machines"].split(","):
-                continue
+        for machine, beside in runs:
             try:
-                text, status, errors = boot(name, machine, options, pathlib.Path(temporary))
+                text, status, errors = boot(name, machine, options, pathlib.Path(temporary), seed, beside)
             except subprocess.TimeoutExpired:
                 return f"{machine}: nr did not end"
             if keep:
-                (keep / f"{name}.{machine}").write_text(text + f"\n-- status {status}\n" + errors)
+                (keep / f"{name}{seed if seed > 1 else ''}.{machine}{'.' + beside if beside else ''}").write_text(text + f"\n-- status {status}\n" + errors)
             text, second = split_boots(text) if options["end"] == "reset" else (text, None)
-            why, outputs[machine] = verdict(text)
+            why, lines = verdict(text)
+            if beside and not why and lines != outputs["svm"]:
+                why = f"it says otherwise beside {beside}"
+            outputs.setdefault(machine, lines)
             if not why and machine != "native" and options["end"] == "reset":
                 why = verdict(second)[0] if second else "it did not start again"
             if not why and status == 3:
@@ -154,7 +170,7 @@ def run_test(name, machines, keep):
             if not why and status != 0 and not (machine == "native" and options["end"] == "reset"):
                 why = "it did not end as it should"
             if why:
-                return f"{machine}: {why} (status {status})"
+                return f"{machine}{' beside ' + beside if beside else ''}: {why} (status {status})"
     if len(outputs) == 2:
         return compare(name, outputs["native"], outputs["svm"])
     return None
@@ -171,12 +187,14 @@ def main():
     machines = ["native", "svm"] if arguments.machine == "both" else [arguments.machine]
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
-    failed = []
+    tests = [(name, seed) for name in names for seed in range(1, int(options_of(name).get("seeds", 1)) + 1)]
+    failed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for name, why in zip(names, pool.map(lambda n: run_test(n, machines, arguments.keep), names)):
-            print(f"FAIL {name}: {why}" if why else f"ok {name}", flush=True)
-            failed += [name] if why else []
-    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
+        for (name, seed), why in zip(tests, pool.map(lambda t: run_test(*t, machines, arguments.keep), tests)):
+            label = name if int(options_of(name).get("seeds", 1)) == 1 else f"{name} seed {seed}"
+            print(f"FAIL {label}: {why}" if why else f"ok {label}", flush=True)
+            failed += why is not None
+    print(f"{len(tests) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -2,6 +2,8 @@
  * A quiet guest that runs beside a hostile one: it computes a checksum over some seconds, and holds its 8254
  * ticks and its TSC against the PM timer. The result must be the one that it has alone; the clocks must agree
  * within 1 %. Manual: none. Real hardware: as checked here.
+ *
+ * guest: beside=hostile beside-args=ops=30000 timeout=400
  */
 #include "guest.h"
 #include "processor.h"
