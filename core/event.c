@@ -17,7 +17,7 @@ static void take(struct vcpu *vcpu, enum event_type type, uint8_t vector)
 }
 
 /* The 8259 pair wants INTA from this vCPU, or an ExtINT message does. */
-static inline bool extint_requested(const struct vcpu *vcpu)
+static bool extint_requested(const struct vcpu *vcpu)
 {
     return vcpu->lapic.extint || (vcpu->vm->intr_level && lapic_accepts_extint(vcpu));
 }
@@ -27,9 +27,10 @@ static bool interrupts_open(const struct vcpu *vcpu)
     return (vcpu->state.gpr.rflags & RFLAGS_IF) && vcpu->state.interrupts.shadow == SHADOW_NONE;
 }
 
-static __attribute__((noinline)) bool events_take(struct vcpu *vcpu, bool requested, bool extint)
+static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
 {
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    bool requested = lapic_requested(&vcpu->lapic), extint = extint_requested(vcpu);
     uint32_t windows = WINDOW_NONE;
 
     if (interrupts->nmi_pending) {
@@ -71,11 +72,9 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu, bool reques
 bool event_prepare(struct vcpu *vcpu)
 {
     const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    bool requested = lapic_requested(&vcpu->lapic), extint = extint_requested(vcpu);
-    if (!(requested | extint | interrupts->nmi_pending | interrupts->event.type | vcpu->windows)) {
-        return true; /* the usual case */
-    }
-    return events_take(vcpu, requested, extint);
+    bool quiet = !(vcpu->lapic.extint | vcpu->vm->intr_level | interrupts->nmi_pending |
+                   interrupts->event.type | vcpu->windows);
+    return (quiet && !lapic_requested(&vcpu->lapic)) || events_take(vcpu); /* quiet is the usual case */
 }
 
 void event_extint(struct vcpu *vcpu, uint8_t vector)

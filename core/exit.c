@@ -17,13 +17,11 @@ enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
 #define EMULATE_MODIFIED (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_FPU)
 
-bool exit_read_insn(struct vcpu *vcpu, bool afresh, struct insn *insn)
+bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
 {
     uint8_t bytes[INSN_LENGTH_MAX];
     struct vcpu_code code;
-    if (afresh) {
-        vcpu->insn_cache.valid = false;
-    }
+    vcpu->insn_cache.valid = false; /* nothing would show that the page is another one now */
     size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
     vcpu_ops->code(vcpu, &code);
     return insn_read(insn, bytes, count, code.bits);
@@ -32,7 +30,7 @@ bool exit_read_insn(struct vcpu *vcpu, bool afresh, struct insn *insn)
 static __attribute__((noinline)) enum exit_outcome skip_unknown(struct vcpu *vcpu)
 {
     struct insn insn;
-    if (exit_read_insn(vcpu, true, &insn)) {
+    if (exit_read_insn(vcpu, &insn)) {
         vcpu_skip(vcpu, vcpu->state.gpr.rip + insn.length);
     } /* else another vCPU changed the code in between: execute what is there now */
     return EXIT_RESUME;

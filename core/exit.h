@@ -36,9 +36,8 @@ void exit_cpuid_prepare(struct vm *vm);
 /* Ends an exit that was handled: past the instruction, whose length is found where the processor did not tell
  * it. */
 enum exit_outcome exit_skip(struct vcpu *vcpu);
-/* The instruction at RIP. False: it cannot be read or is not one that ring 0 knows. Unless it is read afresh its page may be
- * the one that lay at this address before: the caller holds it against what the exit says. */
+/* The instruction at RIP. False: it cannot be read or is not one that ring 0 knows. */
 struct insn;
-bool exit_read_insn(struct vcpu *vcpu, bool afresh, struct insn *insn);
+bool exit_read_insn(struct vcpu *vcpu, struct insn *insn);
 /* #GP(0), and enter again. */
 enum exit_outcome exit_gp(struct vcpu *vcpu);

@@ -170,7 +170,7 @@ static bool cr_decode(struct vcpu *vcpu)
 {
     struct insn insn;
     struct vcpu_exit_cr *cr = &vcpu->exit.cr;
-    if (!exit_read_insn(vcpu, true, &insn)) {
+    if (!exit_read_insn(vcpu, &insn)) {
         return false;
     }
     switch (insn.opcode) {

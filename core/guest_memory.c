@@ -68,14 +68,16 @@ static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *ent
 }
 
 /* Guest-physical address of a page of code. */
-static bool code_page(const struct vcpu_code *code, uint64_t linear, uint64_t *gpa)
+static bool code_page(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa)
 {
+    vcpu_ops->get(vcpu, VCPU_CONTROL | VCPU_MSRS);
+    const struct vcpu_control *control = &vcpu->state.control;
     const struct walk_memory memory = {.read = read_entry};
     const struct walk_registers registers = {
-        .cr0 = code->cr0,
-        .cr3 = code->cr3,
-        .cr4 = code->cr4,
-        .efer = code->efer,
+        .cr0 = control->cr0,
+        .cr3 = control->cr3,
+        .cr4 = control->cr4,
+        .efer = vcpu->state.msrs.efer,
         .override_smap = true,
         .physical_width = PHYSICAL_WIDTH_ANY,
     };
@@ -90,14 +92,13 @@ size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
     struct insn_cache *cache = &vcpu->insn_cache;
     struct vcpu_code code;
     vcpu_ops->code(vcpu, &code);
-    uint64_t space = code.cr0 & CR0_PG ? code.cr3 : INSN_CACHE_FLAT;
     size_t done = 0;
     while (done < length) { /* at most two pages */
         uint64_t linear = code.bits == 64 ? code.linear + done : (uint32_t)(code.linear + done);
         uint64_t offset = linear % PAGE_BYTES, page = linear - offset, gpa = cache->gpa;
         size_t part = length - done < PAGE_BYTES - offset ? length - done : PAGE_BYTES - offset;
-        bool known = cache->valid && cache->page == page && cache->space == space;
-        if (!known && !code_page(&code, page, &gpa)) {
+        bool known = cache->valid && cache->page == page && cache->space == code.space;
+        if (!known && !code_page(vcpu, page, &gpa)) {
             break;
         }
         int error = known ? user_copy_in(bytes + done, USER_GUEST_RAM + gpa + offset, part)
@@ -106,7 +107,7 @@ size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
             break;
         }
         if (done == 0) { /* only the page of RIP is remembered */
-            *cache = (struct insn_cache){.space = space, .page = page, .gpa = gpa, .valid = true};
+            *cache = (struct insn_cache){.space = code.space, .page = page, .gpa = gpa, .valid = true};
         }
         done += part;
     }

@@ -25,8 +25,8 @@ enum vcpu_window {
 /* Where the instruction at RIP lies and how it is read. */
 struct vcpu_code {
     uint64_t linear;
-    uint64_t cr0, cr3, cr4, efer;
-    unsigned bits; /* 16, 32, 64 */
+    uint64_t space; /* CR3, or INSN_CACHE_FLAT with paging off */
+    unsigned bits;  /* 16, 32, 64 */
 };
 
 struct vcpu_ops {

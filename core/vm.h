@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "guest_config.h"
 #include "guest_report.h"
+#include "insn.h"
 #include "syscalls.h"
 #include "upcall.h"
 #include "lapic.h"
@@ -51,6 +52,16 @@ struct insn_cache {
 };
 #define INSN_CACHE_FLAT (~0ull) /* paging is off */
 
+/* MOVs to the local APIC's page that were decoded before, by their linear address. */
+enum { MOVE_LINES = 8 };
+struct move_line {
+    uint64_t linear;
+    uint64_t bytes; /* the first eight; none is longer */
+    unsigned code_bits;
+    struct insn insn;
+    struct insn_move move;
+};
+
 struct vcpu {
     struct entity entity; /* on its processor's run queue; must be first */
     struct vm *vm;
@@ -64,6 +75,7 @@ struct vcpu {
     struct vcpu_state state;
     struct lapic lapic;
     struct insn_cache insn_cache;
+    struct move_line moves[MOVE_LINES];
     uint32_t windows; /* what vcpu_ops->window was last asked for */
     void *backend;    /* struct svm_vcpu or struct vmx_vcpu */
 

@@ -266,7 +266,7 @@ static void decode_iret(struct vcpu *vcpu, struct svm_vcpu *svm)
 static void decode_invalid(struct vcpu *vcpu)
 {
     struct insn insn;
-    bool guest = exit_read_insn(vcpu, true, &insn) && insn.opcode == INSN_MOV_TO_CR;
+    bool guest = exit_read_insn(vcpu, &insn) && insn.opcode == INSN_MOV_TO_CR;
     vcpu->exit.reason = guest ? VCPU_EXIT_INSTRUCTION : VCPU_EXIT_INVALID;
     vcpu->exit.instruction.action = INSTRUCTION_GP;
 }

@@ -24,23 +24,17 @@ void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
 {
     const struct svm_vcpu *svm = vcpu->backend;
     const struct vmcb *vmcb = svm->vmcb;
-    *code = (struct vcpu_code){
-        .linear = code_linear(vmcb),
-        .cr0 = vmcb->cr0,
-        .cr3 = vmcb->cr3,
-        .cr4 = vmcb->cr4,
-        .efer = vmcb->efer,
-        .bits = code_is_64bit(vmcb)            ? 64
-                : vmcb->cs.attributes & SEG_DB ? 32
-                                               : 16,
-    };
+    bool wide = code_is_64bit(vmcb);
+    code->linear = code_linear(vmcb);
+    code->space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : INSN_CACHE_FLAT;
+    code->bits = wide ? 64 : vmcb->cs.attributes & SEG_DB ? 32 : 16;
 }
 
 static __attribute__((noinline)) uint64_t next_rip_afresh(struct vcpu *vcpu, uint32_t opcode, unsigned length)
 {
     struct insn insn;
     bool same =
-        exit_read_insn(vcpu, true, &insn) &&
+        exit_read_insn(vcpu, &insn) &&
         (length == 3 ? insn.opcode == opcode >> 8 && insn.modrm == (opcode & 0xff) : insn.opcode == opcode);
     return same ? vcpu->state.gpr.rip + insn.length : 0;
 }

@@ -51,15 +51,18 @@ static void code(const struct vcpu *of, struct vcpu_code *to)
     bool wide = (s->msrs.efer & 1 << 10) && (cs->attributes & SEG_L);
     *to = (struct vcpu_code){
         .linear = wide ? s->gpr.rip : (uint32_t)(cs->base + s->gpr.rip),
-        .cr0 = s->control.cr0,
-        .cr3 = s->control.cr3,
-        .cr4 = s->control.cr4,
-        .efer = s->msrs.efer,
+        .space = s->control.cr0 >> 31 ? s->control.cr3 : INSN_CACHE_FLAT,
         .bits = wide ? 64 : cs->attributes & SEG_DB ? 32 : 16,
     };
 }
 
-static const struct vcpu_ops ops = {.code = code};
+static void get(struct vcpu *of, uint32_t groups)
+{
+    (void)of;
+    assert_int_equal(groups, VCPU_CONTROL | VCPU_MSRS);
+}
+
+static const struct vcpu_ops ops = {.code = code, .get = get};
 const struct vcpu_ops *vcpu_ops = &ops;
 
 int user_copy_in(void *to, uint64_t from, size_t size)
