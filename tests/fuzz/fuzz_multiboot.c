@@ -1,7 +1,7 @@
 /*
- * The Multiboot loader on arbitrary kernels. The input is the kernel's file; its last byte chooses modules, and
- * what of a header is set right, which the fuzzer would not find by itself; the byte before it what of that is
- * spoilt again.
+ * The Multiboot loader on arbitrary kernels. The input is the kernel's file; its last byte chooses modules,
+ * and what of a header is set right, which the fuzzer would not find by itself; the byte before it what of
+ * that is spoilt again.
  *
  * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
  * sources: lib/format.c lib/modules.c lib/image_linux.c lib/image_multiboot.c
