@@ -45,8 +45,11 @@ void *effect_ram(uint64_t gpa, uint64_t length);
  */
 bool effect_console_put(uint8_t byte);
 int effect_console_get(void);
+/* How many breaks the console has sent; runs freely. */
+uint32_t effect_console_breaks(void);
 
-/* The guest polls the calling device, and nothing that it sees changes before guest time ns: its vCPU may rest. */
+/* The guest polls the calling device, and nothing that it sees changes before guest time ns: its vCPU may
+ * rest. */
 void effect_rest(uint64_t ns);
 
 /* Power off or reset; takes effect after this upcall. */

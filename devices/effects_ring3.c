@@ -136,6 +136,11 @@ int effect_console_get(void)
     return ring_get(c->input, CHANNEL_INPUT, &c->input_head, &c->input_tail);
 }
 
+uint32_t effect_console_breaks(void)
+{
+    return __atomic_load_n(&channel()->breaks, __ATOMIC_ACQUIRE);
+}
+
 /* Only for guests that know where they run: others take the time of a read for the speed of their processor. */
 void effect_rest(uint64_t ns)
 {

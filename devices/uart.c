@@ -33,7 +33,7 @@ enum {
 };
 enum { LCR_DLAB = 0x80 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16, MCR_WRITABLE = 0x1f };
-enum { LSR_DATA = 1, LSR_OVERRUN = 2, LSR_THR_EMPTY = 0x20, LSR_TRANSMITTER_EMPTY = 0x40 };
+enum { LSR_DATA = 1, LSR_OVERRUN = 2, LSR_BREAK = 0x10, LSR_THR_EMPTY = 0x20, LSR_TRANSMITTER_EMPTY = 0x40 };
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80, MSR_LINES = 0xf0 };
 enum { MSR_DELTA_CTS = 1, MSR_DELTA_DSR = 2, MSR_TRAILING_RI = 4, MSR_DELTA_DCD = 8 };
 
@@ -83,8 +83,22 @@ static void uart_push_received(struct uart *uart, uint8_t byte)
     uart->receive_count++;
 }
 
+/* A break of the line arrives as a zero byte with a mark (data sheet, 8.6.3): once the bytes before it have
+ * been read, so that the mark is at no other byte. */
+static void uart_take_break(struct uart *uart)
+{
+    uint32_t breaks = effect_console_breaks();
+    if (breaks != uart->breaks && uart->receive_count == 0) {
+        uart->breaks = breaks;
+        uart_push_received(uart, 0);
+        uart->line_errors |= LSR_BREAK;
+    }
+}
+
 static void uart_fill(struct uart *uart)
 {
+    if (!(uart->mcr & MCR_LOOP))
+        uart_take_break(uart);
     while (!(uart->mcr & MCR_LOOP) && uart->receive_count < fifo_depth(uart)) {
         int byte = effect_console_get();
         if (byte < 0)
@@ -289,6 +303,7 @@ static void uart_reset(void *state, const struct device_slot *slot)
     struct uart *uart = state;
     (void)slot;
     uart->retry = DEADLINE_NONE;
+    uart->breaks = effect_console_breaks();
     uart->divisor[0] = DIVISOR_9600;
     uart->modem_lines = MSR_CTS | MSR_DSR | MSR_DCD; /* somebody is at the other end */
 }

@@ -8,7 +8,8 @@
 enum { UART_FIFO = 16 };
 
 struct uart {
-    uint64_t retry; /* guest time in ns at which a full console is tried again, or DEADLINE_NONE */
+    uint64_t retry;  /* guest time in ns at which a full console is tried again, or DEADLINE_NONE */
+    uint32_t breaks; /* of the console that the guest has got */
     uint8_t ier, lcr, mcr, scratch;
     uint8_t fcr;           /* as written, without the bits that clear themselves */
     uint8_t line_errors;   /* LSR bits that a read clears */

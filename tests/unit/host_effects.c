@@ -113,6 +113,11 @@ int effect_console_get(void)
     return *host.input++;
 }
 
+uint32_t effect_console_breaks(void)
+{
+    return host.breaks;
+}
+
 void effect_guest_end(enum guest_end end)
 {
     host.end = end;

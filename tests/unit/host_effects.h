@@ -43,6 +43,7 @@ struct host_effects {
     size_t output_length, output_room; /* room: bytes that the console still takes */
     const uint8_t *input;
     size_t input_length;
+    uint32_t breaks;
     enum guest_end end; /* 0: not asked for */
     unsigned ends;
     uint32_t exit_value;

@@ -54,6 +54,32 @@ static void bytes_go_out(void **state)
     assert_memory_equal(host.output, "hi", 2);
 }
 
+static void break_follows_what_was_typed_before(void **state)
+{
+    (void)state;
+    type("a");
+    host.breaks++;
+    type("b");
+    assert_int_equal(in(LSR), 0x61);
+    assert_int_equal(in(DATA), 'a');
+    assert_int_equal(in(LSR), 0x71);
+    assert_int_equal(in(LSR), 0x61);
+    assert_int_equal(in(DATA), 0);
+    assert_int_equal(in(DATA), 'b');
+    assert_int_equal(in(LSR), 0x60);
+}
+
+static void break_interrupts(void **state)
+{
+    (void)state;
+    out(IER, 4);
+    host.breaks++;
+    type("");
+    assert_int_equal(in(IIR)&0xf, 6);
+    assert_int_equal(in(LSR)&0x10, 0x10);
+    assert_int_equal(in(IIR)&0xf, 1);
+}
+
 static void divisor_latch(void **state)
 {
     (void)state;
@@ -222,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup(receiving, set_up),
         cmocka_unit_test_setup(receive_fifo, set_up),
         cmocka_unit_test_setup(loopback, set_up),
+        cmocka_unit_test_setup(break_follows_what_was_typed_before, set_up),
+        cmocka_unit_test_setup(break_interrupts, set_up),
         cmocka_unit_test_setup(check_refuses_bad_state, set_up),
     };
     return cmocka_run_group_tests_name("uart", tests, NULL, NULL);
