@@ -25,6 +25,7 @@ enum {
     OPTION_FIRMWARE,
     OPTION_APPEND,
     OPTION_EMULATOR,
+    OPTION_UNCHECKED,
 };
 
 enum { CPUS_MAX = 64, MEMORY_MIB_MAX = 1 << 20, TIMEOUT_MAX = 1000000 };
@@ -34,7 +35,7 @@ struct boot_arguments {
     struct machine_options options;
     struct expect expect;
     double timeout;
-    bool why, needs;
+    bool why, needs, unchecked;
 };
 
 static const struct argp_option boot_options[] = {
@@ -52,6 +53,8 @@ static const struct argp_option boot_options[] = {
     {"firmware", OPTION_FIRMWARE, "bios|uefi", 0, "The machine's firmware (default: bios)", 0},
     {"emulator", OPTION_EMULATOR, "WORDS", 0, "Add words to the emulator's command line, to measure", 0},
     {"append", OPTION_APPEND, "WORDS", 0, "Add words to each guest's bootargs", 0},
+    {"unchecked", OPTION_UNCHECKED, NULL, 0, "Boot despite mistakes, to see what the monitor says to them",
+     0},
     {0},
 };
 
@@ -110,6 +113,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_FIRMWARE:
         parse_firmware(state, arguments, value);
         break;
+    case OPTION_UNCHECKED:
+        arguments->unchecked = true;
+        break;
     case OPTION_EMULATOR:
         arguments->options.emulator = value;
         break;
@@ -130,10 +136,11 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
                    char **paths, struct guest *guests, uint32_t count, FILE *log)
 {
     int status = NR_DONE;
+    struct guest_opening opening = {arguments->append, arguments->unchecked, scratch};
     char *monitor = NULL;
 
     if (status == NR_DONE)
-        status = guests_open(guests, count, paths, arguments->append, scratch);
+        status = guests_open(guests, count, paths, &opening);
     if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
         status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);

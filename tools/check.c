@@ -31,7 +31,7 @@ static int check_run(int argc, char **argv)
     int status = guests != NULL && scratch != NULL ? NR_DONE : NR_UNEXPECTED;
 
     if (status == NR_DONE)
-        status = guests_open(guests, count, argv + first, NULL, scratch);
+        status = guests_open(guests, count, argv + first, &(struct guest_opening){.scratch = scratch});
     for (uint32_t i = 0; status == NR_DONE && i < count; i++)
         nr_say("%s: guest \"%s\": good", argv[first + (int)i], guests[i].config.name);
     if (scratch != NULL)

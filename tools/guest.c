@@ -123,37 +123,40 @@ static void report_mistake(void *context, const struct description_mistake *mist
     source_complain(context, mistake->node, mistake->property, "%s", mistake->text);
 }
 
-int guest_open(struct guest *guest, const char *path, const char *append, const char *scratch)
+int guest_open(struct guest *guest, const char *path, const struct guest_opening *opening)
 {
     static unsigned serial;
     struct source source;
 
     memset(guest, 0, sizeof(*guest));
-    int status = source_open(&source, path, APPEND_ROOM, scratch);
-    if (status == NR_DONE && append != NULL)
-        status = append_bootargs(source.dtb, &source.size, path, append);
-    if (status == NR_DONE &&
-        description_parse(&guest->config, source.dtb, source.size, report_mistake, &source) == 0) {
+    int status = source_open(&source, path, APPEND_ROOM, opening->scratch);
+    if (status == NR_DONE && opening->append != NULL)
+        status = append_bootargs(source.dtb, &source.size, path, opening->append);
+    if (status == NR_DONE)
+        description_parse(&guest->config, source.dtb, source.size, report_mistake, &source);
+    /* Without its name and kernel there is nothing that could be handed on. */
+    bool go_on = opening->unchecked && guest->config.name[0] != '\0' && guest->config.kernel[0] != '\0';
+    if (status == NR_DONE && (source.mistakes == 0 || go_on)) {
         find_files(guest, &source);
         if (source.mistakes == 0)
             guest_check_files(guest, &source);
-        guest->dtb = nr_format("%s/%u.dtb", scratch, serial++);
-        if (source.mistakes == 0)
+        guest->dtb = nr_format("%s/%u.dtb", opening->scratch, serial++);
+        if (source.mistakes == 0 || go_on)
             status = write_dtb(guest->dtb, source.dtb);
     }
-    if (source.mistakes > 0)
+    if (source.mistakes > 0 && !go_on)
         status = NR_USAGE;
     source_close(&source);
     return status;
 }
 
-int guests_open(struct guest *guests, uint32_t count, char *const paths[], const char *append,
-                const char *scratch)
+int guests_open(struct guest *guests, uint32_t count, char *const paths[],
+                const struct guest_opening *opening)
 {
     int result = NR_DONE;
 
     for (uint32_t i = 0; i < count; i++) {
-        int status = guest_open(&guests[i], paths[i], append, scratch);
+        int status = guest_open(&guests[i], paths[i], opening);
         result = result == NR_DONE ? status : result;
         for (uint32_t j = 0; j < i && status == NR_DONE; j++)
             if (strcmp(guests[i].config.name, guests[j].config.name) == 0)

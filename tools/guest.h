@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "guest_config.h"
@@ -28,15 +29,22 @@ struct guest {
     struct guest_file file[GUEST_FILES_MAX];
 };
 
+/* How descriptions are opened. */
+struct guest_opening {
+    const char *append; /* words to add to the bootargs, or NULL */
+    bool unchecked;     /* mistakes are said, but no reason to stop: the monitor is to find them */
+    const char *scratch;
+};
+
 /*
- * Reads the description at path (.dts, or .dtb by its name) and looks for its files. append, unless NULL, is
- * added to its bootargs. Returns an nr_status after having said what is wrong.
+ * Reads the description at path (.dts, or .dtb by its name) and looks for its files. Returns an nr_status
+ * after having said what is wrong.
  */
-int guest_open(struct guest *guest, const char *path, const char *append, const char *scratch);
+int guest_open(struct guest *guest, const char *path, const struct guest_opening *opening);
 
 /* The same for each of count paths, which must have different names. All mistakes are said. */
-int guests_open(struct guest *guests, uint32_t count, char *const paths[], const char *append,
-                const char *scratch);
+int guests_open(struct guest *guests, uint32_t count, char *const paths[],
+                const struct guest_opening *opening);
 
 /* The first file of that kind, or NULL. */
 const struct guest_file *guest_file_of_kind(const struct guest *guest, enum guest_file_kind kind);

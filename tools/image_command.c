@@ -67,7 +67,7 @@ static int image_run(int argc, char **argv)
     int status = guests == NULL || scratch == NULL ? NR_UNEXPECTED : NR_DONE;
 
     if (status == NR_DONE)
-        status = guests_open(guests, count, argv + first, NULL, scratch);
+        status = guests_open(guests, count, argv + first, &(struct guest_opening){.scratch = scratch});
     if (status == NR_DONE && (monitor = image_find_monitor(arguments.monitor)) == NULL)
         status = NR_USAGE;
     if (status == NR_DONE) {

@@ -4,18 +4,15 @@
  * the firmware's and GRUB's text; it is held back, and shown only if the monitor never speaks.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "emulator.h"
 #include "image.h"
 #include "nr.h"
 #include "session.h"
@@ -38,15 +35,14 @@ struct line {
 struct session {
     const struct session_options *options;
     struct terminal terminal;
-    pid_t emulator;
-    int console, log, control, signals;
+    struct emulator emulator;
+    int signals;
     bool keys; /* stdin is still open */
     bool monitor_spoke, panicked, started, reset;
     bool failed; /* the monitor said that it could not start, or that a guest ended badly */
     bool ended;  /* status is final */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
-    struct rusage usage; /* of the emulator, when it has ended */
     double load_seconds; /* its processor time when the monitor said its first word */
     struct line log_line, control_line;
     char typed[2 * CHUNK]; /* for the guest, not yet taken by the emulator */
@@ -99,17 +95,6 @@ static void console_output(struct session *session, const char *bytes, size_t co
     session->quiet_ms = now_ms() + SETTLE_MS;
 }
 
-/* What a running process has used. */
-static double processor_seconds(pid_t process)
-{
-    struct timespec used = {0};
-    clockid_t clock;
-
-    if (clock_getcpuclockid(process, &clock) == 0)
-        clock_gettime(clock, &used);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
-}
-
 /* A complete line of the monitor's log. */
 static void log_output(struct session *session, const char *line)
 {
@@ -118,7 +103,7 @@ static void log_output(struct session *session, const char *line)
     unsigned value;
 
     if (!session->monitor_spoke)
-        session->load_seconds = processor_seconds(session->emulator);
+        session->load_seconds = emulator_processor_seconds(&session->emulator);
     session->monitor_spoke = true;
     fprintf(stderr, "%s%s", line, nr_line_end());
     if (session->options->log != NULL)
@@ -140,7 +125,7 @@ static void control_output(struct session *session, const char *line)
 
     if (strstr(line, "\"QMP\"") != NULL) {
         session->started = true;
-        write_all(session->control, capabilities, sizeof(capabilities) - 1);
+        write_all(session->emulator.control, capabilities, sizeof(capabilities) - 1);
     }
     if (strstr(line, "\"event\": \"SHUTDOWN\"") != NULL && strstr(line, "\"guest-reset\"") != NULL)
         session->reset = true;
@@ -171,9 +156,9 @@ static void read_socket(struct session *session, int *fd)
     if (count <= 0) {
         close(*fd);
         *fd = -1;
-    } else if (fd == &session->console) {
+    } else if (fd == &session->emulator.console) {
         console_output(session, chunk, (size_t)count);
-    } else if (fd == &session->log) {
+    } else if (fd == &session->emulator.log) {
         split_lines(session, &session->log_line, chunk, (size_t)count, log_output);
     } else {
         split_lines(session, &session->control_line, chunk, (size_t)count, control_output);
@@ -198,7 +183,7 @@ static void read_keys(struct session *session)
 
 static void send_keys(struct session *session)
 {
-    ssize_t count = write(session->console, session->typed, session->typed_count);
+    ssize_t count = write(session->emulator.console, session->typed, session->typed_count);
 
     if (count <= 0)
         return;
@@ -209,10 +194,9 @@ static void send_keys(struct session *session)
 /* The emulator has ended: what is left in the sockets, then the verdict. */
 static void emulator_ended(struct session *session, int wait_status)
 {
-    int *sockets[] = {&session->control, &session->log, &session->console};
+    int *sockets[] = {&session->emulator.control, &session->emulator.log, &session->emulator.console};
     bool monitor = session->options->machine->monitor;
 
-    session->emulator = 0;
     for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
         while (*sockets[i] >= 0)
             read_socket(session, sockets[i]);
@@ -253,7 +237,7 @@ static void read_signals(struct session *session)
         return;
     if (info.ssi_signo != SIGCHLD)
         end(session, nr_fail(NR_UNEXPECTED, "interrupted"));
-    else if (wait4(session->emulator, &wait_status, WNOHANG, &session->usage) == session->emulator)
+    else if (emulator_has_ended(&session->emulator, &wait_status))
         emulator_ended(session, wait_status);
 }
 
@@ -289,73 +273,28 @@ static void check_time(struct session *session)
 static void step(struct session *session)
 {
     struct pollfd polled[] = {
-        {session->console, (short)(POLLIN | (session->typed_count > 0 ? POLLOUT : 0)), 0},
-        {session->log, POLLIN, 0},
-        {session->control, POLLIN, 0},
+        {session->emulator.console, (short)(POLLIN | (session->typed_count > 0 ? POLLOUT : 0)), 0},
+        {session->emulator.log, POLLIN, 0},
+        {session->emulator.control, POLLIN, 0},
         {session->signals, POLLIN, 0},
         {session->keys && session->typed_count < sizeof(session->typed) / 2 ? STDIN_FILENO : -1, POLLIN, 0},
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
         if (polled[0].revents & (POLLIN | POLLHUP))
-            read_socket(session, &session->console);
-        if ((polled[0].revents & POLLOUT) && session->console >= 0)
+            read_socket(session, &session->emulator.console);
+        if ((polled[0].revents & POLLOUT) && session->emulator.console >= 0)
             send_keys(session);
         if (polled[1].revents)
-            read_socket(session, &session->log);
+            read_socket(session, &session->emulator.log);
         if (polled[2].revents)
-            read_socket(session, &session->control);
+            read_socket(session, &session->emulator.control);
         if (polled[4].revents)
             read_keys(session);
         if (polled[3].revents)
             read_signals(session);
     }
     check_time(session);
-}
-
-/* Ours is close-on-exec, the emulator's end is not. */
-static int make_socket(int *ours, int *theirs)
-{
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
-        return -1;
-    fcntl(pair[0], F_SETFD, FD_CLOEXEC);
-    fcntl(pair[0], F_SETFL, O_NONBLOCK);
-    *ours = pair[0];
-    *theirs = pair[1];
-    return 0;
-}
-
-static void run_emulator(char *program, struct machine_command *command, const sigset_t *signals)
-{
-    int null = open("/dev/null", O_RDWR);
-
-    /* Out of the terminal's group: Ctrl-C is nr's, which ends the emulator; and it does not outlive nr. */
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigprocmask(SIG_UNBLOCK, signals, NULL);
-    dup2(null, STDIN_FILENO);
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-    execv(program, command->arguments);
-    _exit(127);
-}
-
-static void session_end_emulator(struct session *session)
-{
-    if (session->emulator > 0) {
-        kill(session->emulator, SIGKILL);
-        wait4(session->emulator, NULL, 0, &session->usage);
-    }
-    int *sockets[] = {&session->console, &session->log, &session->control, &session->signals};
-    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
-        if (*sockets[i] >= 0)
-            close(*sockets[i]);
-}
-
-static double seconds(const struct timeval *time)
-{
-    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
 }
 
 static void say_end(const struct session *session, const struct guest *guests, uint32_t count)
@@ -377,8 +316,7 @@ static void say_end(const struct session *session, const struct guest *guests, u
         nr_say("not seen: %s", expect->source[expect->matched]);
     nr_say("%s on %s: %.1f s, %.2f s of processor time (%.2f before the monitor), status %d", names,
            session->options->machine->name, (double)(now_ms() - session->start_ms) / 1000,
-           seconds(&session->usage.ru_utime) + seconds(&session->usage.ru_stime), session->load_seconds,
-           session->status);
+           emulator_processor_seconds(&session->emulator), session->load_seconds, session->status);
     free(names);
 }
 
@@ -386,44 +324,34 @@ int session_run(const struct session_options *options, const struct machine_opti
                 const char *image, const struct guest *guests, uint32_t count)
 {
     static struct session session;
-    struct machine_sockets theirs = {-1, -1, -1};
     struct machine_command command = {0};
     sigset_t signals;
 
     session = (struct session){.options = options, .keys = true, .start_ms = now_ms()};
-    session.console = session.log = session.control = -1;
     sigemptyset(&signals);
     for (const int *number = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0}; *number != 0; number++)
         sigaddset(&signals, *number);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     session.signals = signalfd(-1, &signals, SFD_CLOEXEC);
-    if (session.signals < 0 || make_socket(&session.console, &theirs.console) != 0 ||
-        make_socket(&session.log, &theirs.log) != 0 || make_socket(&session.control, &theirs.control) != 0)
-        return nr_fail(NR_UNEXPECTED, "no sockets for the emulator: %s", strerror(errno));
 
+    struct machine_sockets theirs;
+    if (session.signals < 0 || emulator_connect(&session.emulator, &theirs) != 0)
+        return nr_fail(NR_UNEXPECTED, "no sockets for the emulator: %s", strerror(errno));
     options->machine->describe(&command, image, guests, count, machine_options, &theirs);
     if (machine_options->emulator != NULL)
         machine_add_words(&command, machine_options->emulator);
-    char *program = tool_find(command.arguments[0], options->machine->package);
-    if (program == NULL)
-        return NR_MISSING_TOOL;
     if (options->timeout > 0)
         session.deadline_ms = session.start_ms + (int64_t)(options->timeout * 1000);
+    int status = emulator_start(&session.emulator, &command, options->machine->package, &theirs, &signals);
+    machine_free(&command);
+    if (status != NR_DONE)
+        return status;
     terminal_make_raw(&session.terminal);
-    session.emulator = fork();
-    if (session.emulator == 0)
-        run_emulator(program, &command, &signals);
-    close(theirs.console);
-    close(theirs.log);
-    close(theirs.control);
-    if (session.emulator < 0)
-        end(&session, nr_fail(NR_UNEXPECTED, "%s cannot be started: %s", program, strerror(errno)));
     while (!session.ended)
         step(&session);
-    session_end_emulator(&session);
+    emulator_end(&session.emulator);
+    close(session.signals);
     terminal_restore(&session.terminal);
     say_end(&session, guests, count);
-    machine_free(&command);
-    free(program);
     return session.status;
 }

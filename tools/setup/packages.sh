@@ -36,7 +36,8 @@ echo "setup: installing with apt, because they are missing here: $missing" >&2
 # An update may fail with 100 while a mirror synchronises one of its indices; what counts is that apt knows the packages.
 "${as_root[@]}" apt-get -q update >&2 || echo "setup: apt-get update reported an error; going on with the lists there are" >&2
 for package in $missing; do
-    if ! apt-cache policy "$package" | grep -q 'Candidate: [^(]'; then
+    # Not into `grep -q`: it closes the pipe early, which pipefail takes for a failure.
+    if ! [[ $(apt-cache policy "$package") =~ Candidate:\ [^\(] ]]; then
         echo "setup: apt knows no package $package; check this machine's apt sources (Debian 12, main)" >&2
         exit 5
     fi
