@@ -141,7 +141,8 @@ uint32_t effect_console_breaks(void)
     return __atomic_load_n(&channel()->breaks, __ATOMIC_ACQUIRE);
 }
 
-/* Only for guests that know where they run: others take the time of a read for the speed of their processor. */
+/* Only for guests that know where they run: others take the time of a read for the speed of their processor.
+ */
 void effect_rest(uint64_t ns)
 {
     if (ring3_config()->paravirt != PARAVIRT_KVM)

@@ -34,7 +34,7 @@ struct host_effects {
     uint8_t pci_pins[256]; /* by function: a bit per pin that is asserted */
     bool intr;
     unsigned intr_changes, nmis;
-    uint64_t rest; /* what effect_rest was last told */
+    uint64_t rest;                  /* what effect_rest was last told */
     struct host_msi msi[HOST_MSIS]; /* the first of msi_count */
     unsigned msi_count;
     uint8_t *ram; /* guest-physical address 0 */

@@ -171,7 +171,7 @@ static void update_interrupt(void **state)
     host_run(&rtc_device, &rtc, SECOND);
     assert_int_equal(host.irq[8], 1);
     assert_int_equal(rtc_device.deadline(&rtc), DEADLINE_NONE); /* not again before it is read */
-    assert_int_equal(get(C), 0xd0); /* a period has passed, too */
+    assert_int_equal(get(C), 0xd0);                             /* a period has passed, too */
     assert_int_equal(host.irq[8], 0);
     assert_int_equal(get(C), 0);
     host_run(&rtc_device, &rtc, SECOND);

@@ -52,7 +52,9 @@ static void code(const struct vcpu *of, struct vcpu_code *to)
     *to = (struct vcpu_code){
         .linear = wide ? s->gpr.rip : (uint32_t)(cs->base + s->gpr.rip),
         .space = s->control.cr0 >> 31 ? s->control.cr3 : INSN_CACHE_FLAT,
-        .bits = wide ? 64 : cs->attributes & SEG_DB ? 32 : 16,
+        .bits = wide                      ? 64
+                : cs->attributes & SEG_DB ? 32
+                                          : 16,
     };
 }
 

@@ -71,8 +71,7 @@ static void test_atomics(void)
     FORM("xadd %%eax, %2", 0x11, 0x22, 0x33, 0x11, FLAG_PF);
     FORM("lock; xadd %%eax, %2", 0x11, 0x22, 0x33, 0x11, FLAG_PF);
     FORM("mov $0x77, %%ecx; cmpxchg %%ecx, %2", 0x11, 0x11, 0x77, 0x11, ZP);
-    FORM("mov $0x77, %%ecx; cmpxchg %%ecx, %2; setz %%cl; test %%ecx, %%ecx", 0x11, 0x22, 0x11, 0x11,
-         ZP);
+    FORM("mov $0x77, %%ecx; cmpxchg %%ecx, %2; setz %%cl; test %%ecx, %%ecx", 0x11, 0x22, 0x11, 0x11, ZP);
     FORM("lock; btsl $3, %2; setc %%al; test %%eax, %%eax", 0x10, 0, 0x18, 0, ZP);
     FORM("lock; btrl $4, %2; setc %%al; test %%eax, %%eax", 0x10, 0, 0, 1, 0);
     FORM("btcl $4, %2; setc %%al; test %%eax, %%eax", 0x10, 0, 0, 1, 0);
