@@ -1,7 +1,10 @@
 # The monitor: ring 0 linked twice, the second time with the names of its functions for the back-trace of a panic.
 # nullring-test has the device model that misbehaves on command (devices/misbehave.c).
 
-LINK := ld --no-warn-rwx-segments -nostdlib -z max-page-size=4096 -z noexecstack --gc-sections -T core/monitor.ld
+LINK := $(CC) $(RING0) -nostdlib -static -no-pie -Wl,--no-warn-rwx-segments -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+  -Wl,-z,noexecstack -Wl,--gc-sections -T core/monitor.ld
+# What the compiler calls by itself must be there before it does.
+$(B)/ring0/lib/string.o $(B)/ring0/core/panic.o: RING0 += -fno-lto
 RING0_COMMON_O := $(filter-out $(B)/ring0/core/programs.o,$(RING0_O))
 
 # $(1): name of the monitor; $(2): its device model
