@@ -5,6 +5,7 @@
 #   mode=report   say what this machine is, then power off
 #   mode=off      power off at once
 #   mode=disk     write 64 MiB to the first disk, read them back, compare their checksums, then power off
+#   mode=read     reads=N direct reads of 4 KiB by each of depth=M processes (1), with dd of the system on the disk
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
 #   root=/dev/vda mount that disk and go on with its own init
@@ -15,11 +16,13 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 echo 4 >/proc/sys/kernel/printk
 
-mode=shell nonce= root=
+mode=shell nonce= root= reads=1 depth=1
 for word in $(cat /proc/cmdline); do
     case $word in
     mode=*) mode=${word#mode=} ;;
     nonce=*) nonce=${word#nonce=} ;;
+    reads=*) reads=${word#reads=} ;;
+    depth=*) depth=${word#depth=} ;;
     root=/dev/*) root=${word#root=} ;;
     esac
 done
@@ -66,6 +69,18 @@ disk_check() {
     [ "$written" = "$read_back" ] && echo "DISK GOOD" || echo "DISK BAD"
 }
 
+disk_read() {
+    load_modules crc32c_generic crc16 mbcache jbd2 ext4
+    mkdir -p /root
+    mount -t ext4 -o ro /dev/vda /root
+    mount --bind /dev /root/dev
+    for process in $(seq "$depth"); do
+        chroot /root dd if=/dev/vda of=/dev/null bs=4k iflag=direct skip=$((process * 2000)) count="$reads" 2>/dev/null &
+    done
+    wait
+    echo "reads done"
+}
+
 if has_virtio; then
     load_modules virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk
     wait_for /dev/vda
@@ -88,6 +103,7 @@ fi
 case $mode in
 report) report ;;
 disk) disk_check ;;
+read) disk_read ;;
 off) ;;
 *)
     export PS1='guest:\w# '
