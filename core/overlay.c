@@ -16,6 +16,8 @@
 
 enum { BLOCK_PAGES = 512, PREPARE_PAGES_MAX = 64 };
 
+_Static_assert(OVERLAY_BLOCKS_MAX * 2 >= GUEST_OVERLAY_MIB_MAX, "what a description may ask for");
+
 static int overlay_reserve(struct process *process, uint64_t address, uint64_t size, uint32_t overlay_mib)
 {
     struct overlay *overlay = &process->overlay[process->overlay_count];

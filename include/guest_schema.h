@@ -70,8 +70,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "virtio,block|!nullring,ide-disk|!nullring,ahci-disk", SCHEMA_NO_FIELD, "kind of disk")                \
     X(SCHEMA_DISK, "image", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_DISK_FIELD(image),      \
       "what the disk holds; the file itself is never written")                                               \
-    X(SCHEMA_DISK, "overlay-mib", SCHEMA_NUMBER, false, 0, 4096, GUEST_OVERLAY_MIB_DEFAULT, "",              \
-      SCHEMA_DISK_FIELD(overlay_mib), "memory for changed sectors, in MiB, reserved at the start")           \
+    X(SCHEMA_DISK, "overlay-mib", SCHEMA_NUMBER, false, 0, GUEST_OVERLAY_MIB_MAX, GUEST_OVERLAY_MIB_DEFAULT, \
+      "", SCHEMA_DISK_FIELD(overlay_mib), "memory for changed sectors, in MiB, reserved at the start")       \
     X(SCHEMA_CD, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "!nullring,ide-cd", SCHEMA_NO_FIELD, "kind")    \
     X(SCHEMA_CD, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_NO_FIELD, "the disc")    \
     X(SCHEMA_FLOPPY, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "!nullring,floppy", SCHEMA_NO_FIELD,        \

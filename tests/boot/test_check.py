@@ -185,7 +185,7 @@ def test_all_properties_are_listed():
     run = subprocess.run([NR, "check", "--properties"], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0
     for words in ("/memory: its RAM; required", "size-mib     a number, 1 to 65536; required", "/disk0 ... /disk3",
-                  '"kvm" (default), "none", "hyperv" (not in this version)', "overlay-mib  a number, 0 to 4096 (default 64)"):
+                  '"kvm" (default), "none", "hyperv" (not in this version)', "overlay-mib  a number, 0 to 2048 (default 64)"):
         assert words in run.stdout, run.stdout
 
 
