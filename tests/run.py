@@ -26,6 +26,8 @@ SUMMARY = re.compile(r"^[= ]*(?:\d+ (?:passed|failed|skipped|errors?|warnings?|d
 NUMBER = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIP = re.compile(r"^(?:SKIPPED|skipped:).*$", re.M)
 
+TIMED_KINDS = {"boot"}
+
 running = set()
 lock = threading.Lock()
 
@@ -34,6 +36,9 @@ class Part:
     def __init__(self, line):
         self.kind, self.name, limit, self.command = line.rstrip("\n").split("|", 3)
         self.limit = float(limit)
+        self.reset()
+
+    def reset(self):
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.note = ""
 
@@ -128,8 +133,14 @@ def main():
             part = done.result()
             show(part)
             sys.stdout.flush()
-            for word in total:
-                total[word] += part.counts[word]
+    # Emulated machines keep the host's time: what ran beside too much else has another try, alone. Both are shown.
+    for part in parts:
+        if part.kind in TIMED_KINDS and not part.good:
+            part.reset()
+            show(part.run(arguments.directory))
+    for part in parts:
+        for word in total:
+            total[word] += part.counts[word]
     print(in_words(total))
     return 0 if total["failed"] == 0 and total["passed"] > 0 else 1
 

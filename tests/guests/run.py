@@ -38,6 +38,8 @@ BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
 
+RETRIES = 2
+
 
 def options_of(name):
     """The options in the head comment of a test."""
@@ -176,6 +178,16 @@ def run_test(name, seed, machines, keep):
     return None
 
 
+def label_of(name, seed):
+    return name if int(options_of(name).get("seeds", 1)) == 1 else f"{name} seed {seed}"
+
+
+def passes_again(test, machines, keep):
+    why = run_test(*test, machines, keep)
+    print(f"FAIL again {label_of(*test)}: {why}" if why else f"ok again {label_of(*test)}", flush=True)
+    return not why
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--machine", choices=["native", "svm", "both"], default="both")
@@ -188,12 +200,17 @@ def main():
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     tests = [(name, seed) for name in names for seed in range(1, int(options_of(name).get("seeds", 1)) + 1)]
-    failed = 0
+    failed = []
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for (name, seed), why in zip(tests, pool.map(lambda t: run_test(*t, machines, arguments.keep), tests)):
-            label = name if int(options_of(name).get("seeds", 1)) == 1 else f"{name} seed {seed}"
-            print(f"FAIL {label}: {why}" if why else f"ok {label}", flush=True)
-            failed += why is not None
+        for test, why in zip(tests, pool.map(lambda t: run_test(*t, machines, arguments.keep), tests)):
+            print(f"FAIL {label_of(*test)}: {why}" if why else f"ok {label_of(*test)}", flush=True)
+            if why:
+                failed.append(test)
+    # The clocks of an emulated machine run on while the host has no time for it, and what a guest measures is then wrong
+    # natively as well. A test that failed beside others has two more tries; the first reason stands above.
+    for _ in range(RETRIES):
+        failed = [test for test in failed if not passes_again(test, machines, arguments.keep)]
+    failed = len(failed)
     print(f"{len(tests) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
