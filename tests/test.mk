@@ -35,6 +35,6 @@ test-boot: KINDS := boot
 test-boot: test
 
 ##  make run        boot examples/debian-686 with the console on the terminal (Ctrl-a h: keys, Ctrl-a x: leave)
-run: all $(EXAMPLES)/686/vmlinuz $(EXAMPLES)/686/initrd.gz
+run: all $(EXAMPLES)/686/vmlinuz $(EXAMPLES)/686/initrd.gz $(EXAMPLES)/686/disk.img
 	@if [ -t 0 ] && [ -t 1 ]; then $(B)/nr boot examples/debian-686.dts; else \
 	  $(B)/nr boot --append "mode=report nonce=$$$$" examples/debian-686.dts; fi

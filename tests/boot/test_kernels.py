@@ -30,8 +30,9 @@ def test_without_paravirtualization(example):
     assert "kvm-clock" not in run.console, run.text
 
 
-def test_the_clock_is_kvms():
+def test_clock_and_disk():
     run = report("debian-686", "clock")
+    assert "disk: vda 8192 sectors" in run.console, run.text
     assert "clock: kvm-clock" in run.console, run.text
 
 

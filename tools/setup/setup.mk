@@ -24,7 +24,7 @@ setup: examples
 
 ##  make examples   everything that the descriptions in examples/ name, in build/examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
-  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img
+  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img $(EXAMPLES)/686/disk.img
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
 	$(SETUP)/guests.sh $(CACHE) kernels
@@ -39,6 +39,10 @@ $(FETCHED)/disk/root.img: $(SETUP)/disk.sh
 $(EXAMPLES)/%/vmlinuz: $(FETCHED)/%/vmlinuz
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
+# An empty file system. mke2fs lies in sbin, which a user's PATH may lack.
+$(EXAMPLES)/686/disk.img:
+	@mkdir -p $(@D)
+	PATH=$$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext2 -U 5eed0686-0000-4000-8000-000000000686 $@ 4M
 $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
