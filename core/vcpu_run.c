@@ -192,6 +192,9 @@ static bool vcpu_round(struct vcpu *vcpu)
         __asm__ volatile("sti; nop; cli" : : : "memory"); /* the host's IDT takes it */
         return true;
     case EXIT_HALT:
+        if (event_wakes(vcpu)) {
+            return true; /* without a turn of the scheduler */
+        }
         vcpu_sleep(vcpu, VCPU_HALTED);
         return false;
     default: /* EXIT_KILL: vm->ending is set */
