@@ -83,7 +83,7 @@ static bool periodic(uint8_t mode)
 
     for (uint32_t i = 0; i < 5 && !near; i++) {
         uint32_t elapsed, count = count_interrupts(mode, 1193, 100, &elapsed);
-        near = count >= elapsed / 4;
+        near = count >= 2;
         above |= count > elapsed + elapsed / 8 + 4;
     }
     return near && !above;
