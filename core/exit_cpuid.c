@@ -55,9 +55,9 @@ static inline const struct cpuid_entry *lookup(struct vm *vm, uint32_t leaf, uin
 {
     static const struct cpuid_entry none; /* AMD's processors answer a leaf that they have not with zeros */
     const uint8_t *first = leaf_index(vm, leaf);
-    for (uint32_t i = first ? *first : 0; i < vm->cpuid_count && vm->cpuid[i].leaf <= leaf; i++) {
-        const struct cpuid_entry *e = &vm->cpuid[i];
-        if (e->leaf == leaf && (e->subleaf == subleaf || e->subleaf == CPUID_ANY)) {
+    const struct cpuid_entry *end = &vm->cpuid[vm->cpuid_count];
+    for (const struct cpuid_entry *e = &vm->cpuid[first ? *first : 0]; e < end && e->leaf <= leaf; e++) {
+        if (e->leaf == leaf && (e->subleaf == CPUID_ANY || e->subleaf == subleaf)) {
             return e;
         }
     }

@@ -202,6 +202,12 @@ static bool vcpu_round(struct vcpu *vcpu)
     }
 }
 
+/* Of two deadlines; 0 is never. */
+static inline bool is_sooner(uint64_t deadline, uint64_t other)
+{
+    return deadline - 1 < other - 1;
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
@@ -220,7 +226,8 @@ void vcpu_run(struct vcpu *vcpu)
     if (!vcpu_resume(vcpu)) {
         return;
     }
-    while (!schedule_needed()) {
+    const struct cpu *cpu = this_cpu();
+    while (!cpu->kicked) {
         if (vm->ending) {
             vcpu_park(vcpu);
             return;
@@ -232,7 +239,9 @@ void vcpu_run(struct vcpu *vcpu)
                 return;
             }
         }
-        schedule_deadline(lapic_timer_deadline(vcpu));
+        if (is_sooner(vcpu->lapic.timer_deadline, cpu->timer_deadline)) {
+            schedule_deadline(lapic_timer_deadline(vcpu));
+        }
         if (!vcpu_round(vcpu)) {
             return;
         }

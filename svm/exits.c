@@ -9,39 +9,9 @@
 #include "string.h"
 #include "x86.h"
 
-/* When an exit is asked for. */
-enum intercept_when {
-    NOT,    /* never; also the exits of functions that are off */
-    ALWAYS, /* whatever the vCPU's mode */
-    MODE,   /* svm_intercepts_update() decides */
-};
-
-/* How it is described. */
-enum exit_form {
-    FORM_NONE,    /* it was not asked for: the processor contradicts the VMCB */
-    FORM_PLAIN,   /* `reason` and nothing else */
-    FORM_REFUSED, /* VCPU_EXIT_INSTRUCTION with action `reason` */
-    FORM_CR,      /* the code says which; the instruction says the rest */
-    FORM_EXCEPTION,
-    FORM_IOIO,
-    FORM_MSR,
-    FORM_VINTR,
-    FORM_IRET,
-    FORM_XSETBV,
-};
-
-struct exit_decision {
-    uint8_t when;
-    uint8_t form;
-    uint8_t reason;
-    uint8_t length;  /* of the opcode in bytes */
-    uint32_t opcode; /* where it is needed to find the next instruction: up to three bytes, the first one
-                        highest */
-};
-
 /* clang-format off */
 #define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0, 0}
-static const struct exit_decision exits[EXIT_CODES_DENSE] = {
+const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely unless the VMCB's value
      * is not the guest's. CR0 writes leave by the selective intercept: TS and MP change freely. All CR4 writes: reserved bits
      * must fault, and under TCG would end the entry; LME depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
@@ -126,7 +96,7 @@ static uint32_t intercepts_always[INTERCEPT_WORDS];
 void svm_intercepts_init(void)
 {
     for (unsigned code = 0; code < EXIT_CODES_DENSE; code++) {
-        if (exits[code].when == ALWAYS) {
+        if (svm_exits[code].when == ALWAYS) {
             intercepts_always[code / 32] |= 1u << code % 32;
         }
     }
@@ -195,7 +165,7 @@ static void decode_msr(struct vcpu *vcpu, const struct vmcb *vmcb)
     const uint64_t *reg = vcpu->state.gpr.reg;
     bool write = vmcb->exit_info1 & 1;
     exit->reason = write ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
-    exit->next_rip = svm_next_rip(vcpu, write ? INSN_WRMSR : INSN_RDMSR, 2);
+    exit->next_rip = svm_next_rip(vcpu, vmcb, write ? INSN_WRMSR : INSN_RDMSR, 2);
     if (!exit->next_rip) {
         exit->reason = VCPU_EXIT_NONE;
     }
@@ -271,9 +241,9 @@ static void decode_invalid(struct vcpu *vcpu)
     vcpu->exit.instruction.action = INSTRUCTION_GP;
 }
 
-static __attribute__((noinline)) void decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
 {
-    const struct exit_decision *decision = &exits[code];
+    const struct exit_decision *decision = &svm_exits[code];
     struct vcpu_exit *exit = &vcpu->exit;
     switch ((enum exit_form)decision->form) {
     case FORM_PLAIN:
@@ -312,7 +282,7 @@ static __attribute__((noinline)) void decode_form(struct vcpu *vcpu, struct svm_
     }
 }
 
-static __attribute__((noinline)) void decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb)
+void svm_exit_decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
     if (vmcb->exit_code == VMEXIT_NPF) {
         decode_memory(vcpu, vmcb);
@@ -320,31 +290,5 @@ static __attribute__((noinline)) void decode_sparse(struct vcpu *vcpu, const str
         decode_invalid(vcpu);
     } else {
         vcpu->exit.reason = VCPU_EXIT_INVALID;
-    }
-}
-
-/* The most frequent exits go through here without more calls than that for the instruction's length. */
-void svm_exit_decode(struct vcpu *vcpu)
-{
-    struct svm_vcpu *svm = vcpu->backend;
-    struct vcpu_exit *exit = &vcpu->exit;
-    uint64_t code = svm->vmcb->exit_code;
-    exit->qualification = (uint32_t)code;
-    exit->next_rip = 0;
-    if (code >= EXIT_CODES_DENSE) {
-        decode_sparse(vcpu, svm->vmcb);
-        return;
-    }
-    const struct exit_decision *decision = &exits[code];
-    exit->reason = decision->reason;
-    if (decision->length) {
-        exit->next_rip = svm_next_rip(vcpu, decision->opcode, decision->length);
-        if (!exit->next_rip) {
-            exit->reason = VCPU_EXIT_NONE; /* another instruction is there now: execute that */
-            return;
-        }
-    }
-    if (decision->form != FORM_PLAIN) {
-        decode_form(vcpu, svm, (uint32_t)code);
     }
 }

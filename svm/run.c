@@ -85,6 +85,7 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
     if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead)) {
         svm_intercepts_update(vcpu);
     }
+    svm->stepping = false;
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
     if ((svm->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
         !(vcpu->state.gpr.rflags & RFLAGS_TF)) {
@@ -107,6 +108,32 @@ static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
     }
 }
 
+/* Describes the exit in vcpu->exit. The most frequent ones need no call but that for the instruction's
+ * length. */
+static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const struct vmcb *vmcb)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint64_t code = vmcb->exit_code;
+    exit->qualification = (uint32_t)code;
+    exit->next_rip = 0;
+    if (code >= EXIT_CODES_DENSE) {
+        svm_exit_decode_sparse(vcpu, vmcb);
+        return;
+    }
+    const struct exit_decision *decision = &svm_exits[code];
+    exit->reason = decision->reason;
+    if (decision->length) {
+        exit->next_rip = svm_next_rip(vcpu, vmcb, decision->opcode, decision->length);
+        if (!exit->next_rip) {
+            exit->reason = VCPU_EXIT_NONE; /* another instruction is there now: execute that */
+            return;
+        }
+    }
+    if (decision->form != FORM_PLAIN) {
+        svm_exit_decode_form(vcpu, svm, (uint32_t)code);
+    }
+}
+
 void svm_run(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
@@ -123,7 +150,7 @@ void svm_run(struct vcpu *vcpu)
     vmcb->rsp = gpr->reg[RSP];
     vmcb->rax = gpr->reg[RAX];
     vmcb->interrupt_shadow = interrupts->shadow ? INTERRUPT_SHADOW : 0;
-    if (interrupts->nmi_blocked | svm->iret_intercepted | (svm->windows & WINDOW_NMI)) {
+    if (interrupts->nmi_blocked | svm->iret_intercepted | svm->stepping | (svm->windows & WINDOW_NMI)) {
         nmi_prepare(vcpu, svm);
     }
     vmcb->clean = svm->clean;
@@ -145,6 +172,5 @@ void svm_run(struct vcpu *vcpu)
     if (svm->iret_ahead | svm->stepping) {
         nmi_settle(vcpu, svm);
     }
-    svm_exit_decode(vcpu);
-    svm->stepping = false;
+    exit_decode(vcpu, svm, vmcb);
 }

@@ -5,10 +5,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "fixup.h"
+#include "frames.h"
 #include "insn.h"
+#include "layout.h"
 #include "vcpu_ops.h"
 #include "vm.h"
 #include "vmcb.h"
+#include "x86.h"
 
 struct svm_features {
     bool next_rip; /* NRIPS */
@@ -48,8 +52,41 @@ struct svm_vcpu {
 /* enter.asm: one world switch. Guest GPRs but RAX and RSP move between the processor and *gpr. */
 void svm_enter(struct vcpu_gpr *gpr, uint64_t guest_physical, uint64_t host_physical);
 
-/* exits.c: describes the exit in vcpu->exit. */
-void svm_exit_decode(struct vcpu *vcpu);
+/* When an exit is asked for. */
+enum intercept_when {
+    NOT,    /* never; also the exits of functions that are off */
+    ALWAYS, /* whatever the vCPU's mode */
+    MODE,   /* svm_intercepts_update() decides */
+};
+
+/* How it is described. */
+enum exit_form {
+    FORM_NONE,    /* it was not asked for: the processor contradicts the VMCB */
+    FORM_PLAIN,   /* `reason` and nothing else */
+    FORM_REFUSED, /* VCPU_EXIT_INSTRUCTION with action `reason` */
+    FORM_CR,      /* the code says which; the instruction says the rest */
+    FORM_EXCEPTION,
+    FORM_IOIO,
+    FORM_MSR,
+    FORM_VINTR,
+    FORM_IRET,
+    FORM_XSETBV,
+};
+
+struct exit_decision {
+    uint8_t when;
+    uint8_t form;
+    uint8_t reason;
+    uint8_t length;  /* of the opcode in bytes */
+    uint32_t opcode; /* where it is needed to find the next instruction: up to three bytes, the first one
+                        highest */
+};
+
+extern const struct exit_decision svm_exits[EXIT_CODES_DENSE]; /* by exit code */
+
+/* exits.c: describes in vcpu->exit what is not FORM_PLAIN; exits with codes beyond the table. */
+void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code);
+void svm_exit_decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb);
 /* exits.c: gathers the intercepts that are always on; once at boot. */
 void svm_intercepts_init(void);
 /* exits.c: the one place that derives the intercepts from the vCPU's mode. */
@@ -57,7 +94,7 @@ void svm_intercepts_update(struct vcpu *vcpu);
 
 /* fetch.c: RIP after the instruction at RIP, known by its opcode of `length` bytes, the first one highest. 0:
  * some other instruction is there now; it has to be executed again. */
-uint64_t svm_next_rip(struct vcpu *vcpu, uint32_t opcode, unsigned length);
+uint64_t svm_next_rip_afresh(struct vcpu *vcpu, uint32_t opcode, unsigned length);
 void svm_code(const struct vcpu *vcpu, struct vcpu_code *code);
 
 /* state.c */
@@ -73,3 +110,33 @@ void svm_window(struct vcpu *vcpu, uint32_t windows);
 
 /* svm.c: the permission maps that all guests share. */
 extern uint64_t svm_iopm_physical, svm_msrpm_physical;
+
+static inline bool svm_code_is_64bit(const struct vmcb *vmcb)
+{
+    return (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
+}
+
+static inline uint64_t svm_code_linear(const struct vmcb *vmcb)
+{
+    return svm_code_is_64bit(vmcb) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
+}
+
+/* The same as svm_next_rip_afresh(). The usual case is an instruction without prefix on the page used last.
+ * That was RAM when it was remembered, and RAM it stays. */
+static inline uint64_t svm_next_rip(struct vcpu *vcpu, const struct vmcb *vmcb, uint32_t opcode,
+                                    unsigned length)
+{
+    const struct insn_cache *cache = &vcpu->insn_cache;
+    if (svm_features.next_rip) {
+        return vmcb->next_rip;
+    }
+    uint64_t space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : INSN_CACHE_FLAT;
+    uint64_t offset = svm_code_linear(vmcb) - cache->page;
+    if (cache->valid && cache->space == space && offset <= PAGE_SIZE - sizeof(uint32_t)) {
+        int64_t bytes = user_read_32(USER_GUEST_RAM + cache->gpa + offset);
+        if (bytes >= 0 && __builtin_bswap32((uint32_t)bytes) >> 8 * (sizeof(uint32_t) - length) == opcode) {
+            return vmcb->rip + length;
+        }
+    }
+    return svm_next_rip_afresh(vcpu, opcode, length);
+}
