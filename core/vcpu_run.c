@@ -183,9 +183,11 @@ static bool vcpu_round(struct vcpu *vcpu)
         vcpu_ops->flush(vcpu);
     }
     vcpu_ops->run(vcpu);
-    switch (exit_handle(vcpu)) {
-    case EXIT_RESUME:
+    enum exit_outcome outcome = exit_handle(vcpu);
+    if (outcome == EXIT_RESUME) {
         return true;
+    }
+    switch (outcome) {
     case EXIT_UPCALL:
         return vcpu_upcall(vcpu, vcpu->upcall_kind);
     case EXIT_EXTERNAL:

@@ -39,6 +39,7 @@ void svm_inject(struct vcpu *vcpu)
         field |= EVENT_ERROR_VALID | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
     }
     svm->vmcb->event_injection = field;
+    svm->nmi_work |= event->type == EVENT_NMI;
 }
 
 /* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
@@ -70,6 +71,7 @@ void svm_window(struct vcpu *vcpu, uint32_t windows)
     struct svm_vcpu *svm = vcpu->backend;
     struct vmcb *vmcb = svm->vmcb;
     svm->windows = windows;
+    svm->nmi_work |= (windows & WINDOW_NMI) != 0;
     vmcb->virtual_interrupt = V_INTR_MASKING;
     if (windows & WINDOW_INTERRUPT) {
         vmcb->virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
@@ -86,6 +88,7 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
         svm_intercepts_update(vcpu);
     }
     svm->stepping = false;
+    svm->nmi_work = interrupts->nmi_blocked || (svm->windows & WINDOW_NMI);
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
     if ((svm->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
         !(vcpu->state.gpr.rflags & RFLAGS_TF)) {
@@ -150,7 +153,7 @@ void svm_run(struct vcpu *vcpu)
     vmcb->rsp = gpr->reg[RSP];
     vmcb->rax = gpr->reg[RAX];
     vmcb->interrupt_shadow = interrupts->shadow ? INTERRUPT_SHADOW : 0;
-    if (interrupts->nmi_blocked | svm->iret_intercepted | svm->stepping | (svm->windows & WINDOW_NMI)) {
+    if (svm->nmi_work) {
         nmi_prepare(vcpu, svm);
     }
     vmcb->clean = svm->clean;
@@ -169,7 +172,7 @@ void svm_run(struct vcpu *vcpu)
     if (vmcb->exit_int_info & EVENT_VALID) { /* V alone counts: the rest may be left over */
         event_recover(vcpu, vmcb->exit_int_info);
     }
-    if (svm->iret_ahead | svm->stepping) {
+    if (svm->nmi_work) {
         nmi_settle(vcpu, svm);
     }
     exit_decode(vcpu, svm, vmcb);

@@ -247,6 +247,7 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & VCPU_INTERRUPTS) {
         svm->iret_ahead = false;
+        svm->nmi_work = true;
         svm_intercepts_update(vcpu);
     }
     if ((groups & VCPU_FPU) && is_loaded(vcpu)) {

@@ -43,6 +43,7 @@ struct svm_vcpu {
     uint64_t efer;            /* as the guest set it; LMA is the VMCB's */
     uint64_t cr0_hidden;      /* bits of the guest's CR0 that the VMCB does not have: CD, NW */
     uint64_t cr4_forced;      /* bits of the VMCB's CR4 that the guest has clear: MCE */
+    bool nmi_work;            /* something of what follows, or of NMIs, needs a look at each entry and exit */
     bool iret_intercepted;    /* as the VMCB has it */
     bool iret_ahead;          /* NMIs are blocked until the IRET at iret_rip has been executed */
     bool stepping;            /* RFLAGS.TF is ours */
