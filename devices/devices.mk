@@ -1,7 +1,8 @@
 # The ring-3 programs: linked at USER_PROGRAM_BASE, embedded in the monitor without names and debug information. The test
 # build of the device model has misbehave.c in place of behave.c.
 
-USER_LINK := ld -nostdlib -z max-page-size=4096 -z noexecstack --gc-sections -T lib/user.ld
+USER_LINK := $(CC) $(RING3) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+  -Wl,--gc-sections -T lib/user.ld
 MISBEHAVE_O := $(B)/ring3/devices/misbehave.o
 BEHAVE_O := $(B)/ring3/devices/behave.o
 
