@@ -187,6 +187,7 @@ void console_start(void)
 void console_run(bool waking)
 {
     take_input();
+    prompt_run();
     move_output();
     age_lines(waking);
     send_queue();

@@ -98,7 +98,6 @@ void upcall_handle(struct upcall *upcall)
         guests_start();
     }
     console_run(waking);
-    prompt_run();
     if (report_run((events & EVENT_GUEST) != 0)) {
         end_machine();
     }

@@ -71,6 +71,7 @@ void console_send_break(void);
 /* prompt.c: the monitor's key and its prompt. Returns true when it took the byte; otherwise it is the
  * guest's. */
 bool prompt_take(uint8_t byte);
-/* The prompt is open: guests' output waits. Prints what a command still has to say. */
+/* The prompt is open: guests' output waits. */
 bool prompt_is_open(void);
+/* Prints what a command still has to say, as far as there is room. */
 void prompt_run(void);

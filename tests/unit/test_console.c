@@ -169,8 +169,6 @@ static void run(bool waking)
 {
     wake_ms = UINT32_MAX;
     console_run(waking);
-    prompt_run();
-    send_queue();
 }
 
 static void type(const char *text)

@@ -1,0 +1,68 @@
+"""The monitor's key and its prompt on the guest's console, with Debian's kernel and a shell as the guest."""
+
+import pexpect
+import pytest
+from nullring import DONE, NR, TREE
+
+EXAMPLE = TREE / "examples" / "debian-686.dts"
+KEY = "\x01"
+
+
+@pytest.fixture(scope="module")
+def console():
+    """A guest at its shell; what one test leaves, the next one finds."""
+    terminal = pexpect.spawn(str(NR), ["boot", "--machine", "svm", "--append", "quiet", str(EXAMPLE)], timeout=240,
+                             encoding="utf-8", codec_errors="replace")
+    terminal.expect("guest:/# ")
+    yield terminal
+    terminal.close(force=True)
+
+
+def test_help(console):
+    console.send(KEY + "h")
+    console.expect("Ctrl-a m  the monitor's prompt")
+    console.send("echo $((6 * 7))ok\r")
+    console.expect("\r\n42ok")
+
+
+def test_a_break_reaches_the_kernel(console):
+    """On a serial console a break and a key are a command for the kernel itself: h lists them."""
+    console.send("echo 1 > /proc/sys/kernel/sysrq; echo 8 > /proc/sys/kernel/printk; echo re''ady\r")
+    console.expect("ready")
+    console.send(KEY + "b")
+    console.send("h")
+    console.expect("sysrq: HELP")
+
+
+def test_prompt(console):
+    console.send(KEY + "m")
+    console.expect("nullring> ")
+    console.send("list\r")
+    console.expect(r"\* debian-686 +running")
+    console.expect("nullring> ")
+    console.send("info\r")
+    console.expect(r"running, 1 vCPUs, \d+ upcalls, device model restarted 0 times")
+    console.expect(r"\d+ exits: I/O")
+    console.expect("nullring> ")
+    console.send("why debian-686\r")
+    console.expect("the last exits of vCPU 0, oldest first:")
+    console.expect(r"us before the last: I/O at [0-9a-f]+, (read|write) of port 0x")
+    console.expect("nullring> ")
+    console.send("reset nobody\r")
+    console.expect('no guest is called "nobody"')
+    console.expect("nullring> ")
+    console.send("quit\r")
+    console.send("\recho $((6 * 8))ok\r")
+    console.expect("\r\n48ok")
+
+
+def test_destroy(console):
+    console.send(KEY + "m")
+    console.expect("nullring> ")
+    console.send("destroy\r")
+    console.expect("nullring: guest debian-686: killed: destroyed from the console")
+    console.send("quit\r")
+    console.expect("all guests have ended, status 1")
+    console.expect(pexpect.EOF)
+    console.close()
+    assert console.exitstatus != DONE
