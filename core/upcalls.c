@@ -123,9 +123,10 @@ void process_interrupted(struct trap_frame *frame)
     struct cpu *cpu = this_cpu();
     struct process *process = cpu->process;
     uint64_t now = rdtsc();
+    uint32_t budget = process->start ? START_TICKS_MAX : UPCALL_TICKS_MAX;
     /* Interrupts that others cause within a tick are not this process's. The service waits for a serial line
      * now and then, and answers to no guest: it has no budget. */
-    if (process->vm && now >= process->tick_due && ++process->ticks > UPCALL_TICKS_MAX) {
+    if (process->vm && now >= process->tick_due && ++process->ticks > budget) {
         process->fault = "it used up its time in one upcall";
         user_leave(USER_FAULT);
     }

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include "process.h"
 
-enum { UPCALL_TICKS_MAX = 200, TICK_US = 1000 };
+/* Ticks of an upcall. A start copies images and fills tables; no guest waits for it. */
+enum { UPCALL_TICKS_MAX = 200, START_TICKS_MAX = 2000, TICK_US = 1000 };
 
 /* How an upcall, or a piece of it, came back. */
 enum upcall_result {
