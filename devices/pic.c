@@ -45,6 +45,8 @@ static uint8_t chip_requests(const struct pic_chip *chip)
 /* The input of highest priority in a set, or NO_INPUT. */
 static unsigned chip_highest(const struct pic_chip *chip, unsigned set)
 {
+    if (!set)
+        return NO_INPUT;
     for (unsigned i = 1; i <= 8; i++) {
         unsigned input = (chip->lowest + i) % 8;
         if (set & 1u << input)
@@ -259,6 +261,7 @@ static void pic_write_elcr(struct pic *pic, unsigned index, uint8_t value)
 static void pic_io(void *state, struct io *io)
 {
     struct pic *pic = state;
+    bool changes = io->write || pic->chip[io->region == REGION_SLAVE].poll;
     if (io->region == REGION_ELCR) {
         if (io->write)
             pic_write_elcr(pic, io->offset & 1, (uint8_t)io->value);
@@ -273,7 +276,8 @@ static void pic_io(void *state, struct io *io)
         else
             chip_write_even(chip, (uint8_t)io->value);
     }
-    pic_update(pic);
+    if (changes)
+        pic_update(pic);
 }
 
 static void pic_reset(void *state, const struct device_slot *slot)
