@@ -99,12 +99,14 @@ def test_there_are_enough_broken_descriptions():
 
 @pytest.mark.parametrize("source", BROKEN, ids=lambda path: path.stem)
 def test_broken_source_is_not_booted(source, folder):
-    """nr image refuses what nr check refuses."""
+    """nr image and nr boot refuse what nr check refuses."""
     copy = folder / source.name
     shutil.copy(source, copy)
-    run = subprocess.run([NR, "image", "-o", folder / "out.iso", copy], stdin=subprocess.DEVNULL, capture_output=True,
-                         text=True, timeout=60, check=False)
-    assert run.returncode == 2
+    for words in (["image", "-o", folder / "out.iso"], ["boot", "--timeout", "5"]):
+        run = subprocess.run([NR, *words, copy], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                             check=False)
+        assert run.returncode == 2, run.stderr
+        assert f"nr: {copy}:" in run.stderr and run.stdout == ""
     assert not (folder / "out.iso").exists()
 
 
