@@ -9,12 +9,15 @@
 #include "string.h"
 #include "x86.h"
 
+enum { LEAF_SIZES = 0x80000008 };
+
 /* clang-format off */
 #define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0, 0}
 const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
-    /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely unless the VMCB's value
-     * is not the guest's. CR0 writes leave by the selective intercept: TS and MP change freely. All CR4 writes: reserved bits
-     * must fault, and under TCG would end the entry; LME depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
+    /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
+     * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
+     * change freely. All CR4 writes: reserved bits must fault, and under TCG would end the entry; LME
+     * depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
     [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0, 0},
     [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0, 0},
     [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0, 0},
@@ -25,12 +28,14 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0, 0},
     /* Debug registers are switched with the vCPU. */
     [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
-    /* Exceptions: #DB and #AC because delivering them can raise them again for ever (DESIGN.md, section 13); #MC is the
-     * host's. All others go straight to the guest. INT3 and INTO are not asked for: no FORM for SWINT either. */
+    /* Exceptions: #DB and #AC because delivering them can raise them again for ever (DESIGN.md, section
+     * 13); #MC is the host's. All others go straight to the guest. INT3 and INTO are not asked for: no
+     * FORM for SWINT either. */
     [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
     [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
     [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
-    /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after the exit. */
+    /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after
+     * the exit. */
     [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0},
     [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0},
     [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0, 0},
@@ -38,7 +43,8 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0, 0},
     /* Descriptor tables and TR are the guest's own. */
     [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
-    /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are harmless. */
+    /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are
+     * harmless. */
     [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0, 0},
     [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0, 0},
     [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0, 0},
@@ -49,10 +55,11 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, 2, INSN_CPUID},
     [VMEXIT_RSM]            = UD, /* as outside of system management mode */
     [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0, 0},
-    /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the host's data. */
+    /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
+     * host's data. */
     [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, 2, INSN_INVD},
     [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, 2, INSN_WBINVD},
-    [VMEXIT_PAUSE]          = {MODE, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0}, /* by the pause filter: somebody else runs */
+    [VMEXIT_PAUSE]          = {NOT, FORM_NONE, 0, 0, 0}, /* a spinning guest uses up its slice */
     [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1, INSN_HLT},
     [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0, 0},
     [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0, 0},
@@ -69,8 +76,8 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_SKINIT]         = UD,
     [VMEXIT_INVLPGA]        = UD,
     [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 3, 0x0f01d9},
-    /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB reach beyond the
-     * guest. */
+    /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB
+     * reach beyond the guest. */
     [VMEXIT_MONITOR]        = UD,
     [VMEXIT_MWAIT]          = UD,
     [VMEXIT_MWAIT_ARMED]    = UD,
@@ -89,15 +96,28 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
 };
 /* clang-format on */
 
-/* Features of the VMCB that are newer than their intercept bits: older processors want those reserved bits
- * clear. */
 static uint32_t intercepts_always[INTERCEPT_WORDS];
+
+/* Intercepts of instructions that not every processor has: where it has not, the bit is reserved. */
+static const struct {
+    uint8_t code;
+    uint8_t feature; /* bit of CPUID 8000_0008, EBX */
+} optional[] = {
+    {VMEXIT_RDPRU, 4},           {VMEXIT_MCOMMIT, 8}, {VMEXIT_INVLPGB, 3},
+    {VMEXIT_INVLPGB_ILLEGAL, 3}, {VMEXIT_TLBSYNC, 3},
+};
 
 void svm_intercepts_init(void)
 {
+    uint32_t features = cpuid(LEAF_SIZES, 0).ebx;
     for (unsigned code = 0; code < EXIT_CODES_DENSE; code++) {
         if (svm_exits[code].when == ALWAYS) {
             intercepts_always[code / 32] |= 1u << code % 32;
+        }
+    }
+    for (unsigned i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+        if (!(features >> optional[i].feature & 1)) {
+            intercepts_always[optional[i].code / 32] &= ~(1u << optional[i].code % 32);
         }
     }
 }
@@ -124,9 +144,6 @@ void svm_intercepts_update(struct vcpu *vcpu)
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
     if (svm->iret_intercepted) {
         intercept(vmcb, VMEXIT_IRET);
-    }
-    if (svm_features.pause_filter) {
-        intercept(vmcb, VMEXIT_PAUSE);
     }
     svm->clean &= ~CLEAN_INTERCEPTS;
 }

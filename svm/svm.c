@@ -24,12 +24,10 @@ enum {
     EDX_CLEAN_BITS = 1 << 5,
     EDX_FLUSH_BY_ASID = 1 << 6,
     EDX_DECODE_ASSISTS = 1 << 7,
-    EDX_PAUSE_FILTER = 1 << 10,
     EDX_VIRTUAL_GIF = 1 << 16,
     VM_CR_SVMDIS = 1 << 4,
     IOPM_ORDER = 2, /* three pages are needed */
     MSRPM_ORDER = 1,
-    PAUSE_FILTER_COUNT = 3000, /* PAUSEs in a row: a spinning guest, some microseconds */
     ASID_GENERATION_CPU_SHIFT = 32,
 };
 
@@ -66,7 +64,6 @@ static const char *svm_probe(void)
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
         .flush_by_asid = svm_edx & EDX_FLUSH_BY_ASID,
-        .pause_filter = svm_edx & EDX_PAUSE_FILTER,
         .asid_count = leaf.ebx,
         .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
     };
@@ -83,7 +80,6 @@ static void svm_report(void)
         {EDX_DECODE_ASSISTS, "decode assists", "operands are decoded"},
         {EDX_FLUSH_BY_ASID, "flush by ASID", "flushes take a new ASID"},
         {EDX_CLEAN_BITS, "VMCB clean bits", "all state is reloaded"},
-        {EDX_PAUSE_FILTER, "pause filter", "spinning guests use up their slice"},
         {EDX_VIRTUAL_GIF, "virtual GIF", "not needed"},
     };
     log_print("nullring: AMD SVM, nested paging, %u ASIDs", svm_features.asid_count);
@@ -177,7 +173,6 @@ static int svm_vcpu_create(struct vcpu *vcpu)
     vmcb->virtual_interrupt = V_INTR_MASKING;
     vmcb->nested_control = NESTED_PAGING;
     vmcb->nested_cr3 = vcpu->vm->stage2.root;
-    vmcb->pause_filter_count = PAUSE_FILTER_COUNT;
     vcpu->backend = svm;
     return NR_OK;
 }

@@ -18,7 +18,6 @@ struct svm_features {
     bool next_rip; /* NRIPS */
     bool decode_assists;
     bool flush_by_asid;
-    bool pause_filter;
     uint32_t asid_count;
     uint32_t clean; /* the clean bits that may be used: all or none */
 };
