@@ -141,6 +141,8 @@ def main():
     for part in parts:
         for word in total:
             total[word] += part.counts[word]
+    with open(os.path.join(arguments.directory, "summary"), "w") as summary:
+        print(in_words(total), file=summary)
     print(in_words(total))
     return 0 if total["failed"] == 0 and total["passed"] > 0 else 1
 

@@ -97,5 +97,5 @@ def test_an_overlay_that_runs_full(image_unchanged):
     run = raw_disk("disk-full", overlay_mib="<8>")
     assert run.status == DONE, run.text
     assert "DISK BAD" in run.console and re.search("I/O error", run.console), run.text
-    assert re.search("nullring: .*overlay", run.lines), run.text
+    assert "disk0: its overlay is full" in run.lines, run.text
     assert ": powered off" in run.lines, run.text
