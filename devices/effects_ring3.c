@@ -5,11 +5,11 @@
  */
 #include "effects.h"
 #include "board.h"
-#include "format.h"
 #include "guest_time.h"
 #include "modules.h"
 #include "ring.h"
 #include "ring3.h"
+#include "string.h"
 #include "syscall.h"
 
 enum { LOG_LINE = 256, PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
@@ -221,7 +221,5 @@ int effect_disk_prepare(uint8_t *bytes, uint64_t length)
 
 void effect_log(const char *sentence)
 {
-    char line[LOG_LINE];
-    size_t length = format_text(line, sizeof line, "%s: %s\n", ring3_config()->name, sentence);
-    sys_print(line, length);
+    sys_print(sentence, strnlen(sentence, LOG_LINE));
 }

@@ -6,8 +6,9 @@
 #pragma once
 
 enum syscall_number {
-    SYS_UPCALL_DONE,   /* [all] (): the upcall is answered; does not return */
-    SYS_PRINT,         /* [all] (text, length <= 512): a line for the monitor's log */
+    SYS_UPCALL_DONE, /* [all] (): the upcall is answered; does not return */
+    SYS_PRINT, /* [all] (text, length <= 512): for the monitor's log; a device model's is one line under its
+                  guest's name */
     SYS_TIMER_SET,     /* [all] (guest time in TSC ticks, 0: off): EVENT_TIMER at that time */
     SYS_NOTIFY,        /* [all] (guest index): EVENT_CHANNEL to the other side of the channel */
     SYS_VCPU_GET,      /* [device model] (groups): more state of the vCPU of this upcall into upcall.state */
