@@ -10,7 +10,7 @@
  * their reach. Manual: none; this is what nobody should do. Real hardware: would not survive it (device
  * memory, MSRs).
  *
- * guest: machines=svm seeds=10 args=ops=100000 timeout=400
+ * guest: machines=svm seeds=6 args=ops=100000 timeout=400
  */
 #include "guest.h"
 #include "memory.h"
