@@ -143,11 +143,9 @@ static bool ss_privilege(const struct vcpu_state *s)
 
 static bool bases_reach(const struct vcpu_state *s)
 {
-    for (unsigned i = SEG_ES; i <= SEG_DS; i++) {
-        if (s->segment[i].base & HIGH_HALF) {
+    for (unsigned i = SEG_ES; i <= SEG_DS; i++)
+        if (s->segment[i].base & HIGH_HALF)
             return false;
-        }
-    }
     return true;
 }
 
@@ -192,9 +190,8 @@ static bool pat_types(const struct vcpu_state *s)
 {
     for (unsigned i = 0; i < 64; i += 8) {
         uint8_t type = (uint8_t)(s->msrs.pat >> i);
-        if (type > 7 || type == 2 || type == 3) {
+        if (type > 7 || type == 2 || type == 3)
             return false;
-        }
     }
     return true;
 }
@@ -253,10 +250,8 @@ static const struct rule {
 
 const char *entry_check(const struct vcpu_state *state)
 {
-    for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        if (!rules[i].holds(state)) {
+    for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (!rules[i].holds(state))
             return rules[i].name;
-        }
-    }
     return NULL;
 }

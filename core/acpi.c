@@ -56,35 +56,30 @@ static uint32_t read32(const void *table, uint32_t offset)
 static bool sum_is_zero(const void *data, uint32_t length)
 {
     uint8_t sum = 0;
-    for (uint32_t i = 0; i < length; i++) {
+    for (uint32_t i = 0; i < length; i++)
         sum = (uint8_t)(sum + ((const uint8_t *)data)[i]);
-    }
     return sum == 0;
 }
 
 /* A table below 4 GiB with a right checksum, or NULL. */
 static const struct table_header *table_at(uint64_t address)
 {
-    if (!address || address + sizeof(struct table_header) > BOOT_TABLES_END) {
+    if (!address || address + sizeof(struct table_header) > BOOT_TABLES_END)
         return NULL;
-    }
     const struct table_header *table = physical(address);
-    if (address + table->length > BOOT_TABLES_END || table->length < sizeof(*table)) {
+    if (address + table->length > BOOT_TABLES_END || table->length < sizeof(*table))
         return NULL;
-    }
     return sum_is_zero(table, table->length) ? table : NULL;
 }
 
 static void cpu_add(uint32_t apic_id, uint32_t flags)
 {
-    if (!(flags & MADT_ENABLED)) {
+    if (!(flags & MADT_ENABLED))
         return;
-    }
-    if (acpi.cpu_count < CPU_MAX) {
+    if (acpi.cpu_count < CPU_MAX)
         acpi.apic_id[acpi.cpu_count++] = apic_id;
-    } else {
+    else
         acpi.cpus_lost++;
-    }
 }
 
 static void madt_entry_read(const uint8_t *entry)
@@ -97,14 +92,12 @@ static void madt_entry_read(const uint8_t *entry)
         cpu_add(read32(entry, 4), read32(entry, 8));
         break;
     case MADT_IOAPIC:
-        if (acpi.ioapic_count < ACPI_IOAPICS_MAX) {
+        if (acpi.ioapic_count < ACPI_IOAPICS_MAX)
             acpi.ioapic[acpi.ioapic_count++] = (struct acpi_ioapic){read32(entry, 4), read32(entry, 8)};
-        }
         break;
     case MADT_OVERRIDE:
-        if (entry[3] < ACPI_ISA_IRQS) {
+        if (entry[3] < ACPI_ISA_IRQS)
             acpi.isa_gsi[entry[3]] = read32(entry, 4);
-        }
         break;
     default:
         break;
@@ -128,9 +121,8 @@ static void s5_find(const struct table_header *dsdt)
     const uint8_t *aml = (const uint8_t *)(dsdt + 1);
     const uint8_t *end = (const uint8_t *)dsdt + dsdt->length;
     for (; aml + 16 < end; aml++) {
-        if (memcmp(aml, "_S5_\x12", 5)) {
+        if (memcmp(aml, "_S5_\x12", 5))
             continue;
-        }
         aml += 5;
         aml += (aml[0] >> 6) + 2; /* package length, element count */
         uint8_t value[2];
@@ -147,53 +139,45 @@ static void s5_find(const struct table_header *dsdt)
 
 static void fadt_read(const struct table_header *fadt)
 {
-    if (fadt->length < FADT_PM_TIMER + 4) {
+    if (fadt->length < FADT_PM_TIMER + 4)
         return;
-    }
     acpi.pm1a_control = (uint16_t)read32(fadt, FADT_PM1A_CONTROL);
     acpi.pm1b_control = (uint16_t)read32(fadt, FADT_PM1B_CONTROL);
     acpi.pm_timer = (uint16_t)read32(fadt, FADT_PM_TIMER);
     const struct table_header *dsdt = table_at(read32(fadt, FADT_DSDT));
-    if (dsdt) {
+    if (dsdt)
         s5_find(dsdt);
-    }
 }
 
 static void table_read(uint64_t address)
 {
     const struct table_header *table = table_at(address);
-    if (table && !memcmp(table->signature, "APIC", 4)) {
+    if (table && !memcmp(table->signature, "APIC", 4))
         madt_read(table);
-    } else if (table && !memcmp(table->signature, "FACP", 4)) {
+    else if (table && !memcmp(table->signature, "FACP", 4))
         fadt_read(table);
-    }
 }
 
 static uint64_t rsdp_search(void)
 {
-    for (uint64_t at = BIOS_AREA; at < BIOS_AREA_END; at += 16) {
-        if (!memcmp(physical(at), "RSD PTR ", 8) && sum_is_zero(physical(at), 20)) {
+    for (uint64_t at = BIOS_AREA; at < BIOS_AREA_END; at += 16)
+        if (!memcmp(physical(at), "RSD PTR ", 8) && sum_is_zero(physical(at), 20))
             return at;
-        }
-    }
     return 0;
 }
 
 const char *acpi_read(uint64_t rsdp_address)
 {
-    for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++) {
+    for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++)
         acpi.isa_gsi[irq] = irq;
-    }
     rsdp_address = rsdp_address ? rsdp_address : rsdp_search();
-    if (!rsdp_address) {
+    if (!rsdp_address)
         return "no ACPI tables: running on one processor, without power-off";
-    }
     const struct rsdp *rsdp = physical(rsdp_address);
     bool wide = rsdp->revision >= 2 && rsdp->xsdt;
     const struct table_header *root = table_at(wide ? rsdp->xsdt : rsdp->rsdt);
-    if (!root) {
+    if (!root)
         return "the ACPI root table is damaged: running on one processor, without power-off";
-    }
     uint32_t size = wide ? 8 : 4;
     for (uint32_t at = sizeof(*root); at + size <= root->length; at += size) {
         uint64_t address = 0;
@@ -207,8 +191,7 @@ void acpi_power_off(void)
 {
     if (acpi.s5_known && acpi.pm1a_control) {
         out16(acpi.pm1a_control, (uint16_t)(acpi.s5_a << SLP_TYP_SHIFT | SLP_EN));
-        if (acpi.pm1b_control) {
+        if (acpi.pm1b_control)
             out16(acpi.pm1b_control, (uint16_t)(acpi.s5_b << SLP_TYP_SHIFT | SLP_EN));
-        }
     }
 }

@@ -12,22 +12,19 @@ static void start_finish(struct process *process)
 {
     struct upcall *upcall = process->upcall;
     struct vm *vm = process->vm;
-    if (upcall->status == UPCALL_AGAIN) {
+    if (upcall->status == UPCALL_AGAIN)
         return; /* process->start stands: called again */
-    }
     process->start = 0;
-    if (!vm) {
+    if (!vm)
         return;
-    }
     struct vcpu *bsp = vm->vcpu[0];
     if (upcall->status == UPCALL_KILL) {
         upcall->text[UPCALL_TEXT_SIZE - 1] = 0;
         guest_kill(vm, "%s", upcall->text);
         return;
     }
-    if (!vcpu_take_state(bsp, upcall, upcall->modified)) {
+    if (!vcpu_take_state(bsp, upcall, upcall->modified))
         return;
-    }
     vm->status = GUEST_RUNNING;
     bsp->run_state = VCPU_RUN;
     schedule_wake(&bsp->entity);
@@ -37,16 +34,14 @@ static void events_fill(struct process *process, uint32_t events)
 {
     struct vm *vm = process->vm;
     process->upcall->events = events;
-    for (unsigned i = 0; vm && i < 4; i++) {
+    for (unsigned i = 0; vm && i < 4; i++)
         process->upcall->eoi[i] = atomic_exchange(&vm->eoi[i], 0);
-    }
 }
 
 static void upcall_finish(struct process *process, enum upcall_result result)
 {
-    if (result == UPCALL_RUNNING) {
+    if (result == UPCALL_RUNNING)
         return; /* still runnable */
-    }
     if (result == UPCALL_FINISHED) {
         if (process->upcall->kind == UPCALL_START || process->upcall->kind == UPCALL_RESET) {
             start_finish(process);
@@ -60,11 +55,9 @@ static void upcall_finish(struct process *process, enum upcall_result result)
 
 static bool vm_stopped(const struct vm *vm)
 {
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-        if (vm->vcpu[i]->run_state != VCPU_PAUSED) {
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        if (vm->vcpu[i]->run_state != VCPU_PAUSED)
             return false;
-        }
-    }
     return true;
 }
 
@@ -87,9 +80,8 @@ static void vm_finish(struct process *process)
         return;
     }
     vm->status = ending & VM_END_KILL ? GUEST_KILLED : GUEST_POWERED_OFF;
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
         vm->vcpu[i]->run_state = VCPU_DEAD;
-    }
     process_notify(service, EVENT_GUEST);
 }
 
@@ -102,34 +94,29 @@ void context_run(struct process *process)
     }
     process->context.runnable = 0; /* before looking, so that no wake-up is lost */
     if (vm && vm->ending) {
-        if (process->holder == &process->context) {
+        if (process->holder == &process->context)
             token_release(process); /* it came while this context waited for it */
-        }
         if (vm_stopped(vm) && !process->holder) {
             vm_finish(process);
             process->context.runnable = 1;
         }
         return;
     }
-    if (vm && vm->status != GUEST_RUNNING && vm->status != GUEST_STARTING) {
+    if (vm && vm->status != GUEST_RUNNING && vm->status != GUEST_STARTING)
         return;
-    }
     uint32_t kind = process->start                              ? process->start
                     : process->events || process->needs_restart ? UPCALL_EVENTS
                                                                 : 0;
     if (!kind) {
-        if (process->holder == &process->context) {
+        if (process->holder == &process->context)
             token_release(process);
-        }
         return;
     }
-    if (!token_take(process, &process->context)) {
+    if (!token_take(process, &process->context))
         return;
-    }
     process->context.runnable = 1;
     process->upcall->groups = 0;
-    if (kind == UPCALL_EVENTS && !process->needs_restart) {
+    if (kind == UPCALL_EVENTS && !process->needs_restart)
         events_fill(process, atomic_exchange(&process->events, 0));
-    }
     upcall_finish(process, upcall_run(process, &process->context, vm ? vm->vcpu[0] : NULL, kind));
 }

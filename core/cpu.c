@@ -74,11 +74,10 @@ static void table_load(const char *which, const void *base, uint16_t limit)
         uint16_t limit;
         uint64_t base;
     } pointer = {limit, (uint64_t)base};
-    if (which[0] == 'g') {
+    if (which[0] == 'g')
         __asm__ volatile("lgdt %0" : : "m"(pointer));
-    } else {
+    else
         __asm__ volatile("lidt %0" : : "m"(pointer));
-    }
 }
 
 static void gdt_load(struct cpu *cpu, struct cpu_tables *tables)
@@ -113,9 +112,8 @@ static void tss_init(struct cpu *cpu, struct tss *tss)
     tss->io_map_base = TSS_NO_PORTS;
     for (unsigned use = STACK_NMI; use < STACK_USES; use++) {
         uint64_t top = stack_map(cpu->index, use);
-        if (!top) {
+        if (!top)
             panic("no memory for the stacks of processor %u", cpu->index);
-        }
         ((struct cpu **)top)[-2] = cpu; /* entry.asm finds it there */
         tss->ist[use - 1] = top - 16;
     }
@@ -139,12 +137,10 @@ static void protections_enable(void)
 void trap_init_cpu(struct cpu *cpu)
 {
     struct cpu_tables *tables = page_alloc(0);
-    if (!tables) {
+    if (!tables)
         panic("no memory for the tables of processor %u", cpu->index);
-    }
-    if (cpu->index == 0) {
+    if (cpu->index == 0)
         idt_build();
-    }
     cpu->self = cpu;
     gdt_load(cpu, tables);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);

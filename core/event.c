@@ -55,17 +55,15 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
         } else if (extint) {
             return false;
         }
-        if (vector < 0 && requested && lapic_blocked_by_tpr(vcpu)) {
+        if (vector < 0 && requested && lapic_blocked_by_tpr(vcpu))
             windows |= WINDOW_TPR;
-        }
     }
     if (vcpu->windows != windows) {
         vcpu->windows = windows;
         vcpu_ops->window(vcpu, windows);
     }
-    if (interrupts->event.type != EVENT_NONE) {
+    if (interrupts->event.type != EVENT_NONE)
         vcpu_ops->inject(vcpu);
-    }
     return true;
 }
 
@@ -87,9 +85,8 @@ bool event_wakes(struct vcpu *vcpu)
 {
     const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     lapic_sync_pv_eoi(vcpu);
-    if (interrupts->event.type != EVENT_NONE || (interrupts->nmi_pending && !interrupts->nmi_blocked)) {
+    if (interrupts->event.type != EVENT_NONE || (interrupts->nmi_pending && !interrupts->nmi_blocked))
         return true;
-    }
     return (vcpu->state.gpr.rflags & RFLAGS_IF) &&
            (lapic_pending_vector(vcpu) >= 0 || extint_requested(vcpu));
 }

@@ -38,9 +38,8 @@ static __attribute__((noinline)) enum exit_outcome skip_unknown(struct vcpu *vcp
 
 enum exit_outcome exit_skip(struct vcpu *vcpu)
 {
-    if (!vcpu->exit.next_rip) {
+    if (!vcpu->exit.next_rip)
         return skip_unknown(vcpu);
-    }
     vcpu_skip(vcpu, vcpu->exit.next_rip);
     return EXIT_RESUME;
 }
@@ -119,18 +118,16 @@ static enum exit_outcome exit_exception(struct vcpu *vcpu)
 
 static enum exit_outcome exit_memory(struct vcpu *vcpu)
 {
-    if (lapic_decodes(vcpu, vcpu->exit.memory.gpa)) {
+    if (lapic_decodes(vcpu, vcpu->exit.memory.gpa))
         return exit_lapic_page(vcpu);
-    }
     return exit_upcall(vcpu, UPCALL_EMULATE);
 }
 
 static enum exit_outcome exit_pio(struct vcpu *vcpu)
 {
     struct vcpu_exit_pio *pio = &vcpu->exit.pio;
-    if (pio->string) {
+    if (pio->string)
         return exit_upcall(vcpu, UPCALL_EMULATE);
-    }
     pio->value = pio->in ? 0xffffffff : (uint32_t)vcpu->state.gpr.reg[RAX];
     return exit_upcall(vcpu, UPCALL_PIO);
 }
@@ -208,9 +205,8 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
 {
     upcall->exit = vcpu->exit;
     upcall->groups = 0;
-    if (vcpu->upcall_kind != UPCALL_EMULATE) {
+    if (vcpu->upcall_kind != UPCALL_EMULATE)
         return;
-    }
     vcpu_ops->get(vcpu, EMULATE_GROUPS);
     upcall->groups = EMULATE_GROUPS;
     upcall->state.gpr = vcpu->state.gpr;
@@ -221,9 +217,8 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
 
 static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
-    if (event->type != EVENT_EXCEPTION || event->vector >= VECTOR_COUNT || event->vector == TRAP_NMI) {
+    if (event->type != EVENT_EXCEPTION || event->vector >= VECTOR_COUNT || event->vector == TRAP_NMI)
         return false;
-    }
     vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
     return true;
 }
@@ -231,22 +226,19 @@ static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint64_t rip = vcpu->state.gpr.rip;
-    if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED) {
+    if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED)
         return false;
-    }
     if (upcall->modified & ~(uint32_t)VCPU_GPR) {
-        if (!vcpu_take_state(vcpu, upcall, upcall->modified)) {
+        if (!vcpu_take_state(vcpu, upcall, upcall->modified))
             return true; /* killed with the rule's name */
-        }
     } else if (upcall->modified & VCPU_GPR) {
         uint64_t rflags = upcall->state.gpr.rflags & RFLAGS_KNOWN;
         uint64_t mode = 1ull << 17; /* VM stays what it is */
         memcpy(&vcpu->state.gpr, &upcall->state.gpr, sizeof(vcpu->state.gpr));
         vcpu->state.gpr.rflags = (rflags & ~mode) | (vcpu->state.gpr.rflags & mode) | RFLAGS_FIXED;
     }
-    if (vcpu->state.gpr.rip != rip) {
+    if (vcpu->state.gpr.rip != rip)
         vcpu_skip(vcpu, vcpu->state.gpr.rip);
-    }
     return true;
 }
 
@@ -269,9 +261,8 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
         return (vcpu->upcall_kind != UPCALL_EMULATE || complete_emulate(vcpu, upcall)) &&
                complete_inject(vcpu, &upcall->inject);
     }
-    if (upcall->status != UPCALL_OK) {
+    if (upcall->status != UPCALL_OK)
         return false;
-    }
     switch (vcpu->upcall_kind) {
     case UPCALL_PIO:
         complete_pio(vcpu, &upcall->exit.pio);

@@ -38,16 +38,14 @@ void exit_cpuid_prepare(struct vm *vm)
     for (uint32_t i = 1; i < vm->cpuid_count; i++) {
         struct cpuid_entry entry = vm->cpuid[i];
         uint32_t at = i;
-        for (; at > 0 && entry_before(&entry, &vm->cpuid[at - 1]); at--) {
+        for (; at > 0 && entry_before(&entry, &vm->cpuid[at - 1]); at--)
             vm->cpuid[at] = vm->cpuid[at - 1];
-        }
         vm->cpuid[at] = entry;
     }
     for (uint32_t i = vm->cpuid_count; i-- > 0;) {
         uint8_t *first = leaf_index(vm, vm->cpuid[i].leaf);
-        if (first) {
+        if (first)
             *first = (uint8_t)i;
-        }
     }
 }
 
@@ -56,11 +54,9 @@ static inline const struct cpuid_entry *lookup(struct vm *vm, uint32_t leaf, uin
     static const struct cpuid_entry none; /* AMD's processors answer a leaf that they have not with zeros */
     const uint8_t *first = leaf_index(vm, leaf);
     const struct cpuid_entry *end = &vm->cpuid[vm->cpuid_count];
-    for (const struct cpuid_entry *e = &vm->cpuid[first ? *first : 0]; e < end && e->leaf <= leaf; e++) {
-        if (e->leaf == leaf && (e->subleaf == CPUID_ANY || e->subleaf == subleaf)) {
+    for (const struct cpuid_entry *e = &vm->cpuid[first ? *first : 0]; e < end && e->leaf <= leaf; e++)
+        if (e->leaf == leaf && (e->subleaf == CPUID_ANY || e->subleaf == subleaf))
             return e;
-        }
-    }
     return &none;
 }
 

@@ -49,14 +49,11 @@ static uint64_t cr4_allowed(struct vm *vm)
 static bool pdptes_valid(uint64_t cr3)
 {
     uint64_t pdpte[4];
-    if (guest_read(pdpte, cr3 & 0xffffffe0, sizeof(pdpte))) {
+    if (guest_read(pdpte, cr3 & 0xffffffe0, sizeof(pdpte)))
         return true; /* not RAM: reads as all ones, and faults when used */
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        if (pdpte[i] & 1 && pdpte[i] & PDPTE_RESERVED_LOW & ~(1ull << 5)) {
+    for (unsigned i = 0; i < 4; i++)
+        if (pdpte[i] & 1 && pdpte[i] & PDPTE_RESERVED_LOW & ~(1ull << 5))
             return false;
-        }
-    }
     return true;
 }
 
@@ -70,20 +67,17 @@ static bool cr0_write(struct vcpu *vcpu, uint64_t value)
     struct vcpu_state *s = &vcpu->state;
     uint64_t old = s->control.cr0;
     bool cs_long = s->segment[SEG_CS].attributes & SEG_L;
-    if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD))) {
+    if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)))
         return false;
-    }
     value = (value & CR0_KNOWN) | CR0_ET;
     uint64_t efer = s->msrs.efer;
     if (value & ~old & CR0_PG && efer & EFER_LME) {
-        if (!(s->control.cr4 & CR4_PAE) || cs_long) {
+        if (!(s->control.cr4 & CR4_PAE) || cs_long)
             return false;
-        }
         efer |= EFER_LMA;
     } else if (~value & old & CR0_PG) {
-        if ((efer & EFER_LMA && cs_long) || s->control.cr4 & CR4_PCIDE) {
+        if ((efer & EFER_LMA && cs_long) || s->control.cr4 & CR4_PCIDE)
             return false;
-        }
         efer &= ~EFER_LMA;
     }
     uint64_t old_efer = s->msrs.efer;
@@ -102,15 +96,12 @@ static bool cr4_write(struct vcpu *vcpu, uint64_t value)
     struct vcpu_state *s = &vcpu->state;
     bool long_mode = s->msrs.efer & EFER_LMA;
     uint64_t changed = s->control.cr4 ^ value;
-    if (value & ~cr4_allowed(vcpu->vm) || (long_mode && !(value & CR4_PAE))) {
+    if (value & ~cr4_allowed(vcpu->vm) || (long_mode && !(value & CR4_PAE)))
         return false;
-    }
-    if (changed & value & CR4_PCIDE && (!long_mode || s->control.cr3 & 0xfff)) {
+    if (changed & value & CR4_PCIDE && (!long_mode || s->control.cr3 & 0xfff))
         return false;
-    }
-    if (changed && is_pae(s, s->control.cr0, value) && !pdptes_valid(s->control.cr3)) {
+    if (changed && is_pae(s, s->control.cr0, value) && !pdptes_valid(s->control.cr3))
         return false;
-    }
     s->control.cr4 = value;
     return true;
 }
@@ -122,9 +113,8 @@ static bool cr3_write(struct vcpu *vcpu, uint64_t value)
         uint32_t width = exit_cpuid_lookup(vcpu->vm, 0x80000008, 0)->eax & 0xff;
         uint64_t no_flush = s->control.cr4 & CR4_PCIDE ? 1ull << 63 : 0;
         value &= ~no_flush;
-        if (value >> (width ? width : 36)) {
+        if (value >> (width ? width : 36))
             return false;
-        }
     } else if (is_pae(s, s->control.cr0, s->control.cr4) && !pdptes_valid(value)) {
         return false;
     }
@@ -145,9 +135,8 @@ static bool cr_write(struct vcpu *vcpu, uint8_t number, uint64_t value)
     case 4:
         return cr4_write(vcpu, value);
     default:
-        if (value > 15) {
+        if (value > 15)
             return false;
-        }
         lapic_set_cr8(vcpu, (uint8_t)value);
         vcpu->state.control.cr8 = value;
         return true;
@@ -170,9 +159,8 @@ static bool cr_decode(struct vcpu *vcpu)
 {
     struct insn insn;
     struct vcpu_exit_cr *cr = &vcpu->exit.cr;
-    if (!exit_read_insn(vcpu, &insn)) {
+    if (!exit_read_insn(vcpu, &insn))
         return false;
-    }
     switch (insn.opcode) {
     case INSN_MOV_FROM_CR:
     case INSN_MOV_TO_CR:
@@ -200,9 +188,8 @@ enum exit_outcome exit_cr_access(struct vcpu *vcpu)
     struct vcpu_exit_cr *cr = &vcpu->exit.cr;
     uint64_t *reg = vcpu->state.gpr.reg;
     vcpu_ops->get(vcpu, VCPU_CONTROL | VCPU_MSRS | VCPU_SEGMENTS);
-    if (!vcpu->exit.next_rip && !cr_decode(vcpu)) {
+    if (!vcpu->exit.next_rip && !cr_decode(vcpu))
         return EXIT_RESUME;
-    }
     bool wide = vcpu->state.segment[SEG_CS].attributes & SEG_L && vcpu->state.msrs.efer & EFER_LMA;
     uint64_t cr0 = vcpu->state.control.cr0;
     bool good = true;
@@ -229,9 +216,8 @@ enum exit_outcome exit_cr_access(struct vcpu *vcpu)
         good = cr_write(vcpu, cr->number, wide ? reg[cr->gpr] : (uint32_t)reg[cr->gpr]);
         break;
     }
-    if (!good) {
+    if (!good)
         return exit_gp(vcpu);
-    }
     vcpu_ops->set(vcpu, VCPU_CONTROL | VCPU_MSRS);
     return exit_skip(vcpu);
 }

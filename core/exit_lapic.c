@@ -14,9 +14,8 @@ enum { PAGE_OFFSET = 0xfff };
 static bool code_bytes(const struct insn_cache *cache, const struct vcpu_code *code, uint64_t *bytes)
 {
     uint64_t offset = code->linear - cache->page;
-    if (!cache->valid || cache->space != code->space || offset > PAGE_OFFSET + 1 - sizeof(*bytes)) {
+    if (!cache->valid || cache->space != code->space || offset > PAGE_OFFSET + 1 - sizeof(*bytes))
         return false;
-    }
     uint64_t address = USER_GUEST_RAM + cache->gpa + offset;
     int64_t low = user_read_32(address), high = user_read_32(address + sizeof(uint32_t));
     *bytes = (uint64_t)high << 32 | (uint32_t)low;
@@ -45,9 +44,8 @@ static __attribute__((noinline)) bool line_fill(struct vcpu *vcpu, struct move_l
 {
     line->code_bits = 0;
     if (!exit_read_insn(vcpu, &line->insn) || !insn_read_move(&line->insn, &line->move) ||
-        !move_fits(vcpu, &line->move)) {
+        !move_fits(vcpu, &line->move))
         return false;
-    }
     if (line->insn.length <= sizeof(line->bytes) && code_bytes(&vcpu->insn_cache, code, &line->bytes)) {
         line->linear = code->linear;
         line->code_bits = code->bits;
@@ -68,11 +66,10 @@ enum exit_outcome exit_lapic_page(struct vcpu *vcpu)
     }
     const struct insn_move *move = &line->move;
     uint64_t *reg = &vcpu->state.gpr.reg[move->gpr & (GPR_COUNT - 1)];
-    if (move->to_memory) {
+    if (move->to_memory)
         lapic_write(vcpu, gpa & PAGE_OFFSET, (uint32_t)(move->has_immediate ? move->immediate : *reg));
-    } else {
+    else
         *reg = lapic_read(vcpu, gpa & PAGE_OFFSET);
-    }
     vcpu_skip(vcpu, vcpu->state.gpr.rip + line->insn.length);
     return EXIT_RESUME;
 }

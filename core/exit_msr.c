@@ -76,9 +76,8 @@ static bool pat_valid(uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++) {
         uint8_t type = (uint8_t)(value >> (8 * i));
-        if (type > 7 || type == 2 || type == 3) {
+        if (type > 7 || type == 2 || type == 3)
             return false;
-        }
     }
     return true;
 }
@@ -96,9 +95,8 @@ static bool efer_write(struct vcpu *vcpu, uint64_t value)
     vcpu_ops->get(vcpu, VCPU_CONTROL | VCPU_MSRS);
     uint64_t *efer = &vcpu->state.msrs.efer;
     bool paging = vcpu->state.control.cr0 & CR0_PG;
-    if (value & ~efer_allowed(vcpu->vm) || (paging && (value ^ *efer) & EFER_LME)) {
+    if (value & ~efer_allowed(vcpu->vm) || (paging && (value ^ *efer) & EFER_LME))
         return false;
-    }
     *efer = (value & ~(uint64_t)EFER_LMA) | (*efer & EFER_LMA);
     vcpu_ops->set(vcpu, VCPU_MSRS);
     return true;
@@ -143,9 +141,8 @@ enum exit_outcome exit_rdmsr(struct vcpu *vcpu)
 
 static bool field_write(struct vcpu *vcpu, uint64_t *field, enum msr_rule rule, uint64_t value)
 {
-    if (rule == RULE_CANONICAL && !is_canonical(value)) {
+    if (rule == RULE_CANONICAL && !is_canonical(value))
         return false;
-    }
     *field = rule == RULE_LOW_32 ? (uint32_t)value : value;
     vcpu_ops->set(vcpu, VCPU_MSRS);
     return true;
@@ -153,9 +150,8 @@ static bool field_write(struct vcpu *vcpu, uint64_t *field, enum msr_rule rule, 
 
 static bool base_write(struct vcpu *vcpu, enum segment_name segment, uint64_t value)
 {
-    if (!is_canonical(value)) {
+    if (!is_canonical(value))
         return false;
-    }
     vcpu_ops->get(vcpu, VCPU_SEGMENTS);
     vcpu->state.segment[segment].base = value;
     vcpu_ops->set(vcpu, VCPU_SEGMENTS);

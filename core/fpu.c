@@ -24,16 +24,14 @@ static uint64_t components; /* 0: no XSAVE */
 
 void fpu_init(void)
 {
-    if (!(cpuid(LEAF_FEATURES, 0).ecx & ECX_XSAVE)) {
+    if (!(cpuid(LEAF_FEATURES, 0).ecx & ECX_XSAVE))
         return;
-    }
     struct cpuid_result offered = cpuid(LEAF_XSAVE, 0);
     components = (offered.eax | (uint64_t)offered.edx << 32) & XCR0_KNOWN;
     for (uint32_t i = COMPONENT_FIRST; i < COMPONENT_COUNT; i++) {
         struct cpuid_result place = components >> i & 1 ? cpuid(LEAF_XSAVE, i) : (struct cpuid_result){0};
-        if (place.eax + place.ebx > VCPU_XSAVE_SIZE) {
+        if (place.eax + place.ebx > VCPU_XSAVE_SIZE)
             components &= ~(1ull << i);
-        }
     }
 }
 
@@ -106,12 +104,10 @@ bool fpu_take(struct vcpu *vcpu, const struct vcpu_fpu *from)
     memcpy(&mask, area + XSAVE_MXCSR_MASK, sizeof(mask)); /* the processor's, from the last fpu_store() */
     memcpy(header, from->xsave + XSAVE_HEADER, sizeof(header));
     uint64_t reserved = header[0] & ~(components ? components : XCR0_X87 | XCR0_SSE);
-    for (unsigned i = 1; i < XSAVE_HEADER_WORDS; i++) {
+    for (unsigned i = 1; i < XSAVE_HEADER_WORDS; i++)
         reserved |= header[i];
-    }
-    if (reserved || mxcsr & ~(mask ? mask : MXCSR_MASK_DEFAULT)) {
+    if (reserved || mxcsr & ~(mask ? mask : MXCSR_MASK_DEFAULT))
         return false;
-    }
     memcpy(area, from->xsave, sizeof(vcpu->state.fpu.xsave));
     memcpy(area + XSAVE_MXCSR_MASK, &mask, sizeof(mask));
     return true;
@@ -119,12 +115,10 @@ bool fpu_take(struct vcpu *vcpu, const struct vcpu_fpu *from)
 
 bool fpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
 {
-    if (!components || !xcr0_is_valid(xcr0)) {
+    if (!components || !xcr0_is_valid(xcr0))
         return false;
-    }
     vcpu->state.control.xcr0 = xcr0;
-    if (this_cpu()->loaded == vcpu) {
+    if (this_cpu()->loaded == vcpu)
         xsetbv(xcr0);
-    }
     return true;
 }

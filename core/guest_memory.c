@@ -24,9 +24,8 @@ enum { PHYSICAL_WIDTH_ANY = 52, PAGE_BYTES = 4096 };
 static bool is_ram(uint64_t gpa, size_t size)
 {
     const struct process *process = this_cpu()->process;
-    if (process == NULL || process->vm == NULL) {
+    if (process == NULL || process->vm == NULL)
         return false;
-    }
     uint64_t ram = process->vm->ram_bytes;
     uint64_t low = ram < GUEST_LOW_RAM_MAX ? ram : GUEST_LOW_RAM_MAX;
     uint64_t start = gpa < GUEST_VGA_HOLE ? 0 : gpa < GUEST_HIGH_RAM ? GUEST_VGA_HOLE_END : GUEST_HIGH_RAM;
@@ -39,9 +38,8 @@ static bool is_ram(uint64_t gpa, size_t size)
 int guest_read(void *to, uint64_t gpa, size_t length)
 {
     int error = is_ram(gpa, length) ? user_copy_in(to, USER_GUEST_RAM + gpa, length) : NR_EFAULT;
-    if (error != NR_OK) {
+    if (error != NR_OK)
         memset(to, 0, length); /* the caller may go on with it: nothing of ours leaks */
-    }
     return error;
 }
 
@@ -98,17 +96,14 @@ size_t guest_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t length)
         uint64_t offset = linear % PAGE_BYTES, page = linear - offset, gpa = cache->gpa;
         size_t part = length - done < PAGE_BYTES - offset ? length - done : PAGE_BYTES - offset;
         bool known = cache->valid && cache->page == page && cache->space == code.space;
-        if (!known && !code_page(vcpu, page, &gpa)) {
+        if (!known && !code_page(vcpu, page, &gpa))
             break;
-        }
         int error = known ? user_copy_in(bytes + done, USER_GUEST_RAM + gpa + offset, part)
                           : guest_read(bytes + done, gpa + offset, part);
-        if (error != NR_OK) {
+        if (error != NR_OK)
             break;
-        }
-        if (done == 0) { /* only the page of RIP is remembered */
+        if (done == 0) /* only the page of RIP is remembered */
             *cache = (struct insn_cache){.space = code.space, .page = page, .gpa = gpa, .valid = true};
-        }
         done += part;
     }
     return done;

@@ -58,11 +58,10 @@ static uint32_t apic_read(uint32_t reg)
 
 static void apic_write(uint32_t reg, uint32_t value)
 {
-    if (x2apic) {
+    if (x2apic)
         wrmsr(MSR_X2APIC + reg / 16, value);
-    } else {
+    else
         apic[reg / 4] = value;
-    }
 }
 
 static void icr_write(uint32_t apic_id, uint32_t command)
@@ -73,9 +72,8 @@ static void icr_write(uint32_t apic_id, uint32_t command)
     }
     apic[APIC_ICR_HIGH / 4] = apic_id << 24;
     apic[APIC_ICR / 4] = command;
-    for (unsigned i = 0; i < 1000 && apic[APIC_ICR / 4] & ICR_BUSY; i++) {
+    for (unsigned i = 0; i < 1000 && apic[APIC_ICR / 4] & ICR_BUSY; i++)
         __builtin_ia32_pause();
-    }
 }
 
 const char *host_apic_init(void)
@@ -88,9 +86,8 @@ const char *host_apic_init(void)
     x2apic = base & APIC_BASE_X2APIC;
     if (!x2apic) {
         apic = mmio_map(base & ~0xfffull & 0xffffffffffull);
-        if (!apic) {
+        if (!apic)
             return "no memory to map the local APIC";
-        }
     }
     return NULL;
 }
@@ -99,9 +96,8 @@ void host_apic_enable(void)
 {
     static const uint16_t masked[] = {APIC_LVT_TIMER, APIC_LVT_LINT0, APIC_LVT_LINT1, APIC_LVT_ERROR};
     wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | (x2apic ? APIC_BASE_X2APIC : 0));
-    for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
+    for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
         apic_write(masked[i], LVT_MASKED);
-    }
     apic_write(APIC_TPR, 0);
     apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
@@ -137,9 +133,8 @@ void host_apic_calibrate(void)
 void host_apic_timer(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();
-    if (deadline == cpu->timer_deadline) {
+    if (deadline == cpu->timer_deadline)
         return;
-    }
     cpu->timer_deadline = deadline;
     uint64_t ticks = 0;
     if (deadline) {
@@ -168,18 +163,16 @@ void host_apic_startup_ipi(uint32_t apic_id, uint8_t page)
 
 void host_apic_stop_others(void)
 {
-    if (cpu_count > 1 && (apic || x2apic)) {
+    if (cpu_count > 1 && (apic || x2apic))
         icr_write(0, ICR_ALL_BUT_SELF | VECTOR_PANIC);
-    }
 }
 
 void host_ioapic_init(void)
 {
     for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
         volatile uint32_t *ioapic = mmio_map(acpi.ioapic[i].address);
-        if (!ioapic) {
+        if (!ioapic)
             return;
-        }
         ioapic[0] = IOAPIC_VERSION;
         uint32_t pins = (ioapic[4] >> 16 & 0xff) + 1;
         for (uint32_t pin = 0; pin < pins; pin++) {

@@ -26,9 +26,8 @@ static int highest(const _Atomic uint64_t words[4])
 {
     for (int i = 3; i >= 0; i--) {
         uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
-        if (word != 0) {
+        if (word != 0)
             return i * 64 + 63 - __builtin_clzll(word);
-        }
     }
     return LAPIC_NO_VECTOR;
 }
@@ -54,12 +53,10 @@ static void reset_registers(struct vcpu *vcpu)
     lapic->id = id;
     lapic->dfr = UINT32_MAX;
     lapic->svr = SVR_RESET;
-    for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++) {
+    for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
         lapic->lvt[i] = LVT_MASKED;
-    }
-    if (base & APIC_BASE_BSP) {
+    if (base & APIC_BASE_BSP)
         lapic->lvt[LVT_LINT0] = LINT0_VIRTUAL_WIRE;
-    }
     vcpu->state.control.cr8 = 0;
 }
 
@@ -75,14 +72,12 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 bool lapic_write_base(struct vcpu *vcpu, uint64_t value)
 {
     struct lapic *lapic = &vcpu->lapic;
-    if (value & ~(BASE_ADDRESS | APIC_BASE_ENABLE | APIC_BASE_BSP)) {
+    if (value & ~(BASE_ADDRESS | APIC_BASE_ENABLE | APIC_BASE_BSP))
         return false; /* x2APIC mode among them */
-    }
     bool was_enabled = lapic_enabled(lapic);
     lapic->base_msr = (value & ~(uint64_t)APIC_BASE_BSP) | (lapic->base_msr & APIC_BASE_BSP);
-    if (was_enabled && !lapic_enabled(lapic)) {
+    if (was_enabled && !lapic_enabled(lapic))
         reset_registers(vcpu); /* as if there were none: its state is lost (SDM Vol. 3A, 11.4.3) */
-    }
     return true;
 }
 
@@ -96,19 +91,17 @@ static bool request_vector(struct lapic *lapic, uint8_t vector, bool level)
 {
     uint64_t bit = vector_bit(vector);
     /* TMR first: who sees the bit in IRR must find the trigger mode that belongs to it. */
-    if (level) {
+    if (level)
         atomic_fetch_or(&lapic->tmr[vector / 64], bit);
-    } else if (lapic->tmr[vector / 64] & bit) {
+    else if (lapic->tmr[vector / 64] & bit)
         atomic_fetch_and(&lapic->tmr[vector / 64], ~bit);
-    }
     return !(atomic_fetch_or(&lapic->irr[vector / 64], bit) & bit);
 }
 
 bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level)
 {
-    if (!(vcpu->lapic.svr & SVR_ENABLE)) {
+    if (!(vcpu->lapic.svr & SVR_ENABLE))
         return false;
-    }
     if (vector < FIRST_LEGAL_VECTOR) {
         lapic_error(vcpu, ESR_RECEIVE_ILLEGAL_VECTOR);
         return false;
@@ -123,22 +116,19 @@ void lapic_error(struct vcpu *vcpu, uint32_t esr_bit)
     bool armed = !(atomic_fetch_or(&lapic->esr_pending, esr_bit) & esr_bit);
     /* Not by lapic_raise: an illegal vector in this entry must not come back here. */
     if (armed && !(lvt & LVT_MASKED) && (lvt & LVT_VECTOR) >= FIRST_LEGAL_VECTOR &&
-        request_vector(lapic, lvt & LVT_VECTOR, false)) {
+        request_vector(lapic, lvt & LVT_VECTOR, false))
         vcpu_request(vcpu, REQUEST_EVENT);
-    }
 }
 
 void lapic_deliver_lvt(struct vcpu *vcpu, enum lapic_lvt index)
 {
     uint32_t lvt = vcpu->lapic.lvt[index];
-    if (lvt & LVT_MASKED) {
+    if (lvt & LVT_MASKED)
         return;
-    }
     switch (lvt >> DELIVERY_MODE_SHIFT & DELIVERY_MODE_MASK) {
     case DELIVERY_FIXED:
-        if (lapic_raise(vcpu, lvt & LVT_VECTOR, lvt & LVT_TRIGGER_LEVEL)) {
+        if (lapic_raise(vcpu, lvt & LVT_VECTOR, lvt & LVT_TRIGGER_LEVEL))
             vcpu_request(vcpu, REQUEST_EVENT);
-        }
         break;
     case DELIVERY_NMI:
         vcpu_request(vcpu, REQUEST_NMI);
@@ -173,9 +163,8 @@ int lapic_pending_vector(struct vcpu *vcpu)
     const struct lapic *lapic = &vcpu->lapic;
     int vector = highest(lapic->irr);
     if (vector < 0 || !lapic_enabled(lapic) ||
-        ((uint32_t)vector & PRIORITY_CLASS) <= (lapic_processor_priority(lapic) & PRIORITY_CLASS)) {
+        ((uint32_t)vector & PRIORITY_CLASS) <= (lapic_processor_priority(lapic) & PRIORITY_CLASS))
         return LAPIC_NO_VECTOR;
-    }
     return vector;
 }
 
@@ -198,14 +187,12 @@ void lapic_end_interrupt(struct vcpu *vcpu)
 {
     struct lapic *lapic = &vcpu->lapic;
     int vector = highest(lapic->isr);
-    if (vector < 0) {
+    if (vector < 0)
         return;
-    }
     uint64_t bit = vector_bit((uint8_t)vector);
     lapic->isr[vector / 64] &= ~bit;
-    if (lapic->tmr[vector / 64] & bit) {
+    if (lapic->tmr[vector / 64] & bit)
         vm_queue_eoi(vcpu->vm, (uint8_t)vector);
-    }
 }
 
 void lapic_eoi(struct vcpu *vcpu)
@@ -225,26 +212,23 @@ bool lapic_accepts_extint(const struct vcpu *vcpu)
 /* A pin of the processor: LINT0 or LINT1, or INTR or NMI when the APIC is disabled (SDM Vol. 3A, 11.4.3). */
 static void assert_pin(struct vcpu *vcpu, enum lapic_lvt index)
 {
-    if (lapic_enabled(&vcpu->lapic)) {
+    if (lapic_enabled(&vcpu->lapic))
         lapic_deliver_lvt(vcpu, index);
-    } else {
+    else
         vcpu_request(vcpu, index == LVT_LINT1 ? REQUEST_NMI : REQUEST_EVENT);
-    }
 }
 
 void lapic_chipset_nmi(struct vm *vm)
 {
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
         assert_pin(vm->vcpu[i], LVT_LINT1);
-    }
 }
 
 void lapic_intr_level(struct vm *vm, bool level)
 {
     uint32_t old = atomic_exchange(&vm->intr_level, level);
-    for (uint32_t i = 0; level && !old && i < vm->vcpu_count; i++) {
+    for (uint32_t i = 0; level && !old && i < vm->vcpu_count; i++)
         assert_pin(vm->vcpu[i], LVT_LINT0);
-    }
 }
 
 uint8_t lapic_get_cr8(const struct vcpu *vcpu)
@@ -254,8 +238,7 @@ uint8_t lapic_get_cr8(const struct vcpu *vcpu)
 
 void lapic_set_cr8(struct vcpu *vcpu, uint8_t cr8)
 {
-    if (cr8 != vcpu->lapic.tpr >> CR8_SHIFT) { /* else the lower half stays, as no MOV to CR8 has happened */
+    if (cr8 != vcpu->lapic.tpr >> CR8_SHIFT) /* else the lower half stays, as no MOV to CR8 has happened */
         vcpu->lapic.tpr = (uint32_t)(cr8 & CR8_MASK) << CR8_SHIFT;
-    }
     vcpu->state.control.cr8 = cr8 & CR8_MASK;
 }

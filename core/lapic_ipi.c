@@ -43,16 +43,13 @@ struct message {
 /* SDM Vol. 3A, 11.6.2. */
 static bool addresses(const struct message *message, const struct lapic *lapic)
 {
-    if (!lapic_enabled(lapic)) {
+    if (!lapic_enabled(lapic))
         return false;
-    }
     uint8_t destination = message->destination;
-    if (destination == BROADCAST) {
+    if (destination == BROADCAST)
         return true;
-    }
-    if (!message->logical) {
+    if (!message->logical)
         return lapic->id == destination;
-    }
     uint8_t logical_id = (uint8_t)(lapic->ldr >> LDR_ID_SHIFT);
     if (lapic->dfr >> DFR_MODEL_SHIFT == DFR_CLUSTER) {
         return ((logical_id ^ destination) & CLUSTER_MASK) == 0 &&
@@ -67,9 +64,8 @@ static void deliver(struct vcpu *vcpu, const struct message *message, const stru
     case DELIVERY_FIXED:
     case DELIVERY_LOWEST_PRIORITY:
         /* The sender looks at its own IRR before it enters its guest again and needs no kick. */
-        if (lapic_raise(vcpu, message->vector, message->level) && vcpu != sender) {
+        if (lapic_raise(vcpu, message->vector, message->level) && vcpu != sender)
             vcpu_request(vcpu, REQUEST_EVENT);
-        }
         break;
     case DELIVERY_NMI:
         vcpu_request(vcpu, REQUEST_NMI);
@@ -99,13 +95,11 @@ static void deliver_lowest(struct vm *vm, const struct message *message, const s
     for (uint32_t i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *vcpu = vm->vcpu[i];
         if (addresses(message, &vcpu->lapic) && (vcpu->lapic.svr & SVR_ENABLE) &&
-            (best == NULL || vcpu->lapic.tpr < best->lapic.tpr)) {
+            (best == NULL || vcpu->lapic.tpr < best->lapic.tpr))
             best = vcpu;
-        }
     }
-    if (best != NULL) {
+    if (best != NULL)
         deliver(best, message, sender);
-    }
 }
 
 void lapic_message(struct vm *vm, uint64_t address, uint32_t data)
@@ -117,19 +111,16 @@ void lapic_message(struct vm *vm, uint64_t address, uint32_t data)
         .logical = address & MSI_LOGICAL,
         .level = data & MSI_LEVEL,
     };
-    if (address >> MSI_ADDRESS_SHIFT != MSI_ADDRESS || (message.level && !(data & MSI_ASSERT))) {
+    if (address >> MSI_ADDRESS_SHIFT != MSI_ADDRESS || (message.level && !(data & MSI_ASSERT)))
         return; /* memory, not a local APIC; or the de-assertion of a level, which only the IOAPIC tracks */
-    }
     if (message.mode == DELIVERY_LOWEST_PRIORITY ||
         (message.mode == DELIVERY_FIXED && (address & MSI_REDIRECTION_HINT))) {
         deliver_lowest(vm, &message, NULL);
         return;
     }
-    for (uint32_t i = 0; message.mode != DELIVERY_STARTUP && i < vm->vcpu_count; i++) {
-        if (addresses(&message, &vm->vcpu[i]->lapic)) {
+    for (uint32_t i = 0; message.mode != DELIVERY_STARTUP && i < vm->vcpu_count; i++)
+        if (addresses(&message, &vm->vcpu[i]->lapic))
             deliver(vm->vcpu[i], &message, NULL);
-        }
-    }
 }
 
 void lapic_send(struct vcpu *vcpu)
@@ -151,9 +142,8 @@ void lapic_send(struct vcpu *vcpu)
         return;
     }
     if (message.mode == DELIVERY_EXTINT ||
-        (message.mode == DELIVERY_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))) {
+        (message.mode == DELIVERY_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT)))
         return; /* not a command; INIT level de-assert */
-    }
     if (shorthand == SHORTHAND_SELF) {
         deliver(vcpu, &message, vcpu);
         return;
@@ -164,8 +154,7 @@ void lapic_send(struct vcpu *vcpu)
     }
     for (uint32_t i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *target = vm->vcpu[i];
-        if (addresses(&message, &target->lapic) && !(shorthand == SHORTHAND_OTHERS && target == vcpu)) {
+        if (addresses(&message, &target->lapic) && !(shorthand == SHORTHAND_OTHERS && target == vcpu))
             deliver(target, &message, vcpu);
-        }
     }
 }

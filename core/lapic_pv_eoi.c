@@ -26,9 +26,8 @@ bool lapic_write_pv_eoi(struct vcpu *vcpu, uint64_t value)
     uint32_t area;
     if ((value & PV_EOI_RESERVED) ||
         ((value & PV_EOI_ENABLE) &&
-         guest_read(&area, value & ~(uint64_t)PV_EOI_FLAGS_MASK, PV_EOI_AREA_SIZE) != 0)) {
+         guest_read(&area, value & ~(uint64_t)PV_EOI_FLAGS_MASK, PV_EOI_AREA_SIZE) != 0))
         return false;
-    }
     lapic_sync_pv_eoi(vcpu); /* the flag at the old address has no meaning any more */
     vcpu->lapic.pv_eoi = value;
     return true;
@@ -39,20 +38,17 @@ void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector)
     struct lapic *lapic = &vcpu->lapic;
     if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_requested(lapic) ||
         (lapic->isr[0] | lapic->isr[1] | lapic->isr[2] | lapic->isr[3]) != 0 ||
-        (lapic->tmr[vector / 64] >> (vector % 64) & 1)) {
+        (lapic->tmr[vector / 64] >> (vector % 64) & 1))
         return;
-    }
     lapic->pv_eoi_pending = guest_test_and_set_bit(flag_address(lapic), PV_EOI_FLAG_BIT) >= 0;
 }
 
 void lapic_sync_pv_eoi(struct vcpu *vcpu)
 {
     struct lapic *lapic = &vcpu->lapic;
-    if (!lapic->pv_eoi_pending) {
+    if (!lapic->pv_eoi_pending)
         return;
-    }
     lapic->pv_eoi_pending = 0;
-    if (guest_test_and_clear_bit(flag_address(lapic), PV_EOI_FLAG_BIT) == 0) {
+    if (guest_test_and_clear_bit(flag_address(lapic), PV_EOI_FLAG_BIT) == 0)
         lapic_end_interrupt(vcpu);
-    }
 }

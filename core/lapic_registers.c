@@ -88,12 +88,10 @@ uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
         lapic_sync_pv_eoi(vcpu);
         return bank_read(lapic->isr, index);
     }
-    if (index >= LAPIC_TMR && index < LAPIC_IRR) {
+    if (index >= LAPIC_TMR && index < LAPIC_IRR)
         return bank_read(lapic->tmr, index);
-    }
-    if (index >= LAPIC_IRR && index < LAPIC_ESR) {
+    if (index >= LAPIC_IRR && index < LAPIC_ESR)
         return bank_read(lapic->irr, index);
-    }
     lapic_error(vcpu, ESR_ILLEGAL_REGISTER);
     return 0;
 }
@@ -101,23 +99,20 @@ uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
 static void write_svr(struct lapic *lapic, uint32_t value)
 {
     lapic->svr = value & SVR_WRITABLE;
-    for (unsigned i = 0; !(value & SVR_ENABLE) && i < LAPIC_LVT_COUNT; i++) {
+    for (unsigned i = 0; !(value & SVR_ENABLE) && i < LAPIC_LVT_COUNT; i++)
         lapic->lvt[i] |= LVT_MASKED; /* and stay so until written when enabled (SDM Vol. 3A, 11.4.7.2) */
-    }
 }
 
 static void write_lvt(struct vcpu *vcpu, enum lapic_lvt index, uint32_t value)
 {
     struct lapic *lapic = &vcpu->lapic;
     value &= lvt_writable[index];
-    if (!(lapic->svr & SVR_ENABLE)) {
+    if (!(lapic->svr & SVR_ENABLE))
         value |= LVT_MASKED;
-    }
-    if (index == LVT_TIMER) {
+    if (index == LVT_TIMER)
         lapic_timer_set_lvt(vcpu, value);
-    } else {
+    else
         lapic->lvt[index] = value;
-    }
 }
 
 void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
@@ -177,7 +172,6 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
     default:
         break;
     }
-    if (index < LAPIC_ISR || index >= LAPIC_ESR) {
+    if (index < LAPIC_ISR || index >= LAPIC_ESR)
         lapic_error(vcpu, ESR_ILLEGAL_REGISTER);
-    }
 }

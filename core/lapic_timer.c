@@ -73,18 +73,15 @@ uint64_t lapic_timer_deadline(const struct vcpu *vcpu)
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
 {
     struct lapic *lapic = &vcpu->lapic;
-    if (lapic->timer_deadline == 0 || now < lapic->timer_deadline) {
+    if (lapic->timer_deadline == 0 || now < lapic->timer_deadline)
         return;
-    }
     uint32_t lvt = lapic->lvt[LVT_TIMER];
-    if (!(lvt & LVT_MASKED) && lapic_raise(vcpu, lvt & LVT_VECTOR, false)) {
+    if (!(lvt & LVT_MASKED) && lapic_raise(vcpu, lvt & LVT_VECTOR, false))
         vcpu_request(vcpu, REQUEST_EVENT); /* it may be halted */
-    }
-    if (lvt & LVT_PERIODIC) {
+    if (lvt & LVT_PERIODIC)
         rearm(lapic, now);
-    } else {
+    else
         lapic->timer_deadline = 0;
-    }
 }
 
 uint32_t lapic_timer_current(struct vcpu *vcpu, uint64_t now)
@@ -101,9 +98,8 @@ void lapic_timer_start(struct vcpu *vcpu, uint32_t initial_count)
     lapic->initial_count = initial_count;
     lapic->timer_deadline = 0;
     lapic->timer_fraction = 0;
-    if (initial_count != 0) {
+    if (initial_count != 0)
         arm(lapic, now, initial_count);
-    }
 }
 
 void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide)

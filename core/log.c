@@ -28,12 +28,10 @@ bool option_find(const char *options, const char *name, const char **value)
             *value = at + length + (at[length] == '=');
             return true;
         }
-        while (*at && *at != ' ') {
+        while (*at && *at != ' ')
             at++;
-        }
-        while (*at == ' ') {
+        while (*at == ' ')
             at++;
-        }
     }
     return false;
 }
@@ -65,29 +63,24 @@ void log_init(const char *options)
 
 static void put_byte(uint8_t byte)
 {
-    for (unsigned i = 0; i < UART_PATIENCE && !(in8(log_port + UART_LSR) & UART_LSR_THRE); i++) {
+    for (unsigned i = 0; i < UART_PATIENCE && !(in8(log_port + UART_LSR) & UART_LSR_THRE); i++)
         __builtin_ia32_pause();
-    }
     out8(log_port, byte);
 }
 
 void log_write(const char *text, size_t length)
 {
-    if (!log_port) {
+    if (!log_port)
         return;
-    }
-    if (!panicking) {
+    if (!panicking)
         spin_lock(&log_lock);
-    }
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\n') {
+        if (text[i] == '\n')
             put_byte('\r');
-        }
         put_byte((uint8_t)text[i]);
     }
-    if (!panicking) {
+    if (!panicking)
         spin_unlock(&log_lock);
-    }
 }
 
 void log_print(const char *format, ...)

@@ -29,9 +29,8 @@ static void stop_if(const char *sentence)
     if (sentence) {
         log_print("nullring: cannot start: %s", sentence);
         acpi_power_off();
-        for (;;) {
+        for (;;)
             __asm__ volatile("cli; hlt");
-        }
     }
 }
 
@@ -71,9 +70,8 @@ __attribute__((optimize("no-stack-protector"))) void boot_main(uint32_t magic, u
     stop_if(wrong);
     const char *acpi_wrong = acpi_read(boot_info.rsdp);
     stop_if(memory_init());
-    if (acpi_wrong) {
+    if (acpi_wrong)
         log_print("nullring: %s", acpi_wrong);
-    }
     uint64_t stack = stack_map(0, STACK_NORMAL);
     stop_if(stack && !window_init(0) ? NULL : "no memory for the first stack");
     stack_switch(stack, stack_switch_main);
@@ -111,9 +109,8 @@ static void stack_switch_main(void)
     report();
     service = process_create(PROCESS_SERVICE, NULL);
     stop_if(service ? NULL : "no memory for the service");
-    for (uint32_t i = 0; i < boot_info.module_count; i++) {
+    for (uint32_t i = 0; i < boot_info.module_count; i++)
         stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);
-    }
     schedule_add(&service->context, 0);
     schedule_wake(&service->context);
     schedule_loop();

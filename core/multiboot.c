@@ -76,14 +76,12 @@ static void copy_word(char *to, uint32_t size, const char *from, char end)
 
 static void add_region(uint64_t base, uint64_t length, uint32_t type)
 {
-    if (type != MEMORY_AVAILABLE || boot_info.region_count == BOOT_REGIONS_MAX) {
+    if (type != MEMORY_AVAILABLE || boot_info.region_count == BOOT_REGIONS_MAX)
         return;
-    }
     uint64_t start = (base + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     uint64_t end = (base + length) & ~(PAGE_SIZE - 1);
-    if (start < end) {
+    if (start < end)
         boot_info.region[boot_info.region_count++] = (struct boot_region){start, end};
-    }
 }
 
 static void add_module(uint64_t start, uint64_t end, const char *string)
@@ -121,9 +119,8 @@ static void read_2(uint32_t address)
     const uint32_t *total = physical(address);
     for (uint32_t at = 8; at + sizeof(struct multiboot2_tag) <= *total;) {
         const struct multiboot2_tag *tag = physical(address + at);
-        if (tag->type == TAG_END || tag->size < sizeof(*tag)) {
+        if (tag->type == TAG_END || tag->size < sizeof(*tag))
             break;
-        }
         read_2_tag(tag);
         at += (tag->size + 7) & ~7u;
     }
@@ -134,9 +131,8 @@ static void read_1(uint32_t address)
     const struct multiboot1_info *info = physical(address);
     if (info->flags & MB1_CMDLINE) {
         const char *line = physical(info->cmdline);
-        while (*line && *line != ' ') { /* the first word is the file's name */
+        while (*line && *line != ' ') /* the first word is the file's name */
             line++;
-        }
         copy_word(boot_info.options, sizeof(boot_info.options), *line ? line + 1 : line, 0);
     }
     for (uint32_t at = 0; info->flags & MB1_MEMORY_MAP && at < info->mmap_length;) {
@@ -149,9 +145,8 @@ static void read_1(uint32_t address)
         const char *string = physical(module->string);
         const char *word = string;
         /* QEMU puts the file's name first: "file name". GRUB gives the string alone. */
-        while (*word && *word != ' ') {
+        while (*word && *word != ' ')
             word++;
-        }
         add_module(module->start, module->end, *word ? word + 1 : string);
     }
 }

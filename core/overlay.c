@@ -24,21 +24,18 @@ static int overlay_reserve(struct process *process, uint64_t address, uint64_t s
     uint64_t blocks = ((uint64_t)overlay_mib + 1) / 2;
     uint64_t needed = (size + LARGE_PAGE_SIZE - 1) / LARGE_PAGE_SIZE;
     blocks = blocks < needed ? blocks : needed;
-    if (blocks > OVERLAY_BLOCKS_MAX || process->overlay_count == OVERLAYS_MAX) {
+    if (blocks > OVERLAY_BLOCKS_MAX || process->overlay_count == OVERLAYS_MAX)
         return NR_EINVAL;
-    }
     overlay->block = page_alloc(0);
-    if (!overlay->block) {
+    if (!overlay->block)
         return NR_ENOMEM;
-    }
     process->overlay_count++;
     overlay->address = address;
     overlay->size = size;
     for (; overlay->block_count < blocks; overlay->block_count++) {
         uint64_t frame = frames_alloc(ORDER_2M);
-        if (frame == FRAME_NONE) {
+        if (frame == FRAME_NONE)
             return NR_ENOMEM; /* process_destroy() gives back what there is */
-        }
         overlay->block[overlay->block_count] = (uint32_t)frame;
     }
     uint64_t pages = (uint64_t)overlay_mib << 8;
@@ -52,20 +49,17 @@ int process_map_module(struct process *process, uint32_t index, uint32_t overlay
     struct process_info *info = process->info;
     uint64_t size = module->end - module->start;
     uint64_t address = USER_MODULES;
-    if (info->module_count == PROCESS_MODULES_MAX) {
+    if (info->module_count == PROCESS_MODULES_MAX)
         return NR_EINVAL;
-    }
     if (info->module_count) {
         const struct process_module *last = &info->module[info->module_count - 1];
         address = (last->address + last->size + LARGE_PAGE_SIZE) & ~(LARGE_PAGE_SIZE - 1);
     }
-    if (address + size > USER_GUEST_RAM) {
+    if (address + size > USER_GUEST_RAM)
         return NR_EINVAL;
-    }
     int error = paging_map(process->root, address, module->start, size, PTE_PRESENT | PTE_USER | PTE_NX);
-    if (!error && overlay_mib) {
+    if (!error && overlay_mib)
         error = overlay_reserve(process, address, size, overlay_mib);
-    }
     struct process_module *entry = &info->module[info->module_count];
     entry->address = address;
     entry->size = size;
@@ -80,21 +74,17 @@ static int page_prepare(struct process *process, struct overlay *overlay, uint64
 {
     unsigned level;
     uint64_t *entry = paging_find(process->root, address, &level);
-    if (!entry || level != LEVEL_4K) {
+    if (!entry || level != LEVEL_4K)
         return NR_EFAULT;
-    }
-    if (*entry & PTE_WRITE) {
+    if (*entry & PTE_WRITE)
         return NR_OK;
-    }
-    if (overlay->used == overlay->pages) {
+    if (overlay->used == overlay->pages)
         return NR_ENOSPC;
-    }
     uint64_t physical =
         ((uint64_t)overlay->block[overlay->used / BLOCK_PAGES] + overlay->used % BLOCK_PAGES) * PAGE_SIZE;
     int error = window_write_page(physical, address);
-    if (error) {
+    if (error)
         return error;
-    }
     overlay->used++;
     *entry = physical | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
     /* The process runs on one processor at a time, this one; others reload CR3 before they run it. */
@@ -107,13 +97,11 @@ int64_t process_disk_prepare(struct process *process, uint64_t address, uint64_t
     for (uint32_t i = 0; i < process->overlay_count; i++) {
         struct overlay *overlay = &process->overlay[i];
         uint64_t end = overlay->address + overlay->size;
-        if (address < overlay->address || address >= end || pages > PREPARE_PAGES_MAX) {
+        if (address < overlay->address || address >= end || pages > PREPARE_PAGES_MAX)
             continue;
-        }
         int error = NR_OK;
-        for (uint64_t at = 0; at < pages && !error && address + at * PAGE_SIZE < end; at++) {
+        for (uint64_t at = 0; at < pages && !error && address + at * PAGE_SIZE < end; at++)
             error = page_prepare(process, overlay, (address & ~(PAGE_SIZE - 1)) + at * PAGE_SIZE);
-        }
         return error;
     }
     return NR_EINVAL;

@@ -35,11 +35,10 @@ static void print_address(uint64_t address)
     }
     while (high - low > 1) {
         uint32_t middle = (low + high) / 2;
-        if (symbol_table[middle].offset <= offset) {
+        if (symbol_table[middle].offset <= offset)
             low = middle;
-        } else {
+        else
             high = middle;
-        }
     }
     log_print("nullring:   %016lx %s+0x%lx", address, symbol_names + symbol_table[low].name,
               offset - symbol_table[low].offset);
@@ -57,9 +56,8 @@ static void print_backtrace(uint64_t rip, const uint64_t *frame)
     for (unsigned i = 0; i < BACKTRACE_DEPTH && on_stack(frame); i++) {
         const uint64_t *next = (const uint64_t *)frame[0];
         print_address(frame[1]);
-        if (next <= frame || (uint64_t)next - (uint64_t)frame > 0x4000) {
+        if (next <= frame || (uint64_t)next - (uint64_t)frame > 0x4000)
             break;
-        }
         frame = next;
     }
 }
@@ -77,17 +75,15 @@ static void print_running(void)
 
 static _Noreturn void stop(void)
 {
-    for (;;) {
+    for (;;)
         __asm__ volatile("cli; hlt");
-    }
 }
 
 static void panic_begin(void)
 {
     __asm__ volatile("cli");
-    if (panics++) { /* another processor, or a fault in here */
+    if (panics++) /* another processor, or a fault in here */
         stop();
-    }
     log_panicking();
     host_apic_stop_others();
 }

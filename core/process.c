@@ -55,14 +55,12 @@ static const struct elf_segment *segment_of(const struct elf_header *elf, unsign
 static void *user_page(struct process *process, uint64_t address, uint64_t rights)
 {
     uint64_t *entry = paging_entry(process->root, address, LEVEL_4K);
-    if (!entry) {
+    if (!entry)
         return NULL;
-    }
     if (!(*entry & PTE_PRESENT)) {
         void *page = page_alloc(0);
-        if (!page) {
+        if (!page)
             return NULL;
-        }
         *entry = virt_to_phys(page) | rights;
     }
     return phys_to_virt(*entry & PTE_ADDRESS);
@@ -70,11 +68,9 @@ static void *user_page(struct process *process, uint64_t address, uint64_t right
 
 static int map_fresh(struct process *process, uint64_t address, uint64_t size, uint64_t rights)
 {
-    for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
-        if (!user_page(process, address + at, rights)) {
+    for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+        if (!user_page(process, address + at, rights))
             return NR_ENOMEM;
-        }
-    }
     return NR_OK;
 }
 
@@ -90,9 +86,8 @@ static int segment_load(struct process *process, const struct elf_header *elf,
     }
     for (uint64_t at = 0; at < segment->memory_size; at += PAGE_SIZE) {
         char *page = user_page(process, segment->address + at, USER_RIGHTS | PTE_WRITE | PTE_NX);
-        if (!page) {
+        if (!page)
             return NR_ENOMEM;
-        }
         uint64_t part = at < segment->file_size ? segment->file_size - at : 0;
         part = part < PAGE_SIZE ? part : PAGE_SIZE;
         memcpy(page, file + at, part);
@@ -108,9 +103,8 @@ static int program_load(struct process *process, uint32_t only)
     process->entry = elf->entry;
     for (unsigned i = 0; i < elf->program_header_count && !error; i++) {
         const struct elf_segment *segment = segment_of(elf, i);
-        if (segment->type == ELF_LOAD && segment->memory_size && (segment->flags & only) == only) {
+        if (segment->type == ELF_LOAD && segment->memory_size && (segment->flags & only) == only)
             error = segment_load(process, elf, segment);
-        }
     }
     return error;
 }
@@ -146,27 +140,24 @@ static int process_build(struct process *process)
 {
     uint64_t writable = USER_RIGHTS | PTE_WRITE | PTE_NX;
     process->root = page_alloc(0);
-    if (!process->root) {
+    if (!process->root)
         return NR_ENOMEM;
-    }
     memcpy(process->root + TABLE_ENTRIES / 2, monitor_root + TABLE_ENTRIES / 2, PAGE_SIZE / 2);
     process->cr3 = virt_to_phys(process->root);
     process->upcall = user_page(process, USER_UPCALL, writable);
     int error = process->upcall ? program_load(process, 0) : NR_ENOMEM;
     error = error ? error : info_build(process);
     error = error ? error : map_fresh(process, USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE, writable);
-    if (!error && process->kind == PROCESS_DEVICE_MODEL) {
+    if (!error && process->kind == PROCESS_DEVICE_MODEL)
         error = map_fresh(process, USER_STATE, USER_STATE_SIZE, writable);
-    }
     return error;
 }
 
 struct process *process_create(enum process_kind kind, struct vm *vm)
 {
     struct process *process = page_alloc(0);
-    if (!process) {
+    if (!process)
         return NULL;
-    }
     process->kind = kind;
     process->vm = vm;
     process->context.kind = ENTITY_CONTEXT;
@@ -183,9 +174,8 @@ void process_destroy(struct process *process)
 {
     for (uint32_t i = 0; i < process->overlay_count; i++) {
         struct overlay *overlay = &process->overlay[i];
-        for (uint32_t b = 0; b < overlay->block_count; b++) {
+        for (uint32_t b = 0; b < overlay->block_count; b++)
             frames_free(overlay->block[b], ORDER_2M);
-        }
         page_free(overlay->block, 0);
     }
     static const struct {
@@ -199,9 +189,8 @@ void process_destroy(struct process *process)
         for (uint64_t at = 0; at < own[i].size; at += PAGE_SIZE) {
             unsigned level;
             uint64_t *entry = paging_find(process->root, own[i].address + at, &level);
-            if (entry) {
+            if (entry)
                 page_free(phys_to_virt(*entry & PTE_ADDRESS), 0);
-            }
         }
     }
     const struct elf_header *elf = program_of(process);
@@ -212,17 +201,14 @@ void process_destroy(struct process *process)
              at += PAGE_SIZE) {
             unsigned level;
             uint64_t *entry = paging_find(process->root, segment->address + at, &level);
-            if (entry) {
+            if (entry)
                 page_free(phys_to_virt(*entry & PTE_ADDRESS), 0);
-            }
         }
     }
     page_free(process->info, 1);
-    for (unsigned i = 0; process->root && i < paging_index(USER_GUEST_RAM, LEVEL_ROOT); i++) {
-        if (process->root[i] & PTE_PRESENT) {
+    for (unsigned i = 0; process->root && i < paging_index(USER_GUEST_RAM, LEVEL_ROOT); i++)
+        if (process->root[i] & PTE_PRESENT)
             paging_free_tables(phys_to_virt(process->root[i] & PTE_ADDRESS), LEVEL_1G);
-        }
-    }
     page_free(process->root, 0);
     page_free(process, 0);
 }

@@ -35,9 +35,8 @@ uint64_t rtc_read_epoch(void)
     bool binary = status & RTC_BINARY;
     uint8_t raw_hours = cmos_read(HOURS);
     uint64_t hours = number(raw_hours & 0x7f, binary);
-    if (!(status & RTC_24_HOURS)) {
+    if (!(status & RTC_24_HOURS))
         hours = hours % 12 + (raw_hours & RTC_PM ? 12 : 0);
-    }
     uint64_t day = number(cmos_read(DAY), binary), month = number(cmos_read(MONTH), binary);
     uint64_t year = 2000 + number(cmos_read(YEAR), binary);
     /* Days from the civil calendar, with the year beginning in March. */

@@ -23,17 +23,15 @@ void schedule_add(struct entity *entity, uint32_t cpu)
 
 void schedule_kick(struct cpu *cpu)
 {
-    if (!atomic_exchange(&cpu->kicked, 1) && cpu != this_cpu()) {
+    if (!atomic_exchange(&cpu->kicked, 1) && cpu != this_cpu())
         host_apic_kick(cpu->apic_id);
-    }
 }
 
 void schedule_wake(struct entity *entity)
 {
     entity->runnable = 1;
-    if (entity->cpu->current != entity || entity->cpu != this_cpu()) {
+    if (entity->cpu->current != entity || entity->cpu != this_cpu())
         schedule_kick(entity->cpu);
-    }
 }
 
 bool schedule_needed(void)
@@ -44,9 +42,8 @@ bool schedule_needed(void)
 void schedule_deadline(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();
-    if (deadline && (!cpu->timer_deadline || deadline < cpu->timer_deadline)) {
+    if (deadline && (!cpu->timer_deadline || deadline < cpu->timer_deadline))
         host_apic_timer(deadline);
-    }
 }
 
 /* Lets one entity's timer expire if its time has come; returns when the next one is due, or 0. */
@@ -59,11 +56,10 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
             lapic_timer_expire(vcpu, now);
             deadline = lapic_timer_deadline(vcpu);
         }
-        if (vcpu->run_state == VCPU_RESTING && vcpu->rest_until <= now) {
+        if (vcpu->run_state == VCPU_RESTING && vcpu->rest_until <= now)
             schedule_wake(entity);
-        } else if (vcpu->run_state == VCPU_RESTING && (!deadline || vcpu->rest_until < deadline)) {
+        else if (vcpu->run_state == VCPU_RESTING && (!deadline || vcpu->rest_until < deadline))
             deadline = vcpu->rest_until;
-        }
         return vcpu->vm->status == GUEST_RUNNING ? deadline : 0;
     }
     struct process *process = (struct process *)entity;
@@ -95,18 +91,14 @@ static uint64_t timers_check(struct cpu *cpu, uint64_t now, uint32_t *runnable)
 static struct entity *pick_kind(struct cpu *cpu, enum entity_kind kind)
 {
     struct entity *from = cpu->last[kind] ? cpu->last[kind]->next : NULL;
-    for (struct entity *entity = from; entity; entity = entity->next) {
-        if (entity->kind == kind && entity->runnable) {
+    for (struct entity *entity = from; entity; entity = entity->next)
+        if (entity->kind == kind && entity->runnable)
             return cpu->last[kind] = entity;
-        }
-    }
     for (struct entity *entity = cpu->entities; entity; entity = entity->next) {
-        if (entity->kind == kind && entity->runnable) {
+        if (entity->kind == kind && entity->runnable)
             return cpu->last[kind] = entity;
-        }
-        if (entity == cpu->last[kind]) {
+        if (entity == cpu->last[kind])
             break;
-        }
     }
     return NULL;
 }
@@ -122,9 +114,8 @@ static struct entity *pick(struct cpu *cpu, uint64_t now)
     }
     cpu->context_ran = false;
     struct entity *last = cpu->last[ENTITY_VCPU];
-    if (last && last->runnable && now < cpu->slice_end) {
+    if (last && last->runnable && now < cpu->slice_end)
         return last;
-    }
     entity = pick_kind(cpu, ENTITY_VCPU);
     if (entity) {
         cpu->slice_end = now + tsc_khz * (SLICE_US / 1000);
@@ -135,9 +126,8 @@ static struct entity *pick(struct cpu *cpu, uint64_t now)
 
 static void idle(struct cpu *cpu)
 {
-    if (!cpu->kicked) {
+    if (!cpu->kicked)
         __asm__ volatile("sti; hlt; cli" : : : "memory");
-    }
 }
 
 void schedule_loop(void)

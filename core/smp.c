@@ -30,9 +30,8 @@ void ap_main(void)
     struct cpu *cpu = ap_cpu;
     trap_init_cpu(cpu);
     host_apic_enable();
-    if (vcpu_ops && vcpu_ops->cpu_enable()) {
+    if (vcpu_ops && vcpu_ops->cpu_enable())
         panic("processor %u has not the virtualization extension of the first one", cpu->index);
-    }
     cpu->online = 1;
     schedule_loop();
 }
@@ -43,12 +42,10 @@ static bool trampoline_place(void)
 {
     volatile uint8_t *copy = mmio_map(TRAMPOLINE);
     uint32_t gdt = TRAMPOLINE + (uint32_t)(uint64_t)ap_gdt_offset;
-    if (!copy) {
+    if (!copy)
         return false;
-    }
-    for (long i = 0; i < ap_trampoline_end - ap_trampoline; i++) {
+    for (long i = 0; i < ap_trampoline_end - ap_trampoline; i++)
         copy[i] = (uint8_t)ap_trampoline[i];
-    }
     *(volatile uint32_t *)(copy + (uint64_t)ap_gdtr_offset) = gdt;
     return true;
 }
@@ -57,34 +54,30 @@ static bool cpu_start(struct cpu *cpu)
 {
     ap_cpu = cpu;
     ap_stack_top = stack_map(cpu->index, STACK_NORMAL);
-    if (!ap_stack_top || window_init(cpu->index)) {
+    if (!ap_stack_top || window_init(cpu->index))
         return false;
-    }
     host_apic_init_ipi(cpu->apic_id);
     time_wait_us(INIT_WAIT_US);
     for (unsigned i = 0; i < 2 && !cpu->online; i++) {
         host_apic_startup_ipi(cpu->apic_id, TRAMPOLINE >> 12);
         time_wait_us(SIPI_WAIT_US);
     }
-    for (unsigned i = 0; i < ONLINE_WAIT_MS && !cpu->online; i++) {
+    for (unsigned i = 0; i < ONLINE_WAIT_MS && !cpu->online; i++)
         time_wait_us(1000);
-    }
     return cpu->online;
 }
 
 void smp_start(void)
 {
-    if (acpi.cpu_count < 2) {
+    if (acpi.cpu_count < 2)
         return;
-    }
     if (!trampoline_place()) {
         log_print("nullring: no memory to start the other processors");
         return;
     }
     for (uint32_t i = 0; i < acpi.cpu_count; i++) {
-        if (acpi.apic_id[i] == cpus[0].apic_id) {
+        if (acpi.apic_id[i] == cpus[0].apic_id)
             continue;
-        }
         struct cpu *cpu = &cpus[cpu_count];
         cpu->index = cpu_count;
         cpu->apic_id = acpi.apic_id[i];

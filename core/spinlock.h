@@ -11,9 +11,8 @@ struct spinlock {
 static inline void spin_lock(struct spinlock *lock)
 {
     unsigned ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
-    while (atomic_load_explicit(&lock->owner, memory_order_acquire) != ticket) {
+    while (atomic_load_explicit(&lock->owner, memory_order_acquire) != ticket)
         __builtin_ia32_pause();
-    }
 }
 
 static inline void spin_unlock(struct spinlock *lock)

@@ -24,14 +24,12 @@ static int64_t sys_print(struct process *process, uint64_t text, uint64_t length
 {
     char line[PRINT_MAX];
     (void)unused;
-    if (length > sizeof(line)) {
+    if (length > sizeof(line))
         return NR_EINVAL;
-    }
     int error = user_copy_in(line, text, length);
     if (!error && process->vm) { /* one line under its guest's name: nobody speaks as the monitor */
-        for (uint64_t i = 0; i < length; i++) {
+        for (uint64_t i = 0; i < length; i++)
             line[i] = line[i] < ' ' || line[i] > '~' ? '?' : line[i];
-        }
         log_print("nullring: guest %s: %.*s", process->vm->config.name, (int)length, line);
     } else if (!error) {
         log_write(line, length);
@@ -44,11 +42,10 @@ static int64_t sys_timer_set(struct process *process, uint64_t guest_tsc, uint64
     (void)unused, (void)unused2;
     uint64_t offset = process->vm ? process->vm->clock_offset : 0;
     process->timer = guest_tsc ? guest_tsc - offset : 0;
-    if (process->context.cpu == this_cpu()) {
+    if (process->context.cpu == this_cpu())
         schedule_deadline(process->timer);
-    } else if (process->timer) {
+    else if (process->timer)
         schedule_kick(process->context.cpu);
-    }
     return NR_OK;
 }
 
@@ -60,9 +57,8 @@ static int64_t sys_notify(struct process *process, uint64_t index, uint64_t unus
         return NR_OK;
     }
     struct vm *vm = vm_find(index);
-    if (!vm) {
+    if (!vm)
         return NR_ENOENT;
-    }
     process_notify(vm->process, EVENT_CHANNEL);
     return NR_OK;
 }
@@ -71,9 +67,8 @@ static int64_t sys_vcpu_get(struct process *process, uint64_t groups, uint64_t u
 {
     (void)unused, (void)unused2;
     struct vcpu *vcpu = process->target;
-    if (!vcpu || groups & ~(uint64_t)VCPU_ALL) {
+    if (!vcpu || groups & ~(uint64_t)VCPU_ALL)
         return NR_EINVAL;
-    }
     vcpu_ops->get(vcpu, (uint32_t)groups);
     process->upcall->state = vcpu->state;
     process->upcall->groups |= (uint32_t)groups;
@@ -104,12 +99,10 @@ static int64_t sys_nmi(struct process *process, uint64_t unused, uint64_t unused
 static int64_t sys_lapic_access(struct process *process, uint64_t offset, uint64_t write, uint64_t value)
 {
     struct vcpu *vcpu = process->target;
-    if (!vcpu || offset >= PAGE_SIZE || offset & 3 || process->holder != &vcpu->entity) {
+    if (!vcpu || offset >= PAGE_SIZE || offset & 3 || process->holder != &vcpu->entity)
         return NR_EINVAL;
-    }
-    if (!write) {
+    if (!write)
         return lapic_read(vcpu, (uint32_t)offset);
-    }
     lapic_write(vcpu, (uint32_t)offset, (uint32_t)value);
     return NR_OK;
 }
@@ -118,9 +111,8 @@ static int64_t sys_cpuid_table(struct process *process, uint64_t entries, uint64
 {
     (void)unused;
     struct vm *vm = process->vm;
-    if (!process->start || count > CPUID_ENTRIES_MAX) {
+    if (!process->start || count > CPUID_ENTRIES_MAX)
         return NR_EINVAL;
-    }
     int error = user_copy_in(vm->cpuid, entries, count * sizeof(vm->cpuid[0]));
     vm->cpuid_count = error ? 0 : (uint32_t)count;
     exit_cpuid_prepare(vm);
@@ -136,9 +128,8 @@ static int64_t sys_disk_prepare(struct process *process, uint64_t address, uint6
 static int64_t sys_guest_end(struct process *process, uint64_t end, uint64_t unused, uint64_t unused2)
 {
     (void)unused, (void)unused2;
-    if (end != GUEST_END_POWER_OFF && end != GUEST_END_RESET) {
+    if (end != GUEST_END_POWER_OFF && end != GUEST_END_RESET)
         return NR_EINVAL;
-    }
     vm_end(process->vm, (uint32_t)end);
     return NR_OK;
 }
@@ -148,9 +139,8 @@ static int64_t sys_guest_create(struct process *process, uint64_t config_address
 {
     (void)process, (void)unused, (void)unused2;
     struct guest_config *config = page_alloc(0);
-    if (!config) {
+    if (!config)
         return NR_ENOMEM;
-    }
     int result = user_copy_in(config, config_address, sizeof(*config));
     result = result ? result : vm_create(config);
     page_free(config, 0);
@@ -161,9 +151,8 @@ static int64_t sys_guest_control(struct process *process, uint64_t index, uint64
 {
     (void)process, (void)unused;
     struct vm *vm = vm_find(index);
-    if (!vm) {
+    if (!vm)
         return NR_ENOENT;
-    }
     switch (operation) {
     case GUEST_RESET:
         vm_end(vm, GUEST_END_RESET);
@@ -234,12 +223,10 @@ int64_t syscall_dispatch(uint32_t number, uint64_t a, uint64_t b, uint64_t c);
 int64_t syscall_dispatch(uint32_t number, uint64_t a, uint64_t b, uint64_t c)
 {
     struct process *process = this_cpu()->process;
-    if (number >= SYSCALL_COUNT || !calls[number].function) {
+    if (number >= SYSCALL_COUNT || !calls[number].function)
         return NR_EINVAL;
-    }
     enum caller caller = process->kind == PROCESS_SERVICE ? CALLER_SERVICE : CALLER_DEVICE_MODEL;
-    if (calls[number].caller != CALLER_ALL && calls[number].caller != caller) {
+    if (calls[number].caller != CALLER_ALL && calls[number].caller != caller)
         return NR_EPERM;
-    }
     return calls[number].function(process, a, b, c);
 }

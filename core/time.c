@@ -23,9 +23,8 @@ uint64_t tsc_khz;
 
 static uint32_t clock_read(void)
 {
-    if (acpi.pm_timer) {
+    if (acpi.pm_timer)
         return in32(acpi.pm_timer) & PM_TIMER_MASK;
-    }
     out8(PIT_COMMAND, 0x80); /* latch channel 2 */
     uint32_t low = in8(PIT_CHANNEL_2);
     return 0xffff - (low | (uint32_t)in8(PIT_CHANNEL_2) << 8);
@@ -74,9 +73,8 @@ void time_init(void)
     for (unsigned i = 0; i < SAMPLES; i++) { /* insertion sort; the median stands */
         uint64_t value = measure();
         unsigned at = i;
-        for (; at > 0 && sample[at - 1] > value; at--) {
+        for (; at > 0 && sample[at - 1] > value; at--)
             sample[at] = sample[at - 1];
-        }
         sample[at] = value;
     }
     tsc_khz = sample[SAMPLES / 2];
@@ -85,7 +83,6 @@ void time_init(void)
 void time_wait_us(unsigned long us)
 {
     uint64_t end = rdtsc() + tsc_khz * us / 1000;
-    while (rdtsc() < end) {
+    while (rdtsc() < end)
         __builtin_ia32_pause();
-    }
 }

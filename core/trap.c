@@ -42,9 +42,8 @@ static void interrupt_handle(uint64_t vector)
         service_input();
         break;
     case VECTOR_PANIC:
-        for (;;) {
+        for (;;)
             __asm__ volatile("cli; hlt");
-        }
     default: /* spurious (SDM Vol. 3A, 11.9), or a masked 8259's */
         break;
     }
@@ -56,15 +55,12 @@ void trap_handle(struct trap_frame *frame)
     bool user = frame->cs & 3;
     if (frame->vector >= VECTOR_EXCEPTIONS) {
         interrupt_handle(frame->vector);
-        if (user) {
+        if (user)
             process_interrupted(frame);
-        }
         return;
     }
-    if (user) {
+    if (user)
         process_fault(frame);
-    }
-    if (!fixup_apply(frame)) {
+    if (!fixup_apply(frame))
         panic_trap(frame);
-    }
 }

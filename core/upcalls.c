@@ -13,18 +13,16 @@
 bool token_take(struct process *process, struct entity *entity)
 {
     spin_lock(&process->lock);
-    if (!process->holder) {
+    if (!process->holder)
         process->holder = entity;
-    }
     bool mine = process->holder == entity;
     if (!mine && !entity->waiting) {
         entity->waiting = true;
         entity->token_next = NULL;
-        if (process->waiters) {
+        if (process->waiters)
             process->waiters_last->token_next = entity;
-        } else {
+        else
             process->waiters = entity;
-        }
         process->waiters_last = entity;
         entity->runnable = 0;
     }
@@ -42,9 +40,8 @@ void token_release(struct process *process)
         next->waiting = false;
     }
     spin_unlock(&process->lock);
-    if (next) {
+    if (next)
         schedule_wake(next);
-    }
 }
 
 /* The process cannot be trusted with its own memory any more. */
@@ -52,9 +49,8 @@ static void process_failed(struct process *process)
 {
     struct vm *vm = process->vm;
     process->preempted = false;
-    if (!vm) {
+    if (!vm)
         panic("the service failed: %s", process->fault);
-    }
     if (vm->restarts) {
         guest_kill(vm, "its device model failed again after a restart: %s", process->fault);
         return;
@@ -72,9 +68,8 @@ static enum upcall_result upcall_result(struct process *process, enum user_exit 
     case USER_DONE:
         if (process->upcall->kind == UPCALL_RESTART && process->needs_restart) {
             process->needs_restart = false;
-            if (process->upcall->status == UPCALL_KILL) {
+            if (process->upcall->status == UPCALL_KILL)
                 guest_kill(process->vm, "its device model found its state damaged after a restart");
-            }
             return UPCALL_FAILED;
         }
         return UPCALL_FINISHED;
@@ -99,9 +94,8 @@ enum upcall_result upcall_run(struct process *process, struct entity *entity, st
     process->upcall->status = UPCALL_OK;
     process->upcall->modified = 0;
     process->upcall->rest_until = 0;
-    if (process->vm) {
+    if (process->vm)
         process->vm->upcalls++;
-    }
     return upcall_result(process, user_start(process->entry, USER_STACK_TOP, USER_UPCALL));
 }
 
@@ -130,9 +124,8 @@ void process_interrupted(struct trap_frame *frame)
         process->fault = "it used up its time in one upcall";
         user_leave(USER_FAULT);
     }
-    if (now >= process->tick_due) {
+    if (now >= process->tick_due)
         process->tick_due = now + tsc_khz * TICK_US / 1000;
-    }
     process->frame = *frame;
     user_leave(USER_PREEMPTED);
 }
@@ -158,7 +151,6 @@ void process_notify(struct process *process, uint32_t events)
 
 void service_input(void)
 {
-    if (service) {
+    if (service)
         process_notify(service, EVENT_INPUT);
-    }
 }

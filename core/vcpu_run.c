@@ -35,14 +35,12 @@ static void vcpu_park(struct vcpu *vcpu)
 {
     struct process *process = vcpu->vm->process;
     struct cpu *cpu = this_cpu();
-    if (cpu->loaded == vcpu) {
+    if (cpu->loaded == vcpu)
         vcpu_unload(cpu);
-    }
     vcpu->entity.runnable = 0;
     vcpu->run_state = VCPU_PAUSED;
-    if (process->holder == &vcpu->entity) {
+    if (process->holder == &vcpu->entity)
         token_release(process);
-    }
     schedule_wake(&process->context);
 }
 
@@ -59,9 +57,8 @@ static void requests_take(struct vcpu *vcpu)
         vcpu_start_sipi(vcpu, vcpu->sipi_vector);
         vcpu->run_state = VCPU_RUN;
     }
-    if (requests & REQUEST_NMI && vcpu->run_state != VCPU_WAIT_SIPI) {
+    if (requests & REQUEST_NMI && vcpu->run_state != VCPU_WAIT_SIPI)
         vcpu->state.interrupts.nmi_pending = 1;
-    }
 }
 
 /* Waits in a state that only a request or an event ends. */
@@ -69,9 +66,8 @@ static void vcpu_sleep(struct vcpu *vcpu, enum vcpu_run_state state)
 {
     vcpu->run_state = state;
     vcpu->entity.runnable = 0; /* before looking, so that no wake-up is lost */
-    if (vcpu->requests || (state != VCPU_WAIT_SIPI && event_wakes(vcpu))) {
+    if (vcpu->requests || (state != VCPU_WAIT_SIPI && event_wakes(vcpu)))
         vcpu->entity.runnable = 1;
-    }
 }
 
 /* The device model knows that polling is in vain until then. True: the vCPU rests. */
@@ -79,9 +75,8 @@ static bool vcpu_rest(struct vcpu *vcpu, uint64_t guest_tsc)
 {
     uint64_t now = rdtsc(), longest = tsc_khz * VCPU_REST_US_MAX / 1000;
     int64_t rest = (int64_t)(guest_tsc - vcpu->vm->clock_offset - now);
-    if (rest <= 0) {
+    if (rest <= 0)
         return false;
-    }
     vcpu->rest_until = now + ((uint64_t)rest < longest ? (uint64_t)rest : longest);
     vcpu_sleep(vcpu, VCPU_RESTING);
     return true;
@@ -121,9 +116,8 @@ static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
         vcpu->run_state = VCPU_WAIT_TOKEN;
         return false;
     }
-    if (kind != UPCALL_INTA) {
+    if (kind != UPCALL_INTA)
         exit_fill_upcall(vcpu, process->upcall);
-    }
     return upcall_settle(vcpu, upcall_run(process, &vcpu->entity, vcpu, kind));
 }
 
@@ -139,23 +133,20 @@ static bool vcpu_resume(struct vcpu *vcpu)
         return upcall_settle(vcpu, upcall_continue(process));
     case VCPU_WAIT_TOKEN:
         vcpu->entity.runnable = 0; /* before looking: token_release() wakes after it has given */
-        if (process->holder != &vcpu->entity) {
+        if (process->holder != &vcpu->entity)
             return false;
-        }
         vcpu->entity.runnable = 1;
         vcpu->run_state = VCPU_RUN;
         return vcpu_upcall(vcpu, vcpu->upcall_kind);
     case VCPU_HALTED:
         requests_take(vcpu);
-        if (vcpu->run_state == VCPU_HALTED && event_wakes(vcpu)) {
+        if (vcpu->run_state == VCPU_HALTED && event_wakes(vcpu))
             vcpu->run_state = VCPU_RUN;
-        }
         break;
     case VCPU_RESTING:
         requests_take(vcpu);
-        if (vcpu->run_state == VCPU_RESTING && (rdtsc() >= vcpu->rest_until || event_wakes(vcpu))) {
+        if (vcpu->run_state == VCPU_RESTING && (rdtsc() >= vcpu->rest_until || event_wakes(vcpu)))
             vcpu->run_state = VCPU_RUN;
-        }
         break;
     case VCPU_WAIT_SIPI:
         requests_take(vcpu);
@@ -175,18 +166,16 @@ static bool vcpu_resume(struct vcpu *vcpu)
 static bool vcpu_round(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
-    if (!event_prepare(vcpu)) {
+    if (!event_prepare(vcpu))
         return vcpu_upcall(vcpu, UPCALL_INTA);
-    }
     if (vcpu->generation != vm->stage2.generation) {
         vcpu->generation = vm->stage2.generation;
         vcpu_ops->flush(vcpu);
     }
     vcpu_ops->run(vcpu);
     enum exit_outcome outcome = exit_handle(vcpu);
-    if (outcome == EXIT_RESUME) {
+    if (outcome == EXIT_RESUME)
         return true;
-    }
     switch (outcome) {
     case EXIT_UPCALL:
         return vcpu_upcall(vcpu, vcpu->upcall_kind);
@@ -194,9 +183,8 @@ static bool vcpu_round(struct vcpu *vcpu)
         __asm__ volatile("sti; nop; cli" : : : "memory"); /* the host's IDT takes it */
         return true;
     case EXIT_HALT:
-        if (event_wakes(vcpu)) {
+        if (event_wakes(vcpu))
             return true; /* without a turn of the scheduler */
-        }
         vcpu_sleep(vcpu, VCPU_HALTED);
         return false;
     default: /* EXIT_KILL: vm->ending is set */
@@ -215,9 +203,8 @@ void vcpu_run(struct vcpu *vcpu)
     struct vm *vm = vcpu->vm;
     if (vm->ending && vcpu->run_state != VCPU_IN_UPCALL) {
         vcpu->entity.runnable = 0;
-        if (vcpu->run_state != VCPU_WAIT_TOKEN || vm->process->holder == &vcpu->entity) {
+        if (vcpu->run_state != VCPU_WAIT_TOKEN || vm->process->holder == &vcpu->entity)
             vcpu_park(vcpu); /* one that waits for the token is woken by it first */
-        }
         return;
     }
     if (vm->status == GUEST_STARTING && vcpu->run_state != VCPU_IN_UPCALL) {
@@ -225,9 +212,8 @@ void vcpu_run(struct vcpu *vcpu)
         return;
     }
     vcpu_load(vcpu);
-    if (!vcpu_resume(vcpu)) {
+    if (!vcpu_resume(vcpu))
         return;
-    }
     const struct cpu *cpu = this_cpu();
     while (!cpu->kicked) {
         if (vm->ending) {
@@ -241,11 +227,9 @@ void vcpu_run(struct vcpu *vcpu)
                 return;
             }
         }
-        if (is_sooner(vcpu->lapic.timer_deadline, cpu->timer_deadline)) {
+        if (is_sooner(vcpu->lapic.timer_deadline, cpu->timer_deadline))
             schedule_deadline(lapic_timer_deadline(vcpu));
-        }
-        if (!vcpu_round(vcpu)) {
+        if (!vcpu_round(vcpu))
             return;
-        }
     }
 }

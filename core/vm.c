@@ -29,9 +29,8 @@ struct vm *vm_find(uint64_t index)
 static unsigned order_of(uint64_t size)
 {
     unsigned order = 0;
-    while ((PAGE_SIZE << order) < size) {
+    while ((PAGE_SIZE << order) < size)
         order++;
-    }
     return order;
 }
 
@@ -45,17 +44,14 @@ static int ram_map(struct vm *vm, uint64_t gpa, uint64_t end)
         for (level = LEVEL_1G; level >= LEVEL_4K; level--) {
             uint64_t size = paging_size(level);
             bool holed = gpa < GUEST_VGA_HOLE_END && level > LEVEL_4K; /* the first 2 MiB have a hole */
-            if (gpa & (size - 1) || gpa + size > end || holed) {
+            if (gpa & (size - 1) || gpa + size > end || holed)
                 continue;
-            }
             frame = frames_alloc(order_of(size));
-            if (frame != FRAME_NONE) {
+            if (frame != FRAME_NONE)
                 break;
-            }
         }
-        if (frame == FRAME_NONE) {
+        if (frame == FRAME_NONE)
             return NR_ENOMEM;
-        }
         window_zero(frame << PAGE_SHIFT, paging_size(level));
         int error = stage2_set(&vm->stage2, gpa, level, frame << PAGE_SHIFT, STAGE2_ALL);
         if (error) {
@@ -63,9 +59,8 @@ static int ram_map(struct vm *vm, uint64_t gpa, uint64_t end)
             return error;
         }
         gpa += paging_size(level);
-        if (gpa == GUEST_VGA_HOLE) {
+        if (gpa == GUEST_VGA_HOLE)
             gpa = GUEST_VGA_HOLE_END;
-        }
     }
     return NR_OK;
 }
@@ -83,9 +78,8 @@ static void ram_free(struct vm *vm, uint64_t gpa, uint64_t end)
     while (vm->stage2.pointers && gpa < end) {
         uint64_t physical;
         unsigned level = LEVEL_4K;
-        if (stage2_get(&vm->stage2, gpa, &physical, &level) == NR_OK) {
+        if (stage2_get(&vm->stage2, gpa, &physical, &level) == NR_OK)
             frames_free(physical >> PAGE_SHIFT, order_of(paging_size(level)));
-        }
         gpa += paging_size(level);
     }
 }
@@ -97,18 +91,14 @@ static int modules_map(struct vm *vm)
     for (uint32_t i = 0; i < boot_info.module_count; i++) {
         const char *name = boot_info.module[i].name;
         uint32_t overlay_mib = 0;
-        if (strncmp(name, vm->config.name, length) || name[length] != ':') {
+        if (strncmp(name, vm->config.name, length) || name[length] != ':')
             continue;
-        }
-        for (uint32_t d = 0; d < vm->config.disk_count; d++) {
-            if (!strcmp(vm->config.disk[d].image, name + length + 1)) {
+        for (uint32_t d = 0; d < vm->config.disk_count; d++)
+            if (!strcmp(vm->config.disk[d].image, name + length + 1))
                 overlay_mib = vm->config.disk[d].overlay_mib;
-            }
-        }
         int error = process_map_module(vm->process, i, overlay_mib);
-        if (error) {
+        if (error)
             return error;
-        }
     }
     return NR_OK;
 }
@@ -118,18 +108,16 @@ static int vcpus_create(struct vm *vm)
     static uint32_t next_cpu;
     for (uint32_t i = 0; i < vm->config.cpu_count; i++) {
         struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
-        if (!vcpu) {
+        if (!vcpu)
             return NR_ENOMEM;
-        }
         vcpu->vm = vm;
         vcpu->index = i;
         vcpu->entity.kind = ENTITY_VCPU;
         vcpu->run_state = VCPU_WAIT_SIPI;
         vm->vcpu[vm->vcpu_count++] = vcpu;
         int error = vcpu_ops->vcpu_create(vcpu);
-        if (error) {
+        if (error)
             return error;
-        }
         vcpu_reset(vcpu, false);
         vcpu->state.time.tsc_offset = vm->clock_offset;
         vcpu_ops->set(vcpu, VCPU_TIME);
@@ -171,12 +159,10 @@ static void vm_free(struct vm *vm)
     uint64_t low = vm->ram_bytes < GUEST_LOW_RAM_MAX ? vm->ram_bytes : GUEST_LOW_RAM_MAX;
     ram_free(vm, 0, low);
     ram_free(vm, GUEST_HIGH_RAM, GUEST_HIGH_RAM + vm->ram_bytes - low);
-    if (vm->backend) {
+    if (vm->backend)
         vcpu_ops->vm_destroy(vm);
-    }
-    if (vm->process) {
+    if (vm->process)
         process_destroy(vm->process);
-    }
     stage2_destroy(&vm->stage2);
     page_free(vm->channel, order_of(CHANNEL_SIZE));
     page_free(vm, order_of(sizeof(*vm)));
@@ -186,16 +172,13 @@ int vm_create(const struct guest_config *config)
 {
     if (config->cpu_count < 1 || config->cpu_count > GUEST_CPUS_MAX ||
         config->memory_mib < GUEST_MEMORY_MIB_MIN || config->memory_mib > GUEST_MEMORY_MIB_MAX ||
-        config->disk_count > GUEST_DISKS_MAX) {
+        config->disk_count > GUEST_DISKS_MAX)
         return NR_EINVAL;
-    }
-    if (vm_count == VM_MAX) {
+    if (vm_count == VM_MAX)
         return NR_ENOSPC;
-    }
     struct vm *vm = page_alloc(order_of(sizeof(*vm)));
-    if (!vm) {
+    if (!vm)
         return NR_ENOMEM;
-    }
     vm->config = *config;
     vm->config.name[GUEST_NAME_SIZE - 1] = 0;
     vm->index = vm_count;
@@ -217,22 +200,19 @@ int vm_create(const struct guest_config *config)
 void vm_end(struct vm *vm, uint32_t ending)
 {
     uint32_t none = 0;
-    if (ending & VM_END_KILL) {
+    if (ending & VM_END_KILL)
         vm->ending = ending; /* stronger than any other */
-    } else {
+    else
         atomic_compare_exchange_strong(&vm->ending, &none, ending);
-    }
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
         vcpu_request(vm->vcpu[i], REQUEST_STOP);
-    }
     schedule_wake(&vm->process->context);
 }
 
 void guest_kill(struct vm *vm, const char *format, ...)
 {
-    if (vm->status == GUEST_KILLED || vm->ending & VM_END_KILL) {
+    if (vm->status == GUEST_KILLED || vm->ending & VM_END_KILL)
         return; /* the first reason stands */
-    }
     va_list arguments;
     va_start(arguments, format);
     format_text_va(vm->sentence, sizeof(vm->sentence), format, arguments);
@@ -265,13 +245,11 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     to->control = groups & VCPU_CONTROL ? from->control : to->control;
     to->tables = groups & VCPU_TABLES ? from->tables : to->tables;
     to->msrs = groups & VCPU_MSRS ? from->msrs : to->msrs;
-    if (groups & VCPU_SEGMENTS) {
+    if (groups & VCPU_SEGMENTS)
         memcpy(to->segment, from->segment, sizeof(to->segment));
-    }
     const char *rule = vcpu_ops->check(vcpu);
-    if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu)) {
+    if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))
         rule = "reserved bits of the XSAVE header and of MXCSR are 0";
-    }
     if (rule) {
         guest_kill(vcpu->vm, "its device model set a state that no processor has: %s", rule);
         return false;
@@ -284,11 +262,9 @@ void vm_report(const struct vm *vm, struct guest_report *to)
 {
     const struct vcpu *vcpu = vm->vcpu[to->vcpu < vm->vcpu_count ? to->vcpu : 0];
     memset(to->exits, 0, sizeof(to->exits));
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-        for (unsigned reason = 0; reason < VCPU_EXIT_REASON_COUNT; reason++) {
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        for (unsigned reason = 0; reason < VCPU_EXIT_REASON_COUNT; reason++)
             to->exits[reason] += vm->vcpu[i]->exits[reason];
-        }
-    }
     to->status = vm->status;
     to->cpu_count = vm->vcpu_count;
     to->restarts = vm->restarts;

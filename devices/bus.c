@@ -70,10 +70,9 @@ static void bus_deadline_changed(struct bus *bus, unsigned slot, uint64_t deadli
         bus->next_deadline = deadline;
     } else if (old == bus->next_deadline) {
         uint64_t nearest = DEADLINE_NONE;
-        for (unsigned i = 0; i < bus_slot_count; i++) {
+        for (unsigned i = 0; i < bus_slot_count; i++)
             if (bus->deadline[i] < nearest)
                 nearest = bus->deadline[i];
-        }
         bus->next_deadline = nearest;
     }
 }
@@ -123,13 +122,12 @@ static unsigned region_piece(struct bus *bus, const struct bus_region *region, u
     unsigned part = width - skip < count ? width - skip : count;
     if (part > left)
         part = left;
-    if (write) {
+    if (write)
         effect_need(NEED_IGNORED, region->base + offset);
-    } else if (offset - skip + width <= region->length) {
+    else if (offset - skip + width <= region->length)
         *data = region_io(bus, region, offset - skip, width, false, 0) >> 8 * skip;
-    } else {
+    else
         *data = UINT64_MAX;
-    }
     return part;
 }
 
@@ -285,12 +283,11 @@ const char *bus_check(const struct bus *bus, const char **device)
 {
     *device = "bus";
     const char *broken = bus_check_map(bus);
-    for (unsigned i = 0; i < BUS_PORT_TABLE && !broken; i++) {
+    for (unsigned i = 0; i < BUS_PORT_TABLE && !broken; i++)
         if (bus->port[i] != BUS_NOBODY && bus->port[i] >= bus->region_count)
             broken = "port table";
         else if (bus->port[i] != BUS_NOBODY && !region_has(&bus->region[bus->port[i]], IO_PORT, i))
             broken = "port of another region";
-    }
     for (unsigned i = 0; i < bus_slot_count && !broken; i++) {
         *device = bus_slots[i].device->name;
         broken = bus_slots[i].device->check((const uint8_t *)bus + bus_slots[i].state_offset);
@@ -311,8 +308,7 @@ void bus_tick(struct bus *bus, uint64_t now)
 
 void bus_refresh(struct bus *bus, const void *state)
 {
-    for (unsigned i = 0; i < bus_slot_count; i++) {
+    for (unsigned i = 0; i < bus_slot_count; i++)
         if (bus_state(bus, &bus_slots[i]) == state && bus_slots[i].device->missed_ticks != TICKS_NONE)
             bus_deadline_changed(bus, i, bus_slots[i].device->deadline(state));
-    }
 }

@@ -360,10 +360,9 @@ static void rtc_reset(void *state, const struct device_slot *slot)
 
 void rtc_keep_battery(struct rtc *rtc, const struct rtc *before)
 {
-    for (unsigned i = REG_D + 1; i < RTC_CMOS_SIZE; i++) {
+    for (unsigned i = REG_D + 1; i < RTC_CMOS_SIZE; i++)
         if (i != REG_CENTURY)
             rtc->cmos[i] = before->cmos[i];
-    }
 }
 
 static const char *rtc_check(const void *state)

@@ -132,10 +132,9 @@ static bool mp_add_interrupt(struct table_area *area, struct mp_header *header, 
 
 static bool is_pci_gsi(unsigned gsi, const struct mp_pci_route *route, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         if (route[i].gsi == gsi)
             return true;
-    }
     return false;
 }
 

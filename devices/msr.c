@@ -85,10 +85,9 @@ static bool mtrr_type_valid(uint64_t type)
 /* A fixed-range register holds eight types. */
 static bool mtrr_types_valid(uint64_t value)
 {
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++)
         if (!mtrr_type_valid(value >> 8 * i & MTRR_TYPE_MASK))
             return false;
-    }
     return true;
 }
 
@@ -96,10 +95,9 @@ static uint64_t *msr_mtrr(struct msr_state *msrs, uint32_t index)
 {
     if (index - MSR_IA32_MTRR_PHYSBASE0 < 2 * MTRR_PAIRS)
         return &msrs->mtrr_variable[index - MSR_IA32_MTRR_PHYSBASE0];
-    for (unsigned i = 0; i < MTRR_FIXED; i++) {
+    for (unsigned i = 0; i < MTRR_FIXED; i++)
         if (mtrr_fixed_index[i] == index)
             return &msrs->mtrr_fixed[i];
-    }
     return index == MSR_IA32_MTRR_DEF_TYPE ? &msrs->mtrr_default : NULL;
 }
 

@@ -50,10 +50,9 @@ void pci_reset(struct pci_function *function, const struct pci_identity *identit
     pci_put16(function, PCI_SUBSYSTEM_VENDOR_ID, identity->subsystem_vendor);
     pci_put16(function, PCI_SUBSYSTEM_ID, identity->subsystem);
     function->config[PCI_INTERRUPT_PIN] = identity->interrupt_pin;
-    for (unsigned i = 0; i < PCI_BARS; i++) {
+    for (unsigned i = 0; i < PCI_BARS; i++)
         if (identity->bar[i].kind == PCI_BAR_IO)
             function->config[PCI_BAR0 + BAR_SIZE * i] = PCI_BAR_IO_SPACE;
-    }
 }
 
 void pci_add_capability(struct pci_function *function, uint8_t id, uint8_t offset)
@@ -76,10 +75,9 @@ static uint8_t pci_writable_bits(const struct pci_identity *identity, unsigned o
         uint32_t mask = bar->kind == PCI_BAR_NONE ? 0 : ~(bar->size - 1);
         return (uint8_t)(mask >> 8 * (offset % BAR_SIZE));
     }
-    for (unsigned i = 0; i < PCI_WRITABLE_MAX && identity->writable[i].mask; i++) {
+    for (unsigned i = 0; i < PCI_WRITABLE_MAX && identity->writable[i].mask; i++)
         if (identity->writable[i].offset == offset)
             return identity->writable[i].mask;
-    }
     return 0;
 }
 

@@ -87,10 +87,9 @@ static void piix3_reset(void *state, const struct device_slot *slot)
 static const char *piix3_check(const void *state)
 {
     const struct piix3 *piix = state;
-    for (unsigned pirq = 0; pirq < PIIX3_PIRQS; pirq++) {
+    for (unsigned pirq = 0; pirq < PIIX3_PIRQS; pirq++)
         if (piix->pci.config[REG_PIRQRC + pirq] & ~(ROUTE_DISABLED | ROUTE_IRQ))
             return "reserved bits of PIRQRC";
-    }
     return pci_check(&piix->pci, &piix3_identity);
 }
 

@@ -16,11 +16,9 @@ enum { FDT_ALIGNMENT = 8, FDT_HEADER_SIZE = 40, NODES_MAX = 32, PROPERTIES_MAX =
 /* Names in a blob may hold anything; a terminal should not get it. */
 static void make_printable(char *text)
 {
-    for (; *text != '\0'; text++) {
-        if ((uint8_t)*text < ' ' || (uint8_t)*text > '~') {
+    for (; *text != '\0'; text++)
+        if ((uint8_t)*text < ' ' || (uint8_t)*text > '~')
             *text = '?';
-        }
-    }
 }
 
 void description_complain(struct parser *parser, const char *property, const char *format, ...)
@@ -113,11 +111,9 @@ static void list_nodes(char *to, size_t size)
 
 static const struct schema_property *find_property(enum schema_node_id node, const char *name)
 {
-    for (unsigned i = 0; i < schema_property_count; i++) {
-        if (schema_property[i].node == node && strcmp(schema_property[i].name, name) == 0) {
+    for (unsigned i = 0; i < schema_property_count; i++)
+        if (schema_property[i].node == node && strcmp(schema_property[i].name, name) == 0)
             return &schema_property[i];
-        }
-    }
     return NULL;
 }
 
@@ -168,12 +164,10 @@ static enum schema_node_id find_node(const char *name, unsigned *instance)
     for (unsigned i = SCHEMA_ROOT + 1; i < SCHEMA_NODES; i++) {
         const struct schema_node *node = &schema_node[i];
         size_t length = strlen(node->name);
-        if (strncmp(name, node->name, length) != 0) {
+        if (strncmp(name, node->name, length) != 0)
             continue;
-        }
-        if (node->instances == 0 && name[length] == '\0') {
+        if (node->instances == 0 && name[length] == '\0')
             return (enum schema_node_id)i;
-        }
         if (node->instances > 0 && name[length] >= '0' && name[length] <= '9' && name[length + 1] == '\0') {
             *instance = (unsigned)(name[length] - '0');
             return (enum schema_node_id)i;
@@ -216,9 +210,8 @@ static void read_child(struct parser *parser, int offset, uint32_t seen[SCHEMA_N
     }
     seen[node] |= 1u << instance;
     read_node(parser, offset, node, node_base(parser, node, instance));
-    if (fdt_first_subnode(parser->blob, offset) >= 0) {
+    if (fdt_first_subnode(parser->blob, offset) >= 0)
         description_complain(parser, NULL, "has a node within it; allowed are properties only");
-    }
 }
 
 unsigned description_parse(struct guest_config *config, const void *blob, size_t size,
@@ -230,9 +223,8 @@ unsigned description_parse(struct guest_config *config, const void *blob, size_t
     int offset;
 
     memset(config, 0, sizeof *config);
-    if (!check_blob(&parser, size)) {
+    if (!check_blob(&parser, size))
         return parser.mistakes;
-    }
     description_set_defaults(SCHEMA_CPUS, (uint8_t *)config);
     format_text(parser.node, sizeof parser.node, "/");
     read_node(&parser, 0, SCHEMA_ROOT, (uint8_t *)config);

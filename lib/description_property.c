@@ -11,11 +11,9 @@ enum { CELL = 4, SHOWN = 48, ALLOWED_SIZE = 96 };
 /* Strings in a property end with a NUL each, and have no other bytes than text. */
 static bool is_text(const char *value, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (value[i] != '\0' && ((uint8_t)value[i] < ' ' || value[i] == 0x7f)) {
+    for (size_t i = 0; i < length; i++)
+        if (value[i] != '\0' && ((uint8_t)value[i] < ' ' || value[i] == 0x7f))
             return false;
-        }
-    }
     return length > 0 && value[length - 1] == '\0';
 }
 
@@ -54,9 +52,8 @@ static void read_number(struct parser *parser, const struct schema_property *sch
                              schema->maximum);
         return;
     }
-    if (schema->field != SCHEMA_NO_FIELD) {
+    if (schema->field != SCHEMA_NO_FIELD)
         memcpy(base + schema->field, &number, sizeof number);
-    }
 }
 
 /* The choices in words, without those that this version does not have. */
@@ -74,9 +71,8 @@ static void list_choices(const char *choices, char *to, size_t size)
         }
         choices += piece + (bar != NULL);
     }
-    if (length == 0) {
+    if (length == 0)
         format_text(to, size, "nothing of this kind");
-    }
 }
 
 static void read_choice(struct parser *parser, const struct schema_property *schema, uint8_t *base,
@@ -86,9 +82,8 @@ static void read_choice(struct parser *parser, const struct schema_property *sch
     const char *choice = schema->choices;
     char allowed[ALLOWED_SIZE];
 
-    if (text == NULL) {
+    if (text == NULL)
         return;
-    }
     list_choices(schema->choices, allowed, sizeof allowed);
     for (uint32_t index = 0; *choice != '\0'; index++) {
         const char *bar = strchr(choice, '|');
@@ -113,9 +108,8 @@ static bool is_name(const char *text)
     for (; *text != '\0'; text++) {
         bool letter = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
         bool digit = *text >= '0' && *text <= '9';
-        if (!letter && !digit && *text != '-' && *text != '_' && *text != '.') {
+        if (!letter && !digit && *text != '-' && *text != '_' && *text != '.')
             return false;
-        }
     }
     return true;
 }
@@ -125,9 +119,8 @@ static void read_text(struct parser *parser, const struct schema_property *schem
 {
     const char *text = single_string(parser, schema, value, length);
 
-    if (text == NULL) {
+    if (text == NULL)
         return;
-    }
     size_t characters = length - 1;
     if (characters < schema->minimum) {
         description_complain(parser, schema->name, "empty; it is %s", schema->help);
@@ -150,9 +143,8 @@ static void read_text(struct parser *parser, const struct schema_property *schem
                              text);
         return;
     }
-    if (schema->field != SCHEMA_NO_FIELD) {
+    if (schema->field != SCHEMA_NO_FIELD)
         memcpy(base + schema->field, text, length);
-    }
 }
 
 /* "path arguments": one entry of chosen/modules. */
@@ -195,9 +187,8 @@ static void read_list(struct parser *parser, const struct schema_property *schem
             description_complain(parser, schema->name, "more than %u strings", schema->maximum);
             return;
         }
-        if (schema->node == SCHEMA_CHOSEN) {
+        if (schema->node == SCHEMA_CHOSEN)
             read_module(parser, schema, value);
-        }
         value += piece + 1;
     }
     if (count < schema->minimum) {
@@ -234,8 +225,7 @@ void description_set_defaults(enum schema_node_id node, uint8_t *base)
     for (unsigned i = 0; i < schema_property_count; i++) {
         const struct schema_property *schema = &schema_property[i];
         bool number = schema->type == SCHEMA_NUMBER || schema->type == SCHEMA_CHOICE;
-        if (schema->node == node && number && schema->field != SCHEMA_NO_FIELD) {
+        if (schema->node == node && number && schema->field != SCHEMA_NO_FIELD)
             memcpy(base + schema->field, &schema->initial, sizeof schema->initial);
-        }
     }
 }

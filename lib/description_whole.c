@@ -10,9 +10,8 @@ static void check_disks(struct parser *parser)
     struct guest_config *config = parser->config;
 
     for (uint32_t i = 0; i < GUEST_DISKS_MAX; i++) {
-        if (config->disk[i].kind == DISK_NONE) {
+        if (config->disk[i].kind == DISK_NONE)
             continue;
-        }
         if (i != config->disk_count) {
             format_text(parser->node, sizeof parser->node, "/disk%u", i);
             description_complain(parser, NULL, "there is no disk%u; disks are numbered from 0 without a gap",
@@ -46,15 +45,12 @@ void description_check_whole(struct parser *parser)
 
 void description_files(const struct guest_config *config, description_visit *visit, void *context)
 {
-    if (config->kernel[0] != '\0') {
+    if (config->kernel[0] != '\0')
         visit(context, "/chosen", "kernel", config->kernel);
-    }
-    if (config->initrd[0] != '\0') {
+    if (config->initrd[0] != '\0')
         visit(context, "/chosen", "initrd", config->initrd);
-    }
-    for (uint32_t i = 0; i < config->module_count; i++) {
+    for (uint32_t i = 0; i < config->module_count; i++)
         visit(context, "/chosen", "modules", config->module[i].path);
-    }
     for (uint32_t i = 0; i < config->disk_count; i++) {
         char node[DESCRIPTION_PATH_SIZE];
         format_text(node, sizeof node, "/disk%u", i);

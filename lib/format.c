@@ -50,17 +50,14 @@ static void output_field(struct output *out, const struct conversion *how, const
     size_t all = prefix_length + length;
     size_t fill = how->width > all ? how->width - all : 0;
 
-    if (!how->left && !how->zero) {
+    if (!how->left && !how->zero)
         output_pad(out, ' ', fill);
-    }
     output_put(out, prefix, prefix_length);
-    if (!how->left && how->zero) {
+    if (!how->left && how->zero)
         output_pad(out, '0', fill);
-    }
     output_put(out, body, length);
-    if (how->left) {
+    if (how->left)
         output_pad(out, ' ', fill);
-    }
 }
 
 static void output_number(struct output *out, const struct conversion *how, const char *prefix,
@@ -78,9 +75,8 @@ static void output_number(struct output *out, const struct conversion *how, cons
 
 static const char *parse_number(const char *at, size_t *value)
 {
-    for (; *at >= '0' && *at <= '9'; at++) {
+    for (; *at >= '0' && *at <= '9'; at++)
         *value = *value * 10 + (size_t)(*at - '0');
-    }
     return at;
 }
 
@@ -91,15 +87,13 @@ struct arguments {
 
 static const char *parse_conversion(const char *at, struct conversion *how, struct arguments *arguments)
 {
-    for (;; at++) {
-        if (*at == '-') {
+    for (;; at++)
+        if (*at == '-')
             how->left = true;
-        } else if (*at == '0') {
+        else if (*at == '0')
             how->zero = true;
-        } else {
+        else
             break;
-        }
-    }
     if (*at == '*') {
         int width = va_arg(arguments->list, int);
         how->width = width > 0 ? (size_t)width : 0;
@@ -142,9 +136,8 @@ static void convert_signed(struct output *out, const struct conversion *how, str
 
 static void convert_string(struct output *out, struct conversion *how, const char *text)
 {
-    if (text == NULL) {
+    if (text == NULL)
         text = "(null)";
-    }
     how->zero = false;
     output_field(out, how, "", text, strnlen(text, how->precision));
 }

@@ -30,9 +30,8 @@ static const char *find_wrong_kind(const uint8_t *head, uint64_t size)
         return "it is an ELF file (vmlinux?), not a bzImage; give arch/x86/boot/bzImage, or loader = "
                "\"multiboot\" for a multiboot kernel";
     }
-    if (size >= sizeof gzip && memcmp(head, gzip, sizeof gzip) == 0) {
+    if (size >= sizeof gzip && memcmp(head, gzip, sizeof gzip) == 0)
         return "it is gzip data (an initrd?), not a bzImage; check that kernel and initrd are not swapped";
-    }
     if (size >= LINUX_MAGIC + 4 && memcmp(head + LINUX_MAGIC, "HdrS", 4) != 0) {
         return "no \"HdrS\" at byte 0x202, so it is not a Linux bzImage; give the file that Debian installs "
                "as "
@@ -49,9 +48,8 @@ static bool read_preferred(struct linux_image *image, const char *file, const ui
     uint64_t preferred = load64(head + LINUX_PREF_ADDRESS);
     uint64_t size = load32(head + LINUX_INIT_SIZE);
 
-    if (preferred == 0) {
+    if (preferred == 0)
         return true;
-    }
     if (preferred < LINUX_LOAD_ADDRESS || preferred > UINT32_MAX) {
         format_text(sentence, sentence_size,
                     "kernel \"%s\": its preferred address at byte 0x258 is 0x%lx, allowed is 0x100000 to "
@@ -60,12 +58,10 @@ static bool read_preferred(struct linux_image *image, const char *file, const ui
         return false;
     }
     image->run_address = preferred;
-    if (head[LINUX_RELOCATABLE] != 0) {
+    if (head[LINUX_RELOCATABLE] != 0)
         image->load_address = preferred;
-    }
-    if (size > image->run_size) {
+    if (size > image->run_size)
         image->run_size = size;
-    }
     return true;
 }
 
@@ -150,9 +146,8 @@ bool linux_image_read(struct linux_image *image, const char *file, const uint8_t
             file, need, file_size);
         return false;
     }
-    if (need > file_size) {
+    if (need > file_size)
         image->payload_size = file_size - image->payload;
-    }
     /* What lies behind syssize belongs to the file (a signature) and not to the kernel. */
 
     image->kernel_64 =
@@ -162,8 +157,7 @@ bool linux_image_read(struct linux_image *image, const char *file, const uint8_t
     image->load_address = LINUX_LOAD_ADDRESS;
     image->run_address = LINUX_LOAD_ADDRESS;
     image->run_size = image->payload_size;
-    if (image->version >= VERSION_PREF_ADDRESS && image->header_end >= LINUX_INIT_SIZE + 4) {
+    if (image->version >= VERSION_PREF_ADDRESS && image->header_end >= LINUX_INIT_SIZE + 4)
         return read_preferred(image, file, head, sentence, sentence_size);
-    }
     return true;
 }

@@ -80,9 +80,8 @@ static uint64_t find_header(const struct reader *reader)
     for (uint64_t at = 0; at + HEADER_SIZE <= end; at += HEADER_ALIGNMENT) {
         const uint8_t *header = reader->head + at;
         if (load32(header) == MULTIBOOT_MAGIC &&
-            load32(header) + load32(header + HEADER_FLAGS) + load32(header + HEADER_CHECKSUM) == 0) {
+            load32(header) + load32(header + HEADER_FLAGS) + load32(header + HEADER_CHECKSUM) == 0)
             return at;
-        }
     }
     return UINT64_MAX;
 }
@@ -92,9 +91,8 @@ static bool add_segment(struct reader *reader, struct multiboot_image *image,
 {
     uint32_t number = image->segment_count;
 
-    if (number == MULTIBOOT_SEGMENTS_MAX) {
+    if (number == MULTIBOOT_SEGMENTS_MAX)
         return refuse(reader, "more than %u loadable segments; link it with fewer", MULTIBOOT_SEGMENTS_MAX);
-    }
     if (segment.offset + segment.filled > reader->file_size) {
         return refuse(reader,
                       "truncated: segment %u ends at byte %lu, the file at byte %lu; copy the kernel again",
@@ -162,9 +160,8 @@ static bool read_addresses(struct reader *reader, struct multiboot_image *image,
 static bool translate_entry(struct multiboot_image *image, uint32_t entry, uint32_t vaddr,
                             const struct multiboot_segment *segment)
 {
-    if (entry < vaddr || entry - vaddr >= segment->size) {
+    if (entry < vaddr || entry - vaddr >= segment->size)
         return false;
-    }
     image->entry = (uint32_t)(segment->start + (entry - vaddr));
     return true;
 }
@@ -191,19 +188,15 @@ static bool read_elf_segments(struct reader *reader, struct multiboot_image *ima
                                             .filled = load32(phdr + PHDR_FILESZ),
                                             .start = load32(phdr + PHDR_PADDR),
                                             .size = load32(phdr + PHDR_MEMSZ)};
-        if (load32(phdr + PHDR_TYPE) != PHDR_TYPE_LOAD || segment.size == 0) {
+        if (load32(phdr + PHDR_TYPE) != PHDR_TYPE_LOAD || segment.size == 0)
             continue;
-        }
-        if (!add_segment(reader, image, segment)) {
+        if (!add_segment(reader, image, segment))
             return false;
-        }
-        if (!entry_found) {
+        if (!entry_found)
             entry_found = translate_entry(image, entry, load32(phdr + PHDR_VADDR), &segment);
-        }
     }
-    if (!entry_found) {
+    if (!entry_found)
         return refuse(reader, "the entry point 0x%x lies in no loadable segment; link it again", entry);
-    }
     return true;
 }
 
@@ -235,9 +228,8 @@ bool multiboot_image_read(struct multiboot_image *image, const char *file, const
     struct reader reader = {file, head, head_size, file_size, sentence, sentence_size};
 
     memset(image, 0, sizeof *image);
-    if (file_size == 0) {
+    if (file_size == 0)
         return refuse(&reader, "the file is empty; copy the kernel again");
-    }
     uint64_t at = find_header(&reader);
     if (at == UINT64_MAX) {
         return refuse(&reader,
@@ -254,9 +246,8 @@ bool multiboot_image_read(struct multiboot_image *image, const char *file, const
             at, unknown, (unknown & FLAG_VIDEO) != 0 ? " (a video mode)" : "");
     }
     if ((image->flags & FLAG_ADDRESSES) != 0) {
-        if (!read_addresses(&reader, image, at)) {
+        if (!read_addresses(&reader, image, at))
             return false;
-        }
     } else if (!read_elf(&reader, image)) {
         return false;
     }

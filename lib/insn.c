@@ -35,9 +35,8 @@ struct cursor {
 
 static bool cursor_next(struct cursor *c, uint8_t *byte)
 {
-    if (c->at >= c->count) {
+    if (c->at >= c->count)
         return false;
-    }
     *byte = c->bytes[c->at++];
     return true;
 }
@@ -46,9 +45,8 @@ static bool cursor_next(struct cursor *c, uint8_t *byte)
 static bool cursor_number(struct cursor *c, unsigned size, uint64_t *value)
 {
     const uint8_t *p = c->bytes + c->at;
-    if (size > c->count - c->at) {
+    if (size > c->count - c->at)
         return false;
-    }
     c->at += size;
     uint32_t low = size < 4 ? 0 : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
     switch (size) {
@@ -98,9 +96,8 @@ static bool read_prefixes(struct cursor *c, struct insn *insn, uint8_t *byte)
         case 0x65:
             break;
         default:
-            if (c->code_bits != 64 || (*byte & REX_MASK) != REX) {
+            if (c->code_bits != 64 || (*byte & REX_MASK) != REX)
                 return true;
-            }
             c->rex = *byte;
             continue;
         }
@@ -111,25 +108,22 @@ static bool read_prefixes(struct cursor *c, struct insn *insn, uint8_t *byte)
 
 static unsigned address_bits(const struct cursor *c)
 {
-    if (c->code_bits == 64) {
+    if (c->code_bits == 64)
         return c->address_prefix ? 32 : 64;
-    }
     return (c->code_bits == 32) != c->address_prefix ? 32 : 16;
 }
 
 static bool read_modrm(struct cursor *c, struct insn *insn)
 {
-    if (!cursor_next(c, &insn->modrm)) {
+    if (!cursor_next(c, &insn->modrm))
         return false;
-    }
     unsigned mod = insn->modrm >> 6;
     unsigned rm = insn->modrm & 7;
     insn->reg = (uint8_t)((insn->modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0));
     insn->rm = (uint8_t)(rm | (c->rex & REX_B ? 8 : 0));
     insn->memory = mod != MOD_REGISTER;
-    if (!insn->memory) {
+    if (!insn->memory)
         return true;
-    }
     unsigned displacement = mod == 1 ? 1 : 0;
     if (address_bits(c) == 16) {
         displacement = mod == 2 || (mod == 0 && rm == RM_DISP16) ? 2 : displacement;
@@ -138,9 +132,8 @@ static bool read_modrm(struct cursor *c, struct insn *insn)
     uint8_t base = (uint8_t)rm;
     if (rm == RM_SIB) {
         uint8_t sib;
-        if (!cursor_next(c, &sib)) {
+        if (!cursor_next(c, &sib))
             return false;
-        }
         base = sib & 7;
         uint8_t index = (uint8_t)((sib >> 3 & 7) | (c->rex & REX_X ? 8 : 0));
         insn->index = index == RM_SIB ? INSN_NO_REGISTER : index;
@@ -158,9 +151,8 @@ static bool read_modrm(struct cursor *c, struct insn *insn)
 
 static uint8_t full_operand_size(const struct cursor *c)
 {
-    if (c->rex & REX_W) {
+    if (c->rex & REX_W)
         return 8;
-    }
     return (c->code_bits != 16) != c->operand_prefix ? 4 : 2;
 }
 
@@ -198,9 +190,8 @@ static bool read_operands(struct cursor *c, struct insn *insn)
     case INSN_MOV_TO_DR:
         /* Both operands are registers whatever mod says, as wide as the mode (SDM Vol. 2B, MOV). */
         insn->operand_size = c->code_bits == 64 ? 8 : 4;
-        if (!cursor_next(c, &insn->modrm)) {
+        if (!cursor_next(c, &insn->modrm))
             return false;
-        }
         insn->reg = (uint8_t)((insn->modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0));
         insn->rm = (uint8_t)((insn->modrm & 7) | (c->rex & REX_B ? 8 : 0));
         return true;
@@ -228,20 +219,17 @@ bool insn_read(struct insn *insn, const uint8_t *bytes, size_t count, unsigned c
         .bytes = bytes, .count = count < INSN_LENGTH_MAX ? count : INSN_LENGTH_MAX, .code_bits = code_bits};
     uint8_t byte;
     *insn = (struct insn){.base = INSN_NO_REGISTER, .index = INSN_NO_REGISTER};
-    if (!read_prefixes(&c, insn, &byte)) {
+    if (!read_prefixes(&c, insn, &byte))
         return false;
-    }
     insn->opcode = byte;
     if (byte == ESCAPE) {
-        if (!cursor_next(&c, &byte)) {
+        if (!cursor_next(&c, &byte))
             return false;
-        }
         insn->opcode = (uint16_t)(ESCAPE << 8 | byte);
     }
     insn->rex = c.rex != 0;
-    if (!read_operands(&c, insn)) {
+    if (!read_operands(&c, insn))
         return false;
-    }
     insn->length = (uint8_t)c.at;
     return true;
 }
@@ -256,9 +244,8 @@ uint64_t insn_address(const struct insn *insn, const uint64_t *registers, uint64
 
 bool insn_read_move(const struct insn *insn, struct insn_move *move)
 {
-    if (!insn->memory || insn->lock || insn->repeat) {
+    if (!insn->memory || insn->lock || insn->repeat)
         return false;
-    }
     *move = (struct insn_move){.size = insn->operand_size, .gpr = insn->reg};
     switch (insn->opcode) {
     case INSN_MOV_RM8_R8:

@@ -8,10 +8,8 @@ int modules_find(const struct process_module *module, uint32_t count, const char
 
     for (uint32_t i = 0; i < count; i++) {
         const char *name = module[i].name;
-        if (strncmp(name, guest, length) == 0 && name[length] == ':' &&
-            strcmp(name + length + 1, path) == 0) {
+        if (strncmp(name, guest, length) == 0 && name[length] == ':' && strcmp(name + length + 1, path) == 0)
             return (int)i;
-        }
     }
     return MODULE_NOT_FOUND;
 }

@@ -68,11 +68,10 @@ static void copy_forward(uint8_t *to, const uint8_t *from, size_t length)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t length)
 {
-    if (length < QUADWORD) {
+    if (length < QUADWORD)
         copy_short(to, from, length);
-    } else {
+    else
         copy_forward(to, from, length);
-    }
     return to;
 }
 
@@ -102,9 +101,8 @@ void *memset(void *to, int value, size_t length)
     uint64_t pattern = (uint8_t)value * UINT64_C(0x0101010101010101);
 
     if (length < QUADWORD) {
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length; i++)
             out[i] = (uint8_t)value;
-        }
     } else {
         uint8_t *last = out + length - QUADWORD;
         size_t count = length / QUADWORD;
@@ -123,11 +121,9 @@ int memcmp(const void *left, const void *right, size_t length)
         b += QUADWORD;
         length -= QUADWORD;
     }
-    for (; length > 0; length--, a++, b++) {
-        if (*a != *b) {
+    for (; length > 0; length--, a++, b++)
+        if (*a != *b)
             return *a < *b ? -1 : 1;
-        }
-    }
     return 0;
 }
 
@@ -135,11 +131,9 @@ void *memchr(const void *memory, int value, size_t length)
 {
     const uint8_t *byte = memory;
 
-    for (; length > 0; length--, byte++) {
-        if (*byte == (uint8_t)value) {
+    for (; length > 0; length--, byte++)
+        if (*byte == (uint8_t)value)
             return (void *)byte;
-        }
-    }
     return NULL;
 }
 
@@ -147,9 +141,8 @@ size_t strlen(const char *text)
 {
     const char *end = text;
 
-    while (*end != '\0') {
+    while (*end != '\0')
         end++;
-    }
     return (size_t)(end - text);
 }
 
@@ -157,9 +150,8 @@ size_t strnlen(const char *text, size_t limit)
 {
     size_t length = 0;
 
-    while (length < limit && text[length] != '\0') {
+    while (length < limit && text[length] != '\0')
         length++;
-    }
     return length;
 }
 
@@ -174,23 +166,19 @@ int strcmp(const char *left, const char *right)
 
 int strncmp(const char *left, const char *right, size_t limit)
 {
-    for (; limit > 0; limit--, left++, right++) {
-        if (*left != *right || *left == '\0') {
+    for (; limit > 0; limit--, left++, right++)
+        if (*left != *right || *left == '\0')
             return (uint8_t)*left - (uint8_t)*right;
-        }
-    }
     return 0;
 }
 
 char *strchr(const char *text, int c)
 {
     for (;; text++) {
-        if (*text == (char)c) {
+        if (*text == (char)c)
             return (char *)text;
-        }
-        if (*text == '\0') {
+        if (*text == '\0')
             return NULL;
-        }
     }
 }
 
@@ -199,12 +187,10 @@ char *strrchr(const char *text, int c)
     const char *found = NULL;
 
     for (;; text++) {
-        if (*text == (char)c) {
+        if (*text == (char)c)
             found = text;
-        }
-        if (*text == '\0') {
+        if (*text == '\0')
             return (char *)found;
-        }
     }
 }
 

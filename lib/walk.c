@@ -39,12 +39,10 @@ static const struct format format_5level = {5, 9, 8};
 
 static const struct format *walk_format(const struct walk_registers *r)
 {
-    if (!(r->cr4 & CR4_PAE)) {
+    if (!(r->cr4 & CR4_PAE))
         return &format_32bit;
-    }
-    if (!(r->efer & EFER_LMA)) {
+    if (!(r->efer & EFER_LMA))
         return &format_pae;
-    }
     return r->cr4 & CR4_LA57 ? &format_5level : &format_4level;
 }
 
@@ -57,12 +55,10 @@ static uint64_t bits_from(unsigned low, unsigned end)
 static bool entry_is_leaf(const struct format *f, const struct walk_registers *r, unsigned level,
                           uint64_t entry)
 {
-    if (level == 1) {
+    if (level == 1)
         return true;
-    }
-    if (!(entry & ENTRY_PS)) {
+    if (!(entry & ENTRY_PS))
         return false;
-    }
     return f->entry_size == 4 ? (r->cr4 & CR4_PSE) != 0
                               : level == 2 || (level == 3 && f->levels > PAE_TOP_LEVEL);
 }
@@ -71,9 +67,8 @@ static bool entry_is_leaf(const struct format *f, const struct walk_registers *r
  */
 static uint64_t reserved_everywhere(const struct format *f, const struct walk_registers *r)
 {
-    if (f->entry_size == 4) {
+    if (f->entry_size == 4)
         return 0;
-    }
     return bits_from(r->physical_width, 52) | (r->efer & EFER_NXE ? 0 : ENTRY_NX) |
            (f->levels == PAE_TOP_LEVEL ? bits_from(52, 63) : 0);
 }
@@ -92,9 +87,8 @@ static uint64_t reserved_in_large(const struct format *f, const struct walk_regi
 static uint64_t leaf_address(const struct format *f, uint64_t entry, uint64_t linear, unsigned shift)
 {
     uint64_t offset = linear & bits_from(0, shift);
-    if (f->entry_size == 4 && shift == 22) {
+    if (f->entry_size == 4 && shift == 22)
         return (entry & bits_from(22, 32)) | (entry >> 13 & 0xff) << 32 | offset;
-    }
     return (entry & ENTRY_ADDRESS & ~bits_from(0, shift)) | offset;
 }
 
@@ -102,15 +96,12 @@ static uint64_t leaf_address(const struct format *f, uint64_t entry, uint64_t li
 static bool access_is_allowed(const struct walk_registers *r, const struct walk_result *page, uint32_t access)
 {
     bool user = access & WALK_USER;
-    if (user && !page->user) {
+    if (user && !page->user)
         return false;
-    }
-    if (access & WALK_FETCH) {
+    if (access & WALK_FETCH)
         return page->executable && !(!user && page->user && (r->cr4 & CR4_SMEP));
-    }
-    if (!user && page->user && (r->cr4 & CR4_SMAP) && !r->override_smap) {
+    if (!user && page->user && (r->cr4 & CR4_SMAP) && !r->override_smap)
         return false;
-    }
     return !(access & WALK_WRITE) || page->writable || (!user && !(r->cr0 & CR0_WP));
 }
 
@@ -126,12 +117,10 @@ static void trail_mark(const struct walk_memory *memory, const struct format *f,
     for (unsigned i = 0; memory->set_bit && i < trail->count; i++) {
         bool leaf = i + 1 == trail->count;
         bool pdpte = f->levels == PAE_TOP_LEVEL && i == 0 && !leaf; /* has no such flags */
-        if (!pdpte && !(trail->entry[i] & ENTRY_A)) {
+        if (!pdpte && !(trail->entry[i] & ENTRY_A))
             memory->set_bit(memory->context, trail->gpa[i], BIT_ACCESSED);
-        }
-        if (leaf && (access & WALK_WRITE) && !(trail->entry[i] & ENTRY_D)) {
+        if (leaf && (access & WALK_WRITE) && !(trail->entry[i] & ENTRY_D))
             memory->set_bit(memory->context, trail->gpa[i], BIT_DIRTY);
-        }
     }
 }
 
@@ -163,20 +152,17 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
     uint64_t table = f->levels == PAE_TOP_LEVEL ? r->cr3 & 0xffffffe0ull : r->cr3 & address_mask;
     unsigned level = f->levels, shift = 12 + f->index_bits * (level - 1);
     trail.count = 0;
-    if (f->levels <= PAE_TOP_LEVEL) {
-        linear = (uint32_t)linear; /* which leaves two bits to the PAE's top level */
-    }
+    if (f->levels <= PAE_TOP_LEVEL)
+        linear = (uint32_t)linear;             /* which leaves two bits to the PAE's top level */
     for (;; level--, shift -= f->index_bits) { /* ends at level 1, whose entries are all leaves */
         uint64_t gpa = table + (linear >> shift & index_mask) * f->entry_size;
         entry = 0; /* an entry of 4 bytes leaves the rest alone */
-        if (!memory->read(memory->context, gpa, f->entry_size, &entry)) {
+        if (!memory->read(memory->context, gpa, f->entry_size, &entry))
             entry = f->entry_size == 4 ? 0xffffffffull : ~0ull;
-        }
         trail.gpa[trail.count] = gpa;
         trail.entry[trail.count++] = entry;
-        if (!(entry & ENTRY_P)) {
+        if (!(entry & ENTRY_P))
             return walk_fault(r, access, 0, result);
-        }
         if (level == PAE_TOP_LEVEL && f->levels == PAE_TOP_LEVEL) {
             /* A PDPTE carries no rights. Its reserved bits are checked when CR3 is loaded; emulators set some
              * here themselves. */
@@ -185,14 +171,12 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
         }
         bool leaf = entry_is_leaf(f, r, level, entry);
         if ((entry & reserved) || (level >= 4 && (entry & ENTRY_PS)) ||
-            (leaf && level > 1 && (entry & reserved_in_large(f, r, shift)))) {
+            (leaf && level > 1 && (entry & reserved_in_large(f, r, shift))))
             return walk_fault(r, access, WALK_PRESENT | WALK_RESERVED, result);
-        }
         granted &= entry;
         denied |= entry;
-        if (leaf) {
+        if (leaf)
             break;
-        }
         table = entry & address_mask;
     }
     result->page_shift = (uint8_t)shift;
@@ -200,9 +184,8 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
     result->writable = granted & ENTRY_W;
     result->user = granted & ENTRY_U;
     result->executable = f->entry_size == 4 || !(denied & ENTRY_NX);
-    if (!access_is_allowed(r, result, access)) {
+    if (!access_is_allowed(r, result, access))
         return walk_fault(r, access, WALK_PRESENT, result);
-    }
     trail_mark(memory, f, &trail, access);
     return true;
 }

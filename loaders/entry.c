@@ -44,9 +44,8 @@ static void set_segments(struct vcpu_state *state, uint16_t code_size)
                                  .attributes = TYPE_DATA | SEG_S | SEG_P | SEG_DB | SEG_G,
                                  .limit = SEGMENT_LIMIT};
 
-    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++)
         state->segment[i] = data;
-    }
     state->segment[SEG_CS] = (struct segment){.selector = BOOT_CS,
                                               .attributes = TYPE_CODE | SEG_S | SEG_P | SEG_G | code_size,
                                               .limit = SEGMENT_LIMIT};

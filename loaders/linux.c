@@ -34,14 +34,12 @@ static bool plan_kernel(struct loader *loader, const struct loader_input *input,
     const struct guest_config *config = input->config;
     int module = loader_find_module(loader, input, "kernel", config->kernel);
 
-    if (module < 0) {
+    if (module < 0)
         return false;
-    }
     const struct process_module *file = &input->module[module];
     if (!linux_image_read(image, config->kernel, (const uint8_t *)(uintptr_t)file->address, file->size,
-                          file->size, loader->sentence, sizeof loader->sentence)) {
+                          file->size, loader->sentence, sizeof loader->sentence))
         return false;
-    }
     if (strlen(config->bootargs) > image->cmdline_max) {
         return loader_refuse(loader,
                              "chosen/bootargs: %lu characters, kernel \"%s\" takes at most %u; shorten them",
@@ -51,9 +49,8 @@ static bool plan_kernel(struct loader *loader, const struct loader_input *input,
     /* load_address <= run_address: the kernel only ever moves up. */
     uint64_t end = image->load_address + image->payload_size;
     uint64_t run_end = image->run_address + image->run_size;
-    if (run_end > end) {
+    if (run_end > end)
         end = run_end;
-    }
     if (end > input->low_size) {
         return loader_refuse(
             loader,
@@ -79,9 +76,8 @@ static bool plan_initrd(struct loader *loader, const struct loader_input *input,
     const char *path = input->config->initrd;
     int module = loader_find_module(loader, input, "initrd", path);
 
-    if (module < 0) {
+    if (module < 0)
         return false;
-    }
     uint64_t size = input->module[module].size;
     if (size == 0) {
         return loader_refuse(
@@ -150,12 +146,10 @@ static void write_page_tables(uint8_t *ram)
 
     memset(ram + PAGE_TABLES, 0, 2 * PAGE);
     store64(ram + PAGE_TABLES, pdpt | rights);
-    for (uint64_t i = 0; i < MAPPED_GIB; i++) {
+    for (uint64_t i = 0; i < MAPPED_GIB; i++)
         store64(ram + pdpt + i * 8, (directories + i * PAGE) | rights);
-    }
-    for (uint64_t i = 0; i < MAPPED_GIB * TABLE_ENTRIES; i++) {
+    for (uint64_t i = 0; i < MAPPED_GIB * TABLE_ENTRIES; i++)
         store64(ram + directories + i * 8, i << 21 | rights | PAGE_LARGE);
-    }
 }
 
 uint32_t linux_finish(const struct loader *loader, const struct loader_input *input, struct vcpu_state *state)

@@ -33,12 +33,10 @@ int loader_find_module(struct loader *loader, const struct loader_input *input, 
 
 bool loader_is_ram(const struct loader_input *input, uint64_t start, uint64_t end)
 {
-    if (start > end) {
+    if (start > end)
         return false;
-    }
-    if (start >= GUEST_HIGH_RAM) {
+    if (start >= GUEST_HIGH_RAM)
         return end <= GUEST_HIGH_RAM + input->high_size;
-    }
     return end <= input->low_size && (end <= GUEST_VGA_HOLE || start >= GUEST_VGA_HOLE_END);
 }
 
@@ -47,9 +45,8 @@ static const struct loader_piece *find_overlap(const struct loader *loader, uint
 {
     for (uint32_t i = 0; i < loader->piece_count; i++) {
         const struct loader_piece *piece = &loader->piece[i];
-        if (start < piece->end && piece->start < end) {
+        if (start < piece->end && piece->start < end)
             return piece;
-        }
     }
     return NULL;
 }
@@ -83,16 +80,14 @@ uint64_t loader_place_top(const struct loader *loader, const struct loader_input
     for (unsigned i = 0; i < LOADER_PIECES_MAX + 2 && high >= size; i++) {
         uint64_t start = (high - size) & ~(PAGE - 1);
         const struct loader_piece *piece = find_overlap(loader, start, start + size);
-        if (start < low || start == 0) {
+        if (start < low || start == 0)
             return 0;
-        }
-        if (piece != NULL) {
+        if (piece != NULL)
             high = piece->start;
-        } else if (loader_is_ram(input, start, start + size)) {
+        else if (loader_is_ram(input, start, start + size))
             return start;
-        } else {
+        else
             high = start + size > input->low_size ? input->low_size : GUEST_VGA_HOLE;
-        }
     }
     return 0;
 }
@@ -103,16 +98,14 @@ uint64_t loader_place_bottom(const struct loader *loader, const struct loader_in
     for (unsigned i = 0; i < LOADER_PIECES_MAX + 2; i++) {
         uint64_t start = (low + PAGE - 1) & ~(PAGE - 1);
         const struct loader_piece *piece = find_overlap(loader, start, start + size);
-        if (start + size > high || start + size > input->low_size) {
+        if (start + size > high || start + size > input->low_size)
             return 0;
-        }
-        if (piece != NULL) {
+        if (piece != NULL)
             low = piece->end;
-        } else if (loader_is_ram(input, start, start + size)) {
+        else if (loader_is_ram(input, start, start + size))
             return start;
-        } else {
+        else
             low = GUEST_VGA_HOLE_END;
-        }
     }
     return 0;
 }
@@ -149,9 +142,8 @@ static bool copy_step(struct loader *loader, const struct loader_input *input)
             loader->done = 0;
             continue;
         }
-        if (budget == 0) {
+        if (budget == 0)
             return false;
-        }
         uint8_t *to = input->ram + piece->start + loader->done;
         uint64_t length = minimum(left, budget);
         if (loader->done < piece->filled) {
@@ -177,15 +169,13 @@ int loader_run(struct loader *loader, const struct loader_input *input, struct v
 {
     switch (loader->stage) {
     case LOADER_PLAN:
-        if (!make_plan(loader, input)) {
+        if (!make_plan(loader, input))
             return NR_EINVAL;
-        }
         loader->stage = LOADER_COPY;
         return NR_EAGAIN;
     case LOADER_COPY:
-        if (copy_step(loader, input)) {
+        if (copy_step(loader, input))
             loader->stage = LOADER_FINISH;
-        }
         return NR_EAGAIN;
     default:
         *groups = input->config->loader == LOADER_LINUX ? linux_finish(loader, input, state)

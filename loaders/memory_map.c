@@ -12,11 +12,9 @@ unsigned loader_memory_map(const struct loader_input *input, struct memory_range
     map[count++] = (struct memory_range){0, LOW_MEMORY_END, MEMORY_RAM};
     map[count++] = (struct memory_range){LOW_MEMORY_END, GUEST_VGA_HOLE - LOW_MEMORY_END, MEMORY_RESERVED};
     map[count++] = (struct memory_range){FIRMWARE_AREA, FIRMWARE_END - FIRMWARE_AREA, MEMORY_RESERVED};
-    if (input->low_size > FIRMWARE_END) {
+    if (input->low_size > FIRMWARE_END)
         map[count++] = (struct memory_range){FIRMWARE_END, input->low_size - FIRMWARE_END, MEMORY_RAM};
-    }
-    if (input->high_size > 0) {
+    if (input->high_size > 0)
         map[count++] = (struct memory_range){GUEST_HIGH_RAM, input->high_size, MEMORY_RAM};
-    }
     return count;
 }

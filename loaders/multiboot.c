@@ -57,14 +57,12 @@ static bool plan_kernel(struct loader *loader, const struct loader_input *input)
     struct multiboot_image image;
     int module = loader_find_module(loader, input, "kernel", path);
 
-    if (module < 0) {
+    if (module < 0)
         return false;
-    }
     const struct process_module *file = &input->module[module];
     if (!multiboot_image_read(&image, path, (const uint8_t *)(uintptr_t)file->address, file->size, file->size,
-                              loader->sentence, sizeof loader->sentence)) {
+                              loader->sentence, sizeof loader->sentence))
         return false;
-    }
     loader->multiboot.entry = image.entry;
     for (uint32_t i = 0; i < image.segment_count; i++) {
         const struct multiboot_segment *segment = &image.segment[i];
@@ -76,9 +74,8 @@ static bool plan_kernel(struct loader *loader, const struct loader_input *input)
                                               .offset = segment->offset,
                                               .filled = segment->filled,
                                               .module = (uint32_t)module,
-                                              .clear = 1})) {
+                                              .clear = 1}))
             return false;
-        }
     }
     return true;
 }
@@ -87,11 +84,9 @@ static uint64_t kernel_end(const struct loader *loader)
 {
     uint64_t end = MODULE_AREA;
 
-    for (uint32_t i = 0; i < loader->piece_count; i++) {
-        if (loader->piece[i].end > end) {
+    for (uint32_t i = 0; i < loader->piece_count; i++)
+        if (loader->piece[i].end > end)
             end = loader->piece[i].end;
-        }
-    }
     return end;
 }
 
@@ -99,9 +94,8 @@ static bool plan_info(struct loader *loader, const struct loader_input *input)
 {
     uint64_t start = loader_place_top(loader, input, BLOCK_SIZE, LOW_MEMORY_START, LOW_MEMORY_END);
 
-    if (start == 0) {
+    if (start == 0)
         start = loader_place_bottom(loader, input, BLOCK_SIZE, kernel_end(loader), input->low_size);
-    }
     if (start == 0) {
         return loader_refuse(loader,
                              "kernel \"%s\": leaves no page for the multiboot information; raise "
@@ -119,9 +113,8 @@ static bool plan_module(struct loader *loader, const struct loader_input *input,
     const char *path = input->config->module[number].path;
     int module = loader_find_module(loader, input, "module", path);
 
-    if (module < 0) {
+    if (module < 0)
         return false;
-    }
     uint64_t size = input->module[module].size;
     if (size > UINT32_MAX) {
         return loader_refuse(loader,
@@ -144,14 +137,11 @@ static bool plan_module(struct loader *loader, const struct loader_input *input,
 
 bool multiboot_plan(struct loader *loader, const struct loader_input *input)
 {
-    if (!plan_kernel(loader, input) || !plan_info(loader, input)) {
+    if (!plan_kernel(loader, input) || !plan_info(loader, input))
         return false;
-    }
-    for (uint32_t i = 0; i < input->config->module_count; i++) {
-        if (!plan_module(loader, input, i)) {
+    for (uint32_t i = 0; i < input->config->module_count; i++)
+        if (!plan_module(loader, input, i))
             return false;
-        }
-    }
     return true;
 }
 

@@ -27,9 +27,8 @@ static uint64_t map_words(uint64_t frames, unsigned order)
 uint64_t frames_metadata_size(uint64_t frames)
 {
     uint64_t words = 0;
-    for (unsigned order = 0; order < FRAME_ORDERS; order++) {
+    for (unsigned order = 0; order < FRAME_ORDERS; order++)
         words += map_words(frames, order);
-    }
     return words * sizeof(uint64_t);
 }
 
@@ -48,9 +47,8 @@ void frames_init(void *metadata, uint64_t frames)
 static bool block_test_clear(unsigned order, uint64_t block)
 {
     uint64_t mask = 1ull << (block & 63);
-    if (!(buddy.map[order][block / 64] & mask)) {
+    if (!(buddy.map[order][block / 64] & mask))
         return false;
-    }
     buddy.map[order][block / 64] &= ~mask;
     buddy.count[order]--;
     return true;
@@ -92,9 +90,8 @@ uint64_t frames_alloc(unsigned order)
 {
     spin_lock(&buddy.lock);
     unsigned from = order;
-    while (from < FRAME_ORDERS && !buddy.count[from]) {
+    while (from < FRAME_ORDERS && !buddy.count[from])
         from++;
-    }
     if (from >= FRAME_ORDERS) {
         spin_unlock(&buddy.lock);
         return FRAME_NONE;
@@ -115,10 +112,8 @@ void frames_add(uint64_t start, uint64_t end)
 {
     while (start < end) {
         unsigned order = 0;
-        while (order + 1 < FRAME_ORDERS && !(start & ((2ull << order) - 1)) &&
-               start + (2ull << order) <= end) {
+        while (order + 1 < FRAME_ORDERS && !(start & ((2ull << order) - 1)) && start + (2ull << order) <= end)
             order++;
-        }
         frames_free(start, order);
         start += 1ull << order;
     }

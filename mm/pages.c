@@ -52,9 +52,8 @@ void pages_count(uint64_t bytes)
 static uint64_t bump_take(uint64_t size)
 {
     uint64_t at = (pool.bump + size - 1) & ~(size - 1);
-    if (at + size > pool.bump_end) {
+    if (at + size > pool.bump_end)
         return 0;
-    }
     while (pool.bump < at) { /* the gap before an aligned block: single pages */
         struct free_page *page = (struct free_page *)pool.bump;
         page->next = pool.free[0];
@@ -70,9 +69,8 @@ static uint64_t bump_take(uint64_t size)
 static bool pool_grow(void)
 {
     uint64_t frame = frames_alloc(ORDER_2M);
-    if (frame == FRAME_NONE) {
+    if (frame == FRAME_NONE)
         return false;
-    }
     uint64_t physical = frame << PAGE_SHIFT;
     uint64_t *table = monitor_root;
     for (unsigned level = LEVEL_ROOT; level > LEVEL_2M; level--) {
@@ -121,18 +119,16 @@ void *page_alloc(unsigned order)
         page = bump_take(size);
     }
     spin_unlock(&pool.lock);
-    if (!page) {
+    if (!page)
         return NULL;
-    }
     memset((void *)page, 0, size);
     return (void *)page;
 }
 
 void page_free(void *page, unsigned order)
 {
-    if (!page) {
+    if (!page)
         return;
-    }
     struct free_page *node = page;
     spin_lock(&pool.lock);
     node->next = pool.free[order];

@@ -12,9 +12,8 @@ uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level)
         uint64_t *entry = &table[paging_index(address, at)];
         if (!(*entry & PTE_PRESENT)) {
             uint64_t *next = page_alloc(0);
-            if (!next) {
+            if (!next)
                 return NULL;
-            }
             *entry = virt_to_phys(next) | PTE_PRESENT | PTE_WRITE | PTE_USER;
         } else if (*entry & PTE_LARGE) {
             return NULL;
@@ -29,9 +28,8 @@ uint64_t *paging_find(uint64_t *root, uint64_t address, unsigned *level)
     uint64_t *table = root;
     for (unsigned at = LEVEL_ROOT;; at--) {
         uint64_t *entry = &table[paging_index(address, at)];
-        if (!(*entry & PTE_PRESENT)) {
+        if (!(*entry & PTE_PRESENT))
             return NULL;
-        }
         if (at == LEVEL_4K || *entry & PTE_LARGE) {
             *level = at;
             return entry;
@@ -44,9 +42,8 @@ int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t siz
 {
     for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
         uint64_t *entry = paging_entry(root, address + at, LEVEL_4K);
-        if (!entry) {
+        if (!entry)
             return NR_ENOMEM;
-        }
         *entry = (physical + at) | rights;
     }
     return NR_OK;
@@ -54,11 +51,9 @@ int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t siz
 
 static void free_leaf_tables(uint64_t *directory)
 {
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        if (directory[i] & PTE_PRESENT && !(directory[i] & PTE_LARGE)) {
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+        if (directory[i] & PTE_PRESENT && !(directory[i] & PTE_LARGE))
             page_free(phys_to_virt(directory[i] & PTE_ADDRESS), 0);
-        }
-    }
 }
 
 void paging_free_tables(uint64_t *table, unsigned level)

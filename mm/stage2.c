@@ -13,9 +13,8 @@ int stage2_create(struct stage2 *stage2, uint64_t *process_root)
 {
     stage2->root_table = page_alloc(0);
     stage2->pointers = page_alloc(0);
-    if (!stage2->root_table || !stage2->pointers) {
+    if (!stage2->root_table || !stage2->pointers)
         return NR_ENOMEM;
-    }
     uint64_t entry = virt_to_phys(stage2->pointers) | PTE_PRESENT | PTE_WRITE | PTE_USER;
     stage2->root = virt_to_phys(stage2->root_table);
     stage2->root_table[0] = entry;
@@ -25,25 +24,21 @@ int stage2_create(struct stage2 *stage2, uint64_t *process_root)
 
 void stage2_destroy(struct stage2 *stage2)
 {
-    if (stage2->pointers) {
+    if (stage2->pointers)
         paging_free_tables(stage2->pointers, LEVEL_1G);
-    }
     page_free(stage2->root_table, 0);
 }
 
 int stage2_set(struct stage2 *stage2, uint64_t gpa, unsigned level, uint64_t physical, unsigned rights)
 {
     if (level < LEVEL_4K || level > LEVEL_1G || (gpa | physical) & (paging_size(level) - 1) ||
-        gpa >= STAGE2_ADDRESS_END) {
+        gpa >= STAGE2_ADDRESS_END)
         return NR_EINVAL;
-    }
     uint64_t *entry = paging_entry(stage2->root_table, gpa, level);
-    if (!entry) {
+    if (!entry)
         return NR_ENOMEM;
-    }
-    if (level > LEVEL_4K && *entry & PTE_PRESENT && !(*entry & PTE_LARGE)) {
+    if (level > LEVEL_4K && *entry & PTE_PRESENT && !(*entry & PTE_LARGE))
         return NR_EINVAL; /* a table hangs there */
-    }
     uint64_t value = 0;
     if (rights & STAGE2_READ) {
         value = physical | PTE_PRESENT | PTE_USER | (level > LEVEL_4K ? PTE_LARGE : 0);
@@ -53,18 +48,16 @@ int stage2_set(struct stage2 *stage2, uint64_t gpa, unsigned level, uint64_t phy
     uint64_t lost = *entry & ~value & (PTE_PRESENT | PTE_WRITE);
     uint64_t moved = *entry & PTE_PRESENT ? (*entry ^ value) & (PTE_ADDRESS | PTE_NX) : 0;
     *entry = value;
-    if (lost || moved) {
+    if (lost || moved)
         stage2->generation++;
-    }
     return NR_OK;
 }
 
 int stage2_get(const struct stage2 *stage2, uint64_t gpa, uint64_t *physical, unsigned *level)
 {
     uint64_t *entry = gpa < STAGE2_ADDRESS_END ? paging_find(stage2->root_table, gpa, level) : NULL;
-    if (!entry) {
+    if (!entry)
         return NR_EFAULT;
-    }
     *physical = (*entry & PTE_ADDRESS & ~(paging_size(*level) - 1)) + (gpa & (paging_size(*level) - 1));
     return NR_OK;
 }

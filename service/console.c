@@ -43,9 +43,8 @@ static uint32_t queue_room(void)
 
 static void queue_text(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         ring_put(queue, QUEUE_SIZE, &queue_head, &queue_tail, (uint8_t)text[i]);
-    }
 }
 
 /* A byte of a guest among several: lines of different guests never mix. */
@@ -59,16 +58,14 @@ static void queue_guest_byte(uint32_t guest, uint8_t byte)
         owner = (int)guest;
     }
     queue_text((const char *)&byte, 1);
-    if (byte == '\n') {
+    if (byte == '\n')
         owner = NO_GUEST;
-    }
 }
 
 static void flush_line(uint32_t guest)
 {
-    for (uint32_t i = 0; i < line[guest].length; i++) {
+    for (uint32_t i = 0; i < line[guest].length; i++)
         queue_guest_byte(guest, line[guest].text[i]);
-    }
     line[guest].length = 0;
     line[guest].old = false;
 }
@@ -83,9 +80,8 @@ static void take_byte(uint32_t guest, uint8_t byte)
         struct line *to = &line[guest];
         to->text[to->length++] = byte;
         to->old = false;
-        if (byte == '\n' || to->length == LINE_SIZE) {
+        if (byte == '\n' || to->length == LINE_SIZE)
             flush_line(guest);
-        }
     }
 }
 
@@ -97,9 +93,8 @@ static uint32_t take_output(uint32_t guest, uint32_t budget)
 
     while (taken < budget && queue_room() >= QUEUE_RESERVE) {
         int byte = ring_get(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail);
-        if (byte < 0) {
+        if (byte < 0)
             break;
-        }
         take_byte(guest, (uint8_t)byte);
         taken++;
     }
@@ -124,23 +119,20 @@ static void move_output(void)
 
     do {
         step = send_queue();
-        for (uint32_t i = 0; i < service.guest_count && !prompt_is_open(); i++) {
+        for (uint32_t i = 0; i < service.guest_count && !prompt_is_open(); i++)
             step += take_output(i, MOVE_MAX);
-        }
         moved += step;
     } while (step > 0 && moved < MOVE_MAX);
-    if (step > 0 || queue_tail != queue_head) {
+    if (step > 0 || queue_tail != queue_head)
         service_wake_after(step > 0 ? 0 : RETRY_MS);
-    }
 }
 
 /* An unfinished line that has waited is shown; one that has not will be. */
 static void age_lines(bool waking)
 {
     for (uint32_t i = 0; i < service.guest_count; i++) {
-        if (line[i].length == 0 || prompt_is_open()) {
+        if (line[i].length == 0 || prompt_is_open())
             continue;
-        }
         if (waking && line[i].old && queue_room() >= QUEUE_RESERVE) {
             flush_line(i);
             continue;
@@ -152,26 +144,22 @@ static void age_lines(bool waking)
 
 static void give_input(uint8_t byte)
 {
-    if (service.guest_count == 0) {
+    if (service.guest_count == 0)
         return;
-    }
     struct channel *channel = service.guest[focus].channel;
     /* A guest that does not read loses input, as on a serial port without flow control. */
-    if (ring_put(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail, byte)) {
+    if (ring_put(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail, byte))
         sys_notify(focus);
-    }
 }
 
 static void take_input(void)
 {
     for (unsigned i = 0; i < MOVE_MAX; i++) {
         int byte = uart_get();
-        if (byte < 0) {
+        if (byte < 0)
             break;
-        }
-        if (!prompt_take((uint8_t)byte)) {
+        if (!prompt_take((uint8_t)byte))
             give_input((uint8_t)byte);
-        }
     }
 }
 
@@ -179,9 +167,8 @@ void console_start(void)
 {
     enum uart_base base = service_option("console=com2") ? UART_COM2 : UART_COM1;
 
-    if (!uart_start(base)) {
+    if (!uart_start(base))
         service_log("no serial port at 0x%x: the guests' consoles are not shown", base);
-    }
 }
 
 void console_run(bool waking)
@@ -197,10 +184,8 @@ bool console_is_drained(void)
 {
     for (uint32_t i = 0; i < service.guest_count; i++) {
         const struct channel *channel = service.guest[i].channel;
-        if (ring_used(CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail) > 0 ||
-            line[i].length > 0) {
+        if (ring_used(CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail) > 0 || line[i].length > 0)
             return false;
-        }
     }
     return queue_tail == queue_head && uart_is_idle();
 }

@@ -30,21 +30,18 @@ static void look_for_end(uint32_t index)
     struct service_guest *guest = &service.guest[index];
 
     report.vcpu = 0;
-    if (guest->ended || sys_guest_report(index, &report) != 0 || !has_ended(report.status)) {
+    if (guest->ended || sys_guest_report(index, &report) != 0 || !has_ended(report.status))
         return;
-    }
     guest->ended = true;
     guest->killed = report.status == GUEST_KILLED;
     service.failed |= guest->killed;
     uint32_t exit_value = guest->channel->exit_value;
-    if (exit_value != 0) {
+    if (exit_value != 0)
         service_log("guest %s: exit value %u", guest->name, exit_value - 1);
-    }
-    if (guest->killed) {
+    if (guest->killed)
         service_log("guest %s: killed: %.*s", guest->name, GUEST_SENTENCE_SIZE, report.sentence);
-    } else {
+    else
         service_log("guest %s: powered off", guest->name);
-    }
 }
 
 /* Without "why", a killed guest's last exits are enough. */
@@ -63,16 +60,14 @@ static bool print_line(uint32_t guest)
     static const char *const names[] = {[PART_INFO] = "info", [PART_WHY] = "why", [PART_NEEDS] = "needs"};
     bool more = false;
 
-    if (part == PART_INFO && (killed || service_option("why"))) {
+    if (part == PART_INFO && (killed || service_option("why")))
         more = report_info_line(guest, line_index, line, sizeof line);
-    } else if (part == PART_WHY && (killed || service_option("why"))) {
+    else if (part == PART_WHY && (killed || service_option("why")))
         more = report_why_line(guest, line_index, line, sizeof line);
-    } else if (part == PART_NEEDS && (killed || service_option("needs"))) {
+    else if (part == PART_NEEDS && (killed || service_option("needs")))
         more = report_needs_line(guest, line_index, line, sizeof line);
-    }
-    if (more && line[0] != '\0' && (part != PART_WHY || is_wanted(line_index))) {
+    if (more && line[0] != '\0' && (part != PART_WHY || is_wanted(line_index)))
         service_log("guest %s: %s: %s", service.guest[guest].name, names[part], line);
-    }
     line_index = more ? line_index + 1 : 0;
     part += !more;
     return part != PART_DONE;
@@ -84,14 +79,11 @@ static bool print_reports(void)
     unsigned lines = 0;
 
     for (uint32_t i = 0; i < service.guest_count; i++) {
-        if (!service.guest[i].ended || (told >> i & 1) != 0) {
+        if (!service.guest[i].ended || (told >> i & 1) != 0)
             continue;
-        }
-        while (print_line(i)) {
-            if (++lines == LINES_PER_UPCALL) {
+        while (print_line(i))
+            if (++lines == LINES_PER_UPCALL)
                 return false;
-            }
-        }
         part = PART_INFO;
         told |= 1u << i;
     }
@@ -103,9 +95,8 @@ bool report_run(bool look)
     bool all_ended = true;
 
     for (uint32_t i = 0; i < service.guest_count; i++) {
-        if (look) {
+        if (look)
             look_for_end(i);
-        }
         all_ended &= service.guest[i].ended;
     }
     if (!print_reports()) {

@@ -71,9 +71,8 @@ static bool create(const struct guest_config *config, struct start *start)
         return false;
     }
     description_files(config, look_for_module, start);
-    if (start->said) {
+    if (start->said)
         return false;
-    }
     int64_t index = sys_guest_create(config);
     if (index < 0 || index >= SERVICE_GUESTS_MAX) {
         service_log("guest %s: not started: %s (%u MiB RAM, %u disks, error %ld)", config->name,
@@ -98,9 +97,8 @@ static void start_guest(const struct process_module *module)
         return;
     }
     start.guest = config.name;
-    if (!create(&config, &start)) {
+    if (!create(&config, &start))
         service.failed = true;
-    }
 }
 
 void guests_start(void)
@@ -125,10 +123,8 @@ void guests_start(void)
 
 int guests_find(const char *name)
 {
-    for (uint32_t i = 0; i < service.guest_count; i++) {
-        if (strcmp(service.guest[i].name, name) == 0) {
+    for (uint32_t i = 0; i < service.guest_count; i++)
+        if (strcmp(service.guest[i].name, name) == 0)
             return (int)i;
-        }
-    }
     return NO_GUEST;
 }

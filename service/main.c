@@ -43,13 +43,11 @@ bool service_option(const char *word)
     size_t length = strlen(word);
 
     for (const char *at = info->options; *at != '\0';) {
-        if (strncmp(at, word, length) == 0 && (at[length] == '\0' || at[length] == ' ')) {
+        if (strncmp(at, word, length) == 0 && (at[length] == '\0' || at[length] == ' '))
             return true;
-        }
         at = strchr(at, ' ');
-        if (at == NULL) {
+        if (at == NULL)
             return false;
-        }
         at++;
     }
     return false;
@@ -72,9 +70,8 @@ static void end_machine(void)
 {
     static bool asked; /* once: not every machine can be powered off */
 
-    if (asked) {
+    if (asked)
         return;
-    }
     if (!console_is_drained()) {
         service_wake_after(1);
         return;
@@ -90,16 +87,14 @@ void upcall_handle(struct upcall *upcall)
     uint32_t events = upcall->kind == UPCALL_EVENTS ? upcall->events : 0;
     bool waking = (events & EVENT_TIMER) != 0;
 
-    if (waking) {
+    if (waking)
         wake_at = 0;
-    }
     if (upcall->kind == UPCALL_START) {
         console_start();
         guests_start();
     }
     console_run(waking);
-    if (report_run((events & EVENT_GUEST) != 0)) {
+    if (report_run((events & EVENT_GUEST) != 0))
         end_machine();
-    }
     upcall->status = UPCALL_OK;
 }

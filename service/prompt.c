@@ -50,9 +50,8 @@ static void start_answer(answer_line *how, uint32_t guest)
 static bool help_line(uint32_t guest, uint32_t index, char *text, size_t size)
 {
     (void)guest;
-    if (index >= sizeof help / sizeof help[0]) {
+    if (index >= sizeof help / sizeof help[0])
         return false;
-    }
     format_text(text, size, "%s", help[index]);
     return true;
 }
@@ -60,9 +59,8 @@ static bool help_line(uint32_t guest, uint32_t index, char *text, size_t size)
 static bool commands_line(uint32_t guest, uint32_t index, char *text, size_t size)
 {
     (void)guest;
-    if (index >= sizeof commands_help / sizeof commands_help[0]) {
+    if (index >= sizeof commands_help / sizeof commands_help[0])
         return false;
-    }
     format_text(text, size, "%s", commands_help[index]);
     return true;
 }
@@ -70,9 +68,8 @@ static bool commands_line(uint32_t guest, uint32_t index, char *text, size_t siz
 static bool list_line(uint32_t guest, uint32_t index, char *text, size_t size)
 {
     (void)guest;
-    if (index >= service.guest_count) {
+    if (index >= service.guest_count)
         return false;
-    }
     format_text(text, size, "%c %-24s %s", index == console_focus() ? '*' : ' ', service.guest[index].name,
                 report_status(index));
     return true;
@@ -80,9 +77,8 @@ static bool list_line(uint32_t guest, uint32_t index, char *text, size_t size)
 
 static void control(uint32_t guest, enum guest_operation operation)
 {
-    if (sys_guest_control(guest, operation, 0) != 0) {
+    if (sys_guest_control(guest, operation, 0) != 0)
         console_print("the monitor refused it\r\n");
-    }
 }
 
 static void run_command(void)
@@ -123,9 +119,8 @@ static void run_command(void)
 
 static void show_prompt(void)
 {
-    if (open && answer == NULL) {
+    if (open && answer == NULL)
         console_print("nullring> ");
-    }
 }
 
 static void edit_command(uint8_t byte)
@@ -188,12 +183,10 @@ bool prompt_take(uint8_t byte)
         key_pending = true;
         return true;
     }
-    if (!open) {
+    if (!open)
         return false;
-    }
-    if (answer == NULL) {
+    if (answer == NULL)
         edit_command(byte); /* may close the prompt; this byte was still for it */
-    }
     return true;
 }
 
@@ -208,15 +201,13 @@ void prompt_run(void)
 
     for (unsigned i = 0; answer != NULL && i < LINES_MAX && console_has_room(); i++) {
         if (answer(answer_guest, answer_index++, text, sizeof text)) {
-            if (text[0] != '\0') {
+            if (text[0] != '\0')
                 console_print("%s\r\n", text);
-            }
         } else {
             answer = NULL;
             show_prompt();
         }
     }
-    if (answer != NULL) {
+    if (answer != NULL)
         service_wake_after(1);
-    }
 }

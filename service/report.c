@@ -102,11 +102,10 @@ static void format_entry(const struct recorder_entry *entry, uint64_t newest, ch
         format_text(line, size, "%8lu us before the last: %s at %lx", microseconds(newest - entry->tsc),
                     NAME_OF(reason_name, entry->reason), entry->rip);
 
-    if (entry->reason == VCPU_EXIT_PIO) {
+    if (entry->reason == VCPU_EXIT_PIO)
         length += format_port(entry->detail, line + length, size - length);
-    } else if (detail != NULL) {
+    else if (detail != NULL)
         length += format_text(line + length, size - length, ", %s 0x%lx", detail, entry->detail);
-    }
     format_text(line + length, size - length, ", code 0x%x: %s", entry->qualification,
                 NAME_OF(outcome_name, entry->outcome));
 }
@@ -117,18 +116,16 @@ bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size)
     uint32_t entry = index % (RECORDER_ENTRIES + 1);
 
     line[0] = '\0';
-    if (!read_record(guest, vcpu, entry == 0) || vcpu >= record.cpu_count) {
+    if (!read_record(guest, vcpu, entry == 0) || vcpu >= record.cpu_count)
         return false;
-    }
     if (entry == 0) {
         format_text(line, size, "the last exits of vCPU %u, oldest first:", vcpu);
         return true;
     }
     uint32_t newest = (record.recorder_next + RECORDER_ENTRIES - 1) % RECORDER_ENTRIES;
     const struct recorder_entry *at = &record.recorder[(record.recorder_next + entry - 1) % RECORDER_ENTRIES];
-    if (at->tsc != 0) {
+    if (at->tsc != 0)
         format_entry(at, record.recorder[newest].tsc, line, size);
-    }
     return true;
 }
 
@@ -143,9 +140,8 @@ bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size)
                     channel->needs_lost);
         return true;
     }
-    if (index > CHANNEL_NEEDS || index > count) {
+    if (index > CHANNEL_NEEDS || index > count)
         return false;
-    }
     struct need need = channel->need[index - 1];
     format_text(line, size, "%s 0x%lx, %u times", NAME_OF(need_name, need.kind), need.address, need.count);
     return true;
@@ -156,9 +152,8 @@ bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
     enum { SUMMARY, REFUSED, OVERLAY, SENTENCE, REASONS };
 
     line[0] = '\0';
-    if (!read_record(guest, 0, index == 0)) {
+    if (!read_record(guest, 0, index == 0))
         return false;
-    }
     switch (index) {
     case SUMMARY:
         format_text(line, size, "%s, %u vCPUs, %lu upcalls, device model restarted %u times",
@@ -179,11 +174,9 @@ bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
         break;
     }
     uint32_t reason = index - REASONS;
-    if (reason >= VCPU_EXIT_REASON_COUNT) {
+    if (reason >= VCPU_EXIT_REASON_COUNT)
         return false;
-    }
-    if (record.exits[reason] > 0) {
+    if (record.exits[reason] > 0)
         format_text(line, size, "%12lu exits: %s", record.exits[reason], reason_name[reason]);
-    }
     return true;
 }

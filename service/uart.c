@@ -58,13 +58,11 @@ bool uart_start(enum uart_base base)
 
 bool uart_put(uint8_t byte)
 {
-    if (port == 0) {
+    if (port == 0)
         return true; /* nobody listens */
-    }
     if (room == 0) {
-        if ((uart_read(UART_LSR) & LSR_HOLDING_EMPTY) == 0) {
+        if ((uart_read(UART_LSR) & LSR_HOLDING_EMPTY) == 0)
             return false;
-        }
         room = FIFO_SIZE;
     }
     uart_write(UART_DATA, byte);
@@ -74,9 +72,8 @@ bool uart_put(uint8_t byte)
 
 int uart_get(void)
 {
-    if (port == 0 || (uart_read(UART_LSR) & LSR_DATA) == 0) {
+    if (port == 0 || (uart_read(UART_LSR) & LSR_DATA) == 0)
         return -1;
-    }
     return uart_read(UART_DATA);
 }
 

@@ -110,16 +110,12 @@ static const struct {
 void svm_intercepts_init(void)
 {
     uint32_t features = cpuid(LEAF_SIZES, 0).ebx;
-    for (unsigned code = 0; code < EXIT_CODES_DENSE; code++) {
-        if (svm_exits[code].when == ALWAYS) {
+    for (unsigned code = 0; code < EXIT_CODES_DENSE; code++)
+        if (svm_exits[code].when == ALWAYS)
             intercepts_always[code / 32] |= 1u << code % 32;
-        }
-    }
-    for (unsigned i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
-        if (!(features >> optional[i].feature & 1)) {
+    for (unsigned i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+        if (!(features >> optional[i].feature & 1))
             intercepts_always[optional[i].code / 32] &= ~(1u << optional[i].code % 32);
-        }
-    }
 }
 
 static void intercept(struct vmcb *vmcb, enum vmexit_code code)
@@ -132,19 +128,15 @@ void svm_intercepts_update(struct vcpu *vcpu)
     struct svm_vcpu *svm = vcpu->backend;
     struct vmcb *vmcb = svm->vmcb;
     memcpy(vmcb->intercepts, intercepts_always, sizeof(vmcb->intercepts));
-    if (svm->cr0_hidden) {
+    if (svm->cr0_hidden)
         intercept(vmcb, VMEXIT_CR0_READ);
-    }
-    if (svm->cr4_forced) {
+    if (svm->cr4_forced)
         intercept(vmcb, VMEXIT_CR4_READ);
-    }
-    if (svm->windows & WINDOW_INTERRUPT) {
+    if (svm->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);
-    }
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
-    if (svm->iret_intercepted) {
+    if (svm->iret_intercepted)
         intercept(vmcb, VMEXIT_IRET);
-    }
     svm->clean &= ~CLEAN_INTERCEPTS;
 }
 
@@ -183,9 +175,8 @@ static void decode_msr(struct vcpu *vcpu, const struct vmcb *vmcb)
     bool write = vmcb->exit_info1 & 1;
     exit->reason = write ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
     exit->next_rip = svm_next_rip(vcpu, vmcb, write ? INSN_WRMSR : INSN_RDMSR, 2);
-    if (!exit->next_rip) {
+    if (!exit->next_rip)
         exit->reason = VCPU_EXIT_NONE;
-    }
     exit->msr.index = (uint32_t)reg[RCX];
     exit->msr.value = reg[RDX] << 32 | (uint32_t)reg[RAX];
 }
@@ -203,9 +194,8 @@ static void decode_cr(struct vcpu *vcpu, const struct vmcb *vmcb, uint32_t code)
         .operation = write ? CR_WRITE : CR_READ,
         .gpr = info & CR_INFO_GPR,
     };
-    if (svm_features.decode_assists && svm_features.next_rip && (info & CR_INFO_MOV)) {
+    if (svm_features.decode_assists && svm_features.next_rip && (info & CR_INFO_MOV))
         exit->next_rip = vmcb->next_rip;
-    }
 }
 
 /* The state components that fit into vcpu_state.fpu may be switched on. #UD and #GP by CPL come before the
@@ -222,9 +212,8 @@ static void decode_exception(struct vcpu *vcpu, uint32_t vector)
     struct svm_vcpu *svm = vcpu->backend;
     struct vmcb *vmcb = svm->vmcb;
     struct vcpu_exit *exit = &vcpu->exit;
-    if (vector == EXCEPTION_MC) {
+    if (vector == EXCEPTION_MC)
         __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
-    }
     if (vector == EXCEPTION_DB && svm->stepping && (vmcb->dr6 & DR6_BS)) {
         vmcb->dr6 &= ~DR6_BS;
         svm->clean &= ~CLEAN_DR;
@@ -301,11 +290,10 @@ void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code
 
 void svm_exit_decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
-    if (vmcb->exit_code == VMEXIT_NPF) {
+    if (vmcb->exit_code == VMEXIT_NPF)
         decode_memory(vcpu, vmcb);
-    } else if ((uint32_t)vmcb->exit_code == VMEXIT_INVALID) {
+    else if ((uint32_t)vmcb->exit_code == VMEXIT_INVALID)
         decode_invalid(vcpu);
-    } else {
+    else
         vcpu->exit.reason = VCPU_EXIT_INVALID;
-    }
 }

@@ -35,9 +35,8 @@ void svm_inject(struct vcpu *vcpu)
     const struct vcpu_event *event = &vcpu->state.interrupts.event;
     struct svm_vcpu *svm = vcpu->backend;
     uint64_t field = EVENT_VALID | (uint64_t)type[event->type] << EVENT_TYPE_SHIFT | event->vector;
-    if (event->has_error_code) {
+    if (event->has_error_code)
         field |= EVENT_ERROR_VALID | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
-    }
     svm->vmcb->event_injection = field;
     svm->nmi_work |= event->type == EVENT_NMI;
 }
@@ -73,9 +72,8 @@ void svm_window(struct vcpu *vcpu, uint32_t windows)
     svm->windows = windows;
     svm->nmi_work |= (windows & WINDOW_NMI) != 0;
     vmcb->virtual_interrupt = V_INTR_MASKING;
-    if (windows & WINDOW_INTERRUPT) {
+    if (windows & WINDOW_INTERRUPT)
         vmcb->virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
-    }
     svm->clean &= ~CLEAN_TPR;
     svm_intercepts_update(vcpu);
 }
@@ -84,9 +82,8 @@ void svm_window(struct vcpu *vcpu, uint32_t windows)
 static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead)) {
+    if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead))
         svm_intercepts_update(vcpu);
-    }
     svm->stepping = false;
     svm->nmi_work = interrupts->nmi_blocked || (svm->windows & WINDOW_NMI);
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
@@ -102,9 +99,8 @@ static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     struct vcpu_gpr *gpr = &vcpu->state.gpr;
     bool returned = svm->iret_ahead && gpr->rip != svm->iret_rip;
-    if (svm->stepping && !returned) {
+    if (svm->stepping && !returned)
         gpr->rflags &= ~RFLAGS_TF; /* IRET has loaded the guest's own */
-    }
     if (returned) {
         svm->iret_ahead = false;
         vcpu->state.interrupts.nmi_blocked = 0;
@@ -132,9 +128,8 @@ static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const st
             return;
         }
     }
-    if (decision->form != FORM_PLAIN) {
+    if (decision->form != FORM_PLAIN)
         svm_exit_decode_form(vcpu, svm, (uint32_t)code);
-    }
 }
 
 void svm_run(struct vcpu *vcpu)
@@ -145,17 +140,15 @@ void svm_run(struct vcpu *vcpu)
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     struct svm_cpu *cpu = this_cpu()->vendor;
 
-    if (svm->asid_generation != cpu->asid_generation) {
+    if (svm->asid_generation != cpu->asid_generation)
         asid_assign(svm, cpu);
-    }
     vmcb->rip = gpr->rip;
     vmcb->rflags = gpr->rflags;
     vmcb->rsp = gpr->reg[RSP];
     vmcb->rax = gpr->reg[RAX];
     vmcb->interrupt_shadow = interrupts->shadow ? INTERRUPT_SHADOW : 0;
-    if (svm->nmi_work) {
+    if (svm->nmi_work)
         nmi_prepare(vcpu, svm);
-    }
     vmcb->clean = svm->clean;
 
     svm_enter(gpr, svm->vmcb_physical, cpu->host_physical);
@@ -169,11 +162,9 @@ void svm_run(struct vcpu *vcpu)
     vmcb->event_injection = 0;
     interrupts->shadow = vmcb->interrupt_shadow & INTERRUPT_SHADOW ? SHADOW_STI : SHADOW_NONE;
     interrupts->event.type = EVENT_NONE;
-    if (vmcb->exit_int_info & EVENT_VALID) { /* V alone counts: the rest may be left over */
+    if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */
         event_recover(vcpu, vmcb->exit_int_info);
-    }
-    if (svm->nmi_work) {
+    if (svm->nmi_work)
         nmi_settle(vcpu, svm);
-    }
     exit_decode(vcpu, svm, vmcb);
 }

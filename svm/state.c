@@ -44,18 +44,16 @@ static void debug_registers_store(uint64_t dr[4])
 static bool has_tsc_aux(void)
 {
     static int8_t known; /* CPUID would end in the hypervisor below us, where there is one */
-    if (!known) {
+    if (!known)
         known = cpuid(LEAF_EXTENDED, 0).edx & EDX_RDTSCP ? 1 : -1;
-    }
     return known > 0;
 }
 
 /* RDTSCP is not intercepted and reads the processor's register. */
 static void tsc_aux_load(const struct vcpu *vcpu)
 {
-    if (has_tsc_aux()) {
+    if (has_tsc_aux())
         wrmsr(MSR_TSC_AUX, (uint32_t)vcpu->state.msrs.tsc_aux);
-    }
 }
 
 void svm_load(struct vcpu *vcpu)
@@ -115,12 +113,10 @@ static void efer_update(struct svm_vcpu *svm)
 {
     struct vmcb *vmcb = svm->vmcb;
     uint64_t efer = svm->efer | EFER_SVME;
-    if (!(vmcb->cr4 & CR4_PAE)) {
+    if (!(vmcb->cr4 & CR4_PAE))
         efer &= ~(EFER_LME | EFER_LMA);
-    }
-    if (!(vmcb->cr0 & CR0_PG)) {
+    if (!(vmcb->cr0 & CR0_PG))
         efer &= ~EFER_LMA;
-    }
     vmcb->efer = efer;
     svm->clean &= ~CLEAN_CR;
 }
@@ -132,9 +128,8 @@ static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
     struct vmcb *vmcb = svm->vmcb;
     uint64_t cr4 =
         control->cr4 | CR4_MCE; /* a machine check without it would be a shutdown of the processor */
-    if (((vmcb->cr0 ^ control->cr0) & translation_cr0) || vmcb->cr3 != control->cr3 || vmcb->cr4 != cr4) {
-        svm->asid_generation = 0; /* as the write of a control register flushes */
-    }
+    if (((vmcb->cr0 ^ control->cr0) & translation_cr0) || vmcb->cr3 != control->cr3 || vmcb->cr4 != cr4)
+        svm->asid_generation = 0;                       /* as the write of a control register flushes */
     svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW); /* would make the host's caches slow */
     svm->cr4_forced = CR4_MCE & ~control->cr4;
     vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden) | CR0_ET;
@@ -143,9 +138,8 @@ static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
     vmcb->cr4 = cr4;
     vmcb->dr6 = control->dr6;
     vmcb->dr7 = control->dr7;
-    if (lapic_get_cr8(vcpu) != control->cr8) {
+    if (lapic_get_cr8(vcpu) != control->cr8)
         lapic_set_cr8(vcpu, (uint8_t)control->cr8);
-    }
     svm->clean &= ~(CLEAN_CR | CLEAN_CR2 | CLEAN_DR);
     efer_update(svm);
     svm_intercepts_update(vcpu);
@@ -171,9 +165,8 @@ static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     const struct vcpu_msrs *msrs = &vcpu->state.msrs;
     struct vmcb *vmcb = svm->vmcb;
-    if ((svm->efer ^ msrs->efer) & (EFER_NXE | EFER_LMA)) {
+    if ((svm->efer ^ msrs->efer) & (EFER_NXE | EFER_LMA))
         svm->asid_generation = 0;
-    }
     svm->efer = msrs->efer;
     vmcb->star = msrs->star;
     vmcb->lstar = msrs->lstar;
@@ -187,9 +180,8 @@ static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
     vmcb->debugctl = msrs->debugctl;
     svm->clean &= ~CLEAN_NESTED; /* g_pat goes with it */
     efer_update(svm);
-    if (is_loaded(vcpu)) {
+    if (is_loaded(vcpu))
         tsc_aux_load(vcpu);
-    }
 }
 
 void svm_get(struct vcpu *vcpu, uint32_t groups)
@@ -197,22 +189,18 @@ void svm_get(struct vcpu *vcpu, uint32_t groups)
     struct svm_vcpu *svm = vcpu->backend;
     struct vcpu_state *state = &vcpu->state;
     const struct vmcb *vmcb = svm->vmcb;
-    if (groups & VCPU_SEGMENTS) {
+    if (groups & VCPU_SEGMENTS)
         get_segments(state, vmcb);
-    }
-    if (groups & VCPU_CONTROL) {
+    if (groups & VCPU_CONTROL)
         get_control(vcpu, svm);
-    }
     if (groups & VCPU_TABLES) {
         state->tables.gdtr = (struct descriptor_table){.base = vmcb->gdtr.base, .limit = vmcb->gdtr.limit};
         state->tables.idtr = (struct descriptor_table){.base = vmcb->idtr.base, .limit = vmcb->idtr.limit};
     }
-    if (groups & VCPU_MSRS) {
+    if (groups & VCPU_MSRS)
         get_msrs(&state->msrs, svm);
-    }
-    if ((groups & VCPU_FPU) && is_loaded(vcpu)) {
+    if ((groups & VCPU_FPU) && is_loaded(vcpu))
         fpu_store(vcpu);
-    }
 }
 
 void svm_set(struct vcpu *vcpu, uint32_t groups)
@@ -238,9 +226,8 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
             (struct vmcb_segment){.base = state->tables.idtr.base, .limit = state->tables.idtr.limit};
         svm->clean &= ~CLEAN_TABLES;
     }
-    if (groups & VCPU_MSRS) {
+    if (groups & VCPU_MSRS)
         set_msrs(vcpu, svm);
-    }
     if (groups & VCPU_TIME) {
         vmcb->tsc_offset = state->time.tsc_offset;
         svm->clean &= ~CLEAN_INTERCEPTS;
@@ -250,7 +237,6 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
         svm->nmi_work = true;
         svm_intercepts_update(vcpu);
     }
-    if ((groups & VCPU_FPU) && is_loaded(vcpu)) {
+    if ((groups & VCPU_FPU) && is_loaded(vcpu))
         fpu_load(vcpu);
-    }
 }

@@ -48,18 +48,14 @@ static const uint32_t msrs_passed[] = {
 static const char *svm_probe(void)
 {
     uint64_t vm_cr;
-    if (cpuid(LEAF_EXTENDED_MAX, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM)) {
+    if (cpuid(LEAF_EXTENDED_MAX, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM))
         return "the processor has no AMD SVM; in an emulator choose a model with svm";
-    }
-    if (rdmsr_safe(MSR_VM_CR, &vm_cr) &&
-        (vm_cr & VM_CR_SVMDIS)) { /* without the MSR nothing can disable it */
+    if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) /* without the MSR nothing can disable it */
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
-    }
     struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
     svm_edx = leaf.edx;
-    if (!(svm_edx & EDX_NESTED_PAGING)) {
+    if (!(svm_edx & EDX_NESTED_PAGING))
         return "the processor has no nested paging, and this version has no shadow paging";
-    }
     svm_features = (struct svm_features){
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
@@ -109,9 +105,8 @@ static int permission_maps_create(void)
     }
     memset(iopm, 0xff, PAGE_SIZE << IOPM_ORDER);
     memset(msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
-    for (unsigned i = 0; i < sizeof(msrs_passed) / sizeof(msrs_passed[0]); i++) {
+    for (unsigned i = 0; i < sizeof(msrs_passed) / sizeof(msrs_passed[0]); i++)
         msr_pass(msrpm, msrs_passed[i]);
-    }
     svm_iopm_physical = virt_to_phys(iopm);
     svm_msrpm_physical = virt_to_phys(msrpm);
     return NR_OK;
@@ -121,22 +116,19 @@ static int svm_cpu_enable(void)
 {
     struct cpu *cpu = this_cpu();
     struct svm_cpu *svm = &svm_cpus[cpu->index];
-    if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM) || (svm_edx & ~cpuid(LEAF_SVM, 0).edx)) {
+    if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM) || (svm_edx & ~cpuid(LEAF_SVM, 0).edx))
         return NR_ENOTSUP;
-    }
     if (!svm_iopm_physical) {
         svm_intercepts_init();
         fpu_init();
         int error = permission_maps_create();
-        if (error) {
+        if (error)
             return error;
-        }
     }
     void *save = page_alloc(0);
     svm->host = page_alloc(0);
-    if (!save || !svm->host) {
+    if (!save || !svm->host)
         return NR_ENOMEM; /* the machine does not start */
-    }
     svm->host_physical = virt_to_phys(svm->host);
     svm->asid_generation = (uint64_t)(cpu->index + 1) << ASID_GENERATION_CPU_SHIFT;
     svm->asid_next = svm_features.asid_count; /* the first entry starts a generation with a flush */
@@ -189,11 +181,10 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
 static void svm_flush(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    if (svm_features.flush_by_asid) {
+    if (svm_features.flush_by_asid)
         svm->vmcb->tlb_control = TLB_CONTROL_FLUSH_ASID;
-    } else {
+    else
         svm->asid_generation = 0;
-    }
 }
 
 static const char *svm_check(const struct vcpu *vcpu)

@@ -127,16 +127,14 @@ static inline uint64_t svm_next_rip(struct vcpu *vcpu, const struct vmcb *vmcb, 
                                     unsigned length)
 {
     const struct insn_cache *cache = &vcpu->insn_cache;
-    if (svm_features.next_rip) {
+    if (svm_features.next_rip)
         return vmcb->next_rip;
-    }
     uint64_t space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : INSN_CACHE_FLAT;
     uint64_t offset = svm_code_linear(vmcb) - cache->page;
     if (cache->valid && cache->space == space && offset <= PAGE_SIZE - sizeof(uint32_t)) {
         int64_t bytes = user_read_32(USER_GUEST_RAM + cache->gpa + offset);
-        if (bytes >= 0 && __builtin_bswap32((uint32_t)bytes) >> 8 * (sizeof(uint32_t) - length) == opcode) {
+        if (bytes >= 0 && __builtin_bswap32((uint32_t)bytes) >> 8 * (sizeof(uint32_t) - length) == opcode)
             return vmcb->rip + length;
-        }
     }
     return svm_next_rip_afresh(vcpu, opcode, length);
 }

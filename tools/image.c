@@ -51,12 +51,11 @@ static void print_words(FILE *out, const char *text)
         if (length == 0)
             break;
         fputs(" '", out);
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length; i++)
             if (text[i] == '\'')
                 fputs("'\\''", out);
             else
                 fputc(text[i], out);
-        }
         fputc('\'', out);
         text += length;
     }

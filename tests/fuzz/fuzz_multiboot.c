@@ -92,9 +92,8 @@ static void spoil(uint8_t *kernel, size_t size, uint8_t choice)
 
     if ((choice & 0x80) != 0 && place < size && size >= ELF_HEADER + 64) {
         kernel[place] ^= choice;
-        if (place >= ELF_HEADER) { /* the flags: with a right checksum */
+        if (place >= ELF_HEADER) /* the flags: with a right checksum */
             store32(kernel + ELF_HEADER + 8, -(0x1badb002u + load32(kernel + ELF_HEADER + 4)));
-        }
     }
 }
 

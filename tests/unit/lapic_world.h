@@ -55,18 +55,16 @@ void vm_queue_eoi(struct vm *vm, uint8_t vector)
 
 int guest_read(void *to, uint64_t gpa, size_t length)
 {
-    if (gpa > WORLD_RAM || length > WORLD_RAM - gpa) {
+    if (gpa > WORLD_RAM || length > WORLD_RAM - gpa)
         return NR_EFAULT;
-    }
     memcpy(to, world_ram + gpa, length);
     return NR_OK;
 }
 
 static int world_change_bit(uint64_t gpa, unsigned bit, bool set)
 {
-    if (gpa >= WORLD_RAM) {
+    if (gpa >= WORLD_RAM)
         return NR_EFAULT;
-    }
     int old = world_ram[gpa] >> bit & 1;
     world_ram[gpa] = (uint8_t)((world_ram[gpa] & ~(1u << bit)) | (unsigned)set << bit);
     return old;
@@ -137,8 +135,7 @@ static inline int world_take_interrupt(struct vcpu *vcpu)
 {
     lapic_sync_pv_eoi(vcpu);
     int vector = lapic_pending_vector(vcpu);
-    if (vector >= 0) {
+    if (vector >= 0)
         lapic_accept(vcpu, (uint8_t)vector);
-    }
     return vector;
 }

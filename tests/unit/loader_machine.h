@@ -71,7 +71,6 @@ static inline int machine_load(struct machine *m)
 static inline void machine_expect_refusal(struct machine *m, const char *words)
 {
     assert_int_equal(machine_load(m), NR_EINVAL);
-    if (strstr(m->loader.sentence, words) == NULL) {
+    if (strstr(m->loader.sentence, words) == NULL)
         fail_msg("\"%s\" is not in \"%s\"", words, m->loader.sentence);
-    }
 }

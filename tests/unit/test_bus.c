@@ -35,10 +35,9 @@ static void probe_io(void *state, struct io *io)
     if (probe->accesses < 8)
         probe->io[probe->accesses] = *io;
     probe->accesses++;
-    if (!io->write) {
+    if (!io->write)
         for (unsigned i = 0; i < 4; i++)
             io->value = (io->value & ~(0xffu << 8 * i)) | (io->offset + i + 0x10) << 8 * i;
-    }
 }
 
 static const char *probe_check(const void *state)

@@ -60,9 +60,8 @@ bool uart_start(enum uart_base base)
 
 bool uart_put(uint8_t byte)
 {
-    if (port_room == 0) {
+    if (port_room == 0)
         return false;
-    }
     port_room--;
     sent[sent_length++] = (char)byte;
     return true;
@@ -101,11 +100,9 @@ void service_wake_after(uint32_t ms)
 
 int guests_find(const char *name)
 {
-    for (uint32_t i = 0; i < service.guest_count; i++) {
-        if (strcmp(service.guest[i].name, name) == 0) {
+    for (uint32_t i = 0; i < service.guest_count; i++)
+        if (strcmp(service.guest[i].name, name) == 0)
             return (int)i;
-        }
-    }
     return NO_GUEST;
 }
 
@@ -184,10 +181,8 @@ static const char *input_of(uint32_t guest)
     struct channel *channel = &channels[guest];
     size_t length = 0;
     int byte;
-    while ((byte = ring_get(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail)) >=
-           0) {
+    while ((byte = ring_get(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail)) >= 0)
         text[length++] = (char)byte;
-    }
     text[length] = '\0';
     return text;
 }
@@ -240,9 +235,8 @@ static void test_a_slow_port_loses_nothing(void **state)
 
     (void)state;
     start(1);
-    for (unsigned i = 0; i < CHANNEL_OUTPUT; i++) {
+    for (unsigned i = 0; i < CHANNEL_OUTPUT; i++)
         text[i] = (char)('!' + i % 90);
-    }
     text[CHANNEL_OUTPUT] = '\0';
     say(0, text);
     port_room = 0;
@@ -385,9 +379,8 @@ static void test_long_answer(void **state)
     type("why\r");
     assert_null(strstr(sent, "line 99"));
     type("list\r");
-    for (unsigned i = 0; i < 30; i++) {
+    for (unsigned i = 0; i < 30; i++)
         run(true);
-    }
     assert_non_null(strstr(sent, "why 0 line 99\r\nnullring> "));
     assert_null(strstr(sent, "guest0 "));
 }

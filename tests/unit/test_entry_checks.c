@@ -23,9 +23,8 @@ static struct vcpu_state real_mode(void)
     memset(&s, 0, sizeof(s));
     s.gpr.rip = 0xfff0;
     s.gpr.rflags = RFLAGS_FIXED;
-    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++)
         s.segment[i] = (struct segment){.attributes = i == SEG_CS ? CODE : DATA, .limit = 0xffff};
-    }
     s.segment[SEG_LDTR] = (struct segment){.attributes = LDT, .limit = 0xffff};
     s.segment[SEG_TR] = (struct segment){.attributes = TSS, .limit = 0xffff};
     s.control =

@@ -52,9 +52,8 @@ static void test_empty(void **state)
     (void)state;
     start(FRAMES);
     assert_int_equal(frames_free_count(), 0);
-    for (unsigned order = 0; order < FRAME_ORDERS; order++) {
+    for (unsigned order = 0; order < FRAME_ORDERS; order++)
         assert_true(frames_alloc(order) == FRAME_NONE);
-    }
 }
 
 static void test_single_frames(void **state)
@@ -76,12 +75,10 @@ static void test_joining(void **state)
     (void)state;
     start(FRAMES);
     frames_add(0, 1024);
-    for (unsigned i = 0; i < 1024; i++) {
+    for (unsigned i = 0; i < 1024; i++)
         take(0);
-    }
-    for (unsigned i = 0; i < 1024; i++) { /* in an order in which no neighbours follow each other */
+    for (unsigned i = 0; i < 1024; i++) /* in an order in which no neighbours follow each other */
         give(i * 389u % 1024, 0);
-    }
     assert_int_equal(take(10), 0);
     assert_true(frames_alloc(0) == FRAME_NONE);
     give(0, 10);
@@ -110,9 +107,8 @@ static void test_split_keeps_the_rest(void **state)
     frames_add(512, 1024);
     uint64_t frame = take(3);
     assert_int_equal(frames_free_count(), 504);
-    for (unsigned order = 3; order < 9; order++) {
+    for (unsigned order = 3; order < 9; order++)
         assert_true(take(order) != FRAME_NONE);
-    }
     assert_int_equal(frames_free_count(), 0);
     assert_in_range(frame, 512, 1023);
 }

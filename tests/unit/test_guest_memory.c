@@ -71,9 +71,8 @@ int user_copy_in(void *to, uint64_t from, size_t size)
 {
     uint64_t gpa = from - USER_GUEST_RAM;
     memset(to, 0xab, result == NR_OK ? size : size / 2);
-    if (gpa < sizeof ram && size <= sizeof ram - gpa) {
+    if (gpa < sizeof ram && size <= sizeof ram - gpa)
         memcpy(to, ram + gpa, size);
-    }
     reads++;
     return touch(from, size);
 }
@@ -106,9 +105,8 @@ static int reset(void **state)
     memset(ram, 0, sizeof ram);
     memset(&vcpu, 0, sizeof vcpu);
     reads = 0;
-    for (unsigned i = 0; i < 32; i++) {
+    for (unsigned i = 0; i < 32; i++)
         ram[0x5ff0 + i] = (uint8_t)(i + 1); /* code across 0x6000 */
-    }
     return 0;
 }
 
@@ -228,9 +226,8 @@ static void expect_fetch(size_t length, size_t got)
 {
     uint8_t bytes[15];
     assert_int_equal(guest_fetch(&vcpu, bytes, length), got);
-    for (size_t i = 0; i < got; i++) {
+    for (size_t i = 0; i < got; i++)
         assert_int_equal(bytes[i], i + 1);
-    }
 }
 
 static void test_fetch_real_mode(void **state)

@@ -46,27 +46,23 @@ static char where[80];
 static void describe(const uint8_t *bytes, unsigned bits)
 {
     int at = snprintf(where, sizeof where, "%u bits:", bits);
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 10; i++)
         at += snprintf(where + at, sizeof where - (size_t)at, " %02x", bytes[i]);
-    }
 }
 
 #define expect(condition)                                                                                    \
     do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
+        if (!(condition))                                                                                    \
             fail_msg("%s: %s", where, #condition);                                                           \
-        }                                                                                                    \
     } while (0)
 
 /* Number of a general register by its encoding, AH to BH as 4 to 7. */
 static unsigned gpr_of(ZydisRegister reg)
 {
-    if (reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH) {
+    if (reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH)
         return 4 + (reg - ZYDIS_REGISTER_AH);
-    }
-    if (reg >= ZYDIS_REGISTER_SPL && reg <= ZYDIS_REGISTER_R15B) { /* Zydis numbers them after AH to BH */
+    if (reg >= ZYDIS_REGISTER_SPL && reg <= ZYDIS_REGISTER_R15B) /* Zydis numbers them after AH to BH */
         return 4 + (reg - ZYDIS_REGISTER_SPL);
-    }
     return (unsigned)ZydisRegisterGetId(reg);
 }
 
@@ -91,9 +87,8 @@ static void compare_mov(const struct insn *ours)
                 other->reg.value <= ZYDIS_REGISTER_BH;
     bool repeat = theirs.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPNE) || ours->repeat;
     expect(insn_read_move(ours, &move) == (!high && !repeat));
-    if (high || repeat) {
+    if (high || repeat)
         return;
-    }
     expect(move.to_memory == to_memory);
     expect(move.size == operand[0].size / 8);
     expect(move.has_immediate == (other->type == ZYDIS_OPERAND_TYPE_IMMEDIATE));
@@ -110,15 +105,12 @@ static void compare(const uint8_t *bytes, unsigned bits, uint16_t opcode)
     struct insn ours;
     describe(bytes, bits);
     bool known = insn_read(&ours, bytes, 15, bits);
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, 15, &theirs, operand))) {
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, 15, &theirs, operand)))
         return; /* the processor raises #UD: it does not come here */
-    }
-    if (opcode == INSN_MOV_RM_IMM && theirs.mnemonic != ZYDIS_MNEMONIC_MOV) {
+    if (opcode == INSN_MOV_RM_IMM && theirs.mnemonic != ZYDIS_MNEMONIC_MOV)
         return; /* XBEGIN */
-    }
-    if (opcode == INSN_MOV_RM8_IMM && theirs.mnemonic != ZYDIS_MNEMONIC_MOV) {
+    if (opcode == INSN_MOV_RM8_IMM && theirs.mnemonic != ZYDIS_MNEMONIC_MOV)
         return; /* XABORT */
-    }
     expect(known);
     expect(ours.opcode == opcode);
     expect(ours.length == theirs.length);
@@ -149,13 +141,11 @@ static void test_against_zydis(void **state)
                 uint8_t bytes[15] = {0x90, 0x90, 0x90, 0x90, 0x90, 0x12, 0x84,
                                      0x36, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee};
                 size_t at = strlen(prefixes[p]);
-                if (modes[mode].bits != 64 && strpbrk(prefixes[p], "\x48\x44\x41\x4d\x42\x4c")) {
+                if (modes[mode].bits != 64 && strpbrk(prefixes[p], "\x48\x44\x41\x4d\x42\x4c"))
                     continue; /* INC and DEC there */
-                }
                 memcpy(bytes, prefixes[p], at);
-                if (opcodes[i] >> 8) {
+                if (opcodes[i] >> 8)
                     bytes[at++] = 0x0f;
-                }
                 bytes[at++] = (uint8_t)opcodes[i];
                 for (unsigned modrm = 0; modrm < 256; modrm++) {
                     bytes[at] = (uint8_t)modrm;
@@ -190,14 +180,12 @@ static void test_only_what_it_knows(void **state)
         uint16_t name = (uint16_t)(opcode < 256 ? opcode : 0x0f00 | opcode % 256);
         bytes[0] = opcode < 256 ? (uint8_t)opcode : 0x0f;
         bytes[1] = opcode < 256 ? 0 : (uint8_t)opcode;
-        for (size_t i = 0; i < sizeof opcodes / sizeof *opcodes; i++) {
+        for (size_t i = 0; i < sizeof opcodes / sizeof *opcodes; i++)
             listed |= opcodes[i] == name;
-        }
         static const uint8_t prefix_bytes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
                                                0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x0f};
-        if (opcode < 256 && memchr(prefix_bytes, (int)opcode, sizeof prefix_bytes)) {
+        if (opcode < 256 && memchr(prefix_bytes, (int)opcode, sizeof prefix_bytes))
             continue;
-        }
         assert_int_equal(insn_read(&insn, bytes, sizeof bytes, 32), listed);
     }
 }

@@ -71,9 +71,8 @@ static void lengths_and_opcodes(void **state)
         const struct sample *s = &samples[i];
         struct insn insn;
         bool known = insn_read(&insn, s->bytes, s->count, s->bits);
-        if (known != (s->length != 0) || (known && (insn.length != s->length || insn.opcode != s->opcode))) {
+        if (known != (s->length != 0) || (known && (insn.length != s->length || insn.opcode != s->opcode)))
             fail_msg("%s: known %d, length %u, opcode %x", s->what, known, insn.length, insn.opcode);
-        }
     }
 }
 

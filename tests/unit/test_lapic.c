@@ -28,9 +28,8 @@ static void test_reset_values(void **state)
                              LAPIC_ICR_HIGH, LAPIC_INITIAL_COUNT, LAPIC_CURRENT_COUNT, LAPIC_DIVIDE,
                              LAPIC_ISR,      LAPIC_TMR,           LAPIC_IRR,           LAPIC_EOI,
                              LAPIC_APR};
-    for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
+    for (size_t i = 0; i < sizeof zero / sizeof *zero; i++)
         assert_int_equal(lapic_read(ap, zero[i]), 0);
-    }
     assert_int_equal(ap->lapic.esr_pending, 0);
 }
 
@@ -218,9 +217,8 @@ static void test_software_disable(void **state)
     lapic_write(ap, LAPIC_LVT_TIMER, 0x40);
     lapic_raise(ap, 0x55, false);
     lapic_write(ap, LAPIC_SVR, 0xff);
-    for (uint32_t offset = LAPIC_LVT_TIMER; offset <= LAPIC_LVT_ERROR; offset += 16) {
+    for (uint32_t offset = LAPIC_LVT_TIMER; offset <= LAPIC_LVT_ERROR; offset += 16)
         assert_true(lapic_read(ap, offset) & LVT_MASKED);
-    }
     lapic_write(ap, LAPIC_LVT_TIMER, 0x40); /* the mask cannot be taken away */
     assert_int_equal(lapic_read(ap, LAPIC_LVT_TIMER), LVT_MASKED | 0x40);
     assert_false(lapic_raise(ap, 0x60, false));

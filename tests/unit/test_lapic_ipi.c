@@ -32,9 +32,8 @@ static unsigned received(uint8_t vector)
 static unsigned requested(uint32_t request)
 {
     unsigned who = 0;
-    for (unsigned i = 0; i < WORLD_VCPUS; i++) {
+    for (unsigned i = 0; i < WORLD_VCPUS; i++)
         who |= (unsigned)(world_take_requests(i) == request) << i;
-    }
     return who;
 }
 
@@ -67,9 +66,8 @@ static void test_physical(void **state)
 static void test_logical_flat(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < WORLD_VCPUS; i++) {
+    for (unsigned i = 0; i < WORLD_VCPUS; i++)
         set_logical(i, (uint8_t)(1u << i), 0xffffffff);
-    }
     for (unsigned mask = 0; mask < 16; mask++) {
         send((uint8_t)mask, LOGICAL | 0x77);
         assert_int_equal(received(0x77), mask);
@@ -85,9 +83,8 @@ static void test_logical_cluster(void **state)
 {
     (void)state;
     static const uint8_t ids[WORLD_VCPUS] = {0x11, 0x12, 0x21, 0x28};
-    for (unsigned i = 0; i < WORLD_VCPUS; i++) {
+    for (unsigned i = 0; i < WORLD_VCPUS; i++)
         set_logical(i, ids[i], 0x0fffffff);
-    }
     static const struct {
         uint8_t destination, who;
     } rows[] = {{0x11, 1}, {0x13, 3}, {0x1f, 3}, {0x21, 4}, {0x29, 12}, {0x31, 0}, {0x10, 0}, {0xff, ALL}};
@@ -224,9 +221,8 @@ static void test_msi(void **state)
     assert_int_equal(received(0x51), ALL);
     requested(0);
 
-    for (unsigned i = 0; i < WORLD_VCPUS; i++) {
+    for (unsigned i = 0; i < WORLD_VCPUS; i++)
         set_logical(i, (uint8_t)(1u << i), 0xffffffff);
-    }
     lapic_message(&world_vm, 0xfee0a004, 0x51);
     assert_int_equal(received(0x51), 0xa);
     lapic_message(&world_vm, 0xfee0a00c, 0x51); /* redirection hint: to one of them */

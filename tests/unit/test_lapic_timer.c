@@ -77,9 +77,8 @@ static void test_other_tsc_rates(void **state)
         assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), UINT32_MAX);
         world_tsc += exact / 2;
         uint32_t half = lapic_read(vcpu, LAPIC_CURRENT_COUNT);
-        if (rates[i] > 100000) {
+        if (rates[i] > 100000)
             assert_in_range(half, UINT32_MAX / 2, UINT32_MAX / 2 + 2);
-        }
     }
 }
 

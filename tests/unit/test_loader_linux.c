@@ -21,9 +21,8 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     uint8_t *k = f->kernel = malloc(KERNEL_SIZE);
 
-    for (unsigned i = 0; i < KERNEL_SIZE; i++) {
+    for (unsigned i = 0; i < KERNEL_SIZE; i++)
         k[i] = (uint8_t)(i >> 8 ^ i);
-    }
     memset(k, 0, KERNEL_SETUP);
     k[LINUX_SETUP_SECTS] = 4;
     store32(k + LINUX_SYSSIZE, KERNEL_CODE / 16);

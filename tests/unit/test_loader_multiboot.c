@@ -34,17 +34,15 @@ static void write_phdr(uint8_t *to, uint32_t offset, uint32_t vaddr, uint32_t pa
                        uint32_t memsz)
 {
     const uint32_t words[8] = {1, offset, vaddr, paddr, filesz, memsz, 7, 0x1000};
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++)
         store32(to + i * 4, words[i]);
-    }
 }
 
 /* Two segments, linked high and loaded low, the second with bytes that are not in the file. */
 static void make_elf(uint8_t *k)
 {
-    for (unsigned i = 0; i < ELF_SIZE; i++) {
+    for (unsigned i = 0; i < ELF_SIZE; i++)
         k[i] = (uint8_t)(i * 13);
-    }
     memset(k, 0, HEADER);
     memcpy(k,
            "\x7f"
@@ -71,9 +69,8 @@ static int setup(void **state)
     memset(f->flat, 0x90, FLAT_SIZE);
     write_header(f->flat + 16, 1 << 16);
     const uint32_t addresses[5] = {KERNEL + 16, KERNEL, KERNEL + 200, KERNEL + 0x500, KERNEL + 48};
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 5; i++)
         store32(f->flat + 28 + i * 4, addresses[i]);
-    }
     machine_init(&f->m, MEMORY, LOADER_MULTIBOOT);
     strcpy(f->m.config.kernel, "elf");
     strcpy(f->m.config.bootargs, "one two");
@@ -106,9 +103,8 @@ static void test_elf(void **state)
     assert_int_equal(f->m.state.control.cr0, 0x11);
     assert_memory_equal(ram + KERNEL, f->elf + HEADER, 0x1000);
     assert_memory_equal(ram + KERNEL + 0x4000, f->elf + 0x2000, 0x800);
-    for (unsigned i = 0x800; i < 0x2345; i++) {
+    for (unsigned i = 0x800; i < 0x2345; i++)
         assert_int_equal(ram[KERNEL + 0x4000 + i], 0);
-    }
     assert_int_equal(ram[KERNEL + 0x4000 + 0x2345], 0xcc);
     assert_int_equal(ram[KERNEL + 0x1000], 0xcc);
 }
@@ -298,9 +294,8 @@ static void test_too_many_segments(void **state)
     struct fixture *f = *state;
 
     store16(f->elf + 44, 17);
-    for (unsigned i = 2; i < 17; i++) {
+    for (unsigned i = 2; i < 17; i++)
         write_phdr(f->elf + PHDR + i * 32, HEADER, 0, KERNEL + 0x10000 * i, 16, 16);
-    }
     machine_expect_refusal(&f->m, "more than 16 loadable segments");
     store16(f->elf + 44, 16);
     assert_int_equal(machine_load(&f->m), NR_OK);

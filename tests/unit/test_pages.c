@@ -52,9 +52,8 @@ static void expect_fresh(const uint8_t *page, unsigned order)
 {
     assert_non_null(page);
     assert_int_equal((uint64_t)page & ((PAGE_SIZE << order) - 1), 0);
-    for (uint64_t i = 0; i < PAGE_SIZE << order; i++) {
+    for (uint64_t i = 0; i < PAGE_SIZE << order; i++)
         assert_int_equal(page[i], 0);
-    }
 }
 
 static void test_zeroed_when_reused(void **state)
@@ -96,9 +95,8 @@ static void test_exhaustion(void **state)
             order = 0;
             page = page_alloc(order);
         }
-        if (!page) {
+        if (!page)
             break;
-        }
         expect_fresh(page, order);
         memset(page, (int)(count % 251 + 1), PAGE_SIZE << order);
         held[count].page = page;
@@ -108,17 +106,13 @@ static void test_exhaustion(void **state)
     assert_true(frames_alloc(ORDER_2M) == FRAME_NONE);
     assert_int_equal(pages_held(), (ARENA_BLOCKS - 1) * LARGE_PAGE_SIZE);
     assert_true(bytes > (ARENA_BLOCKS - 1) * LARGE_PAGE_SIZE);
-    for (unsigned i = 0; i < count; i++) {
-        for (uint64_t at = 0; at < PAGE_SIZE << held[i].order; at += 512) {
+    for (unsigned i = 0; i < count; i++)
+        for (uint64_t at = 0; at < PAGE_SIZE << held[i].order; at += 512)
             assert_int_equal(held[i].page[at], i % 251 + 1);
-        }
-    }
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         page_free(held[i].page, held[i].order);
-    }
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         expect_fresh(page_alloc(held[i].order), held[i].order);
-    }
 }
 
 /* Each new block is mapped, writable and never executable, at DIRECT_BASE + its address. */

@@ -48,10 +48,9 @@ static void nothing(uint32_t leaf, uint32_t subleaf, struct cpuid_entry *e)
 
 static const struct cpuid_entry *leaf_of(uint32_t leaf)
 {
-    for (uint32_t i = 0; i < table_count; i++) {
+    for (uint32_t i = 0; i < table_count; i++)
         if (table[i].leaf == leaf)
             return &table[i];
-    }
     return NULL;
 }
 

@@ -29,9 +29,8 @@ static void test_order(void **state)
         assert_int_equal(ring_used(SIZE, &f.head, &f.tail), i + 1);
     }
     assert_false(ring_put(f.bytes, SIZE, &f.head, &f.tail, 1));
-    for (unsigned i = 0; i < SIZE; i++) {
+    for (unsigned i = 0; i < SIZE; i++)
         assert_int_equal(ring_get(f.bytes, SIZE, &f.head, &f.tail), i + 200);
-    }
     assert_int_equal(ring_get(f.bytes, SIZE, &f.head, &f.tail), -1);
 }
 
@@ -41,13 +40,11 @@ static void test_indices_wrap(void **state)
 
     (void)state;
     for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < SIZE; i++) {
+        for (unsigned i = 0; i < SIZE; i++)
             assert_true(ring_put(f.bytes, SIZE, &f.head, &f.tail, (uint8_t)i));
-        }
         assert_false(ring_put(f.bytes, SIZE, &f.head, &f.tail, 1));
-        for (unsigned i = 0; i < SIZE; i++) {
+        for (unsigned i = 0; i < SIZE; i++)
             assert_int_equal(ring_get(f.bytes, SIZE, &f.head, &f.tail), i);
-        }
     }
 }
 

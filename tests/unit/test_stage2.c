@@ -27,9 +27,8 @@ static struct stage2 tree;
 
 void *page_alloc(unsigned order)
 {
-    if (pages_left == 0) {
+    if (pages_left == 0)
         return NULL;
-    }
     pages_left--;
     pages++;
     void *page = aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
@@ -78,9 +77,8 @@ static uint64_t walk(const uint64_t *root, uint64_t address, unsigned *level)
     const uint64_t *table = root;
     for (*level = LEVEL_ROOT;; --*level) {
         uint64_t entry = table[address >> (12 + 9 * (*level - 1)) & 511];
-        if (!(entry & PTE_PRESENT)) {
+        if (!(entry & PTE_PRESENT))
             return 0;
-        }
         rights &= entry;
         nx |= entry & PTE_NX;
         if (*level == LEVEL_4K || (*level < LEVEL_ROOT && (entry & PTE_LARGE))) {
@@ -258,14 +256,11 @@ static void test_whole_guest(void **state)
 {
     (void)state;
     /* 4 KiB pages around the VGA hole, 2 MiB above it, as a guest of 64 MiB has them. */
-    for (uint64_t gpa = 0; gpa < 2 * MIB; gpa += 4096) {
-        if (gpa < GUEST_VGA_HOLE || gpa >= GUEST_VGA_HOLE_END) {
+    for (uint64_t gpa = 0; gpa < 2 * MIB; gpa += 4096)
+        if (gpa < GUEST_VGA_HOLE || gpa >= GUEST_VGA_HOLE_END)
             assert_int_equal(stage2_set(&tree, gpa, LEVEL_4K, 0x10000000 + gpa, STAGE2_ALL), NR_OK);
-        }
-    }
-    for (uint64_t gpa = 2 * MIB; gpa < 64 * MIB; gpa += 2 * MIB) {
+    for (uint64_t gpa = 2 * MIB; gpa < 64 * MIB; gpa += 2 * MIB)
         assert_int_equal(stage2_set(&tree, gpa, LEVEL_2M, 0x10000000 + gpa, STAGE2_ALL), NR_OK);
-    }
     assert_int_equal(pages, 4); /* two tops, one directory, one table */
     expect(0x9f000, LEVEL_4K, 0x1009f000, PTE_WRITE);
     expect_none(0xa0000);

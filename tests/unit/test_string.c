@@ -37,9 +37,8 @@ enum { LONGEST = 40, SHIFTS = 9, ROOM = LONGEST + SHIFTS + 16 };
 
 static void fill(uint8_t *bytes, unsigned seed)
 {
-    for (unsigned i = 0; i < ROOM; i++) {
+    for (unsigned i = 0; i < ROOM; i++)
         bytes[i] = (uint8_t)(i * 37 + seed);
-    }
 }
 
 static void test_memcpy(void **state)
@@ -52,9 +51,8 @@ static void test_memcpy(void **state)
                 fill(source, 1);
                 fill(ours, 99);
                 fill(expected, 99);
-                for (unsigned i = 0; i < length; i++) {
+                for (unsigned i = 0; i < length; i++)
                     expected[to + i] = source[from + i];
-                }
                 assert_ptr_equal(our_memcpy(ours + to, source + from, length), ours + to);
                 assert_memory_equal(ours, expected, ROOM);
             }
@@ -72,9 +70,8 @@ static void test_memmove(void **state)
                 fill(ours, 5);
                 fill(before, 5);
                 fill(expected, 5);
-                for (unsigned i = 0; i < length; i++) {
+                for (unsigned i = 0; i < length; i++)
                     expected[to + i] = before[from + i];
-                }
                 assert_ptr_equal(our_memmove(ours + to, ours + from, length), ours + to);
                 assert_memory_equal(ours, expected, ROOM);
             }
@@ -90,9 +87,8 @@ static void test_memset(void **state)
             uint8_t ours[ROOM], expected[ROOM];
             fill(ours, 7);
             fill(expected, 7);
-            for (unsigned i = 0; i < length; i++) {
+            for (unsigned i = 0; i < length; i++)
                 expected[to + i] = 0xa5;
-            }
             assert_ptr_equal(our_memset(ours + to, 0x7a5, length), ours + to);
             assert_memory_equal(ours, expected, ROOM);
         }

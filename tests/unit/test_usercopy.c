@@ -70,9 +70,8 @@ static void test_every_length(void **state)
     for (size_t length = 0; length <= 64; length++) {
         for (size_t offset = 0; offset < 9; offset++) {
             memset(page, 0xee, 100);
-            for (size_t i = 0; i < sizeof in; i++) {
+            for (size_t i = 0; i < sizeof in; i++)
                 in[i] = (uint8_t)(i + length + 1);
-            }
             assert_int_equal(user_copy_out(address(offset), in, length), NR_OK);
             assert_memory_equal(page + offset, in, length);
             assert_int_equal(page[offset + length], 0xee);
@@ -124,15 +123,13 @@ static void test_bits(void **state)
         for (unsigned bit = 0; bit < 8; bit++) {
             memset(page, 0, 16);
             assert_int_equal(user_set_bit(address(at), bit), 0);
-            for (size_t i = 0; i < 16; i++) {
+            for (size_t i = 0; i < 16; i++)
                 assert_int_equal(page[i], i == at ? 1u << bit : 0);
-            }
             assert_int_equal(user_set_bit(address(at), bit), 1);
             memset(page, 0xff, 16);
             assert_int_equal(user_clear_bit(address(at), bit), 1);
-            for (size_t i = 0; i < 16; i++) {
+            for (size_t i = 0; i < 16; i++)
                 assert_int_equal(page[i], i == at ? 0xff ^ 1u << bit : 0xff);
-            }
             assert_int_equal(user_clear_bit(address(at), bit), 0);
         }
     }

@@ -32,9 +32,8 @@ static bool ram_read(void *context, uint64_t gpa, unsigned size, uint64_t *entry
 {
     (void)context;
     assert_int_equal(gpa % size, 0);
-    if (gpa + size > RAM) {
+    if (gpa + size > RAM)
         return false;
-    }
     *entry = 0;
     memcpy(entry, ram + gpa, size);
     return true;
@@ -163,9 +162,8 @@ static void four_levels(void **state)
     (void)state;
     struct walk_registers r = set_up_4level();
     assert_int_equal(gpa_of(&r, LINEAR, WALK_WRITE), 0x5123);
-    for (uint64_t entry = 0x1000; entry < 0x3000; entry += 0x1000) {
+    for (uint64_t entry = 0x1000; entry < 0x3000; entry += 0x1000)
         assert_int_equal(get64(entry) & (A | D), A);
-    }
     assert_int_equal(get64(0x4018) & (A | D), A | D);
     put64(0x3010, 0x00600000 | RIGHTS | PS);
     assert_int_equal(gpa_of(&r, LINEAR, 0), 0x603123);

@@ -1,14 +1,14 @@
 /*
  * A hostile guest: seed=N ops=N (100000). Throws random ports, device memory, addresses that nobody has,
- * MSRs, control and debug registers, hypercalls, random instruction bytes in ring 3, chosen forms in ring 0, in
- * real mode and on device memory, self-IPIs and broken virtio queues at the monitor, and prints how many operations it
- * has completed. Whatever it does may harm itself alone: it recovers from faults, restores its own tables
- * each time, and ends only after all operations. What it must not touch, since that ends a machine by right:
- * port 0xf4 (debug exit), 0x604 and 0xb004 (ACPI power-off, the whole power management block), 0xcf9 and 0x92
- * (reset), 0x64 (reset by the keyboard controller), PCI configuration of the power management function's
- * base, and a triple fault; random bytes are therefore never far jumps, and stack and tables are kept out of
- * their reach. Manual: none; this is what nobody should do. Real hardware: would not survive it (device
- * memory, MSRs).
+ * MSRs, control and debug registers, hypercalls, random instruction bytes in ring 3, chosen forms in ring 0,
+ * in real mode and on device memory, self-IPIs and broken virtio queues at the monitor, and prints how many
+ * operations it has completed. Whatever it does may harm itself alone: it recovers from faults, restores its
+ * own tables each time, and ends only after all operations. What it must not touch, since that ends a machine
+ * by right: port 0xf4 (debug exit), 0x604 and 0xb004 (ACPI power-off, the whole power management block),
+ * 0xcf9 and 0x92 (reset), 0x64 (reset by the keyboard controller), PCI configuration of the power management
+ * function's base, and a triple fault; random bytes are therefore never far jumps, and stack and tables are
+ * kept out of their reach. Manual: none; this is what nobody should do. Real hardware: would not survive it
+ * (device memory, MSRs).
  *
  * guest: machines=svm seeds=6 args=ops=100000 timeout=400
  */

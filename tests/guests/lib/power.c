@@ -22,10 +22,9 @@ uint16_t power_base(void)
 {
     static uint16_t base;
 
-    for (uint32_t function = 0; !base && function < 256; function++) {
+    for (uint32_t function = 0; !base && function < 256; function++)
         if (pci_read((uint8_t)function, 0) == PIIX4_PM_ID)
             base = pci_read((uint8_t)function, PIIX4_PMBASE) & 0xffc0;
-    }
     return base;
 }
 
