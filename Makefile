@@ -21,8 +21,8 @@ COMMON := -std=c17 $(WARN) -g -O2 -MMD -MP -ffreestanding -fno-builtin-printf -f
   -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone -fcf-protection=none -fstack-protector-strong -mstack-protector-guard=global \
   -ffunction-sections -fdata-sections
 # Each program is optimised as a whole: the path of an exit crosses seven files in ring 0, and as many in ring 3.
-RING0 := $(COMMON) -flto=1 -mcmodel=kernel -fno-omit-frame-pointer -fstack-usage
-RING3 := $(COMMON) -flto=1 -mcmodel=small
+RING0 := $(COMMON) -flto=1 -flto-partition=one -mcmodel=kernel -fno-omit-frame-pointer -fstack-usage
+RING3 := $(COMMON) -flto=1 -flto-partition=one -mcmodel=small
 HOSTED := -std=c17 $(WARN) -g -O2 -MMD -MP -D_GNU_SOURCE
 
 # What each directory may include.
