@@ -4,4 +4,4 @@ $(patsubst %,$(B)/unit/%,test_lapic test_lapic_ipi test_lapic_timer test_lapic_p
 $(B)/unit/test_guest_memory: core/guest_memory.c
 $(B)/unit/test_pages: mm/pages.c
 $(B)/unit/test_console: service/console.c service/prompt.c $(wildcard service/*.h)
-$(B)/unit/test_string: lib/string.c
+$(B)/unit/test_string: lib/string.c lib/string_search.c

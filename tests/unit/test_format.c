@@ -39,7 +39,7 @@ static void test_numbers(void **state)
     SAME("%d %d %d %d", 0, 1, -1, 42);
     SAME("%d %d", INT32_MIN, INT32_MAX);
     SAME("%u %u", 0u, UINT32_MAX);
-    SAME("%x %X %x", 0xdeadbeefu, 0xdeadbeefu, 0u);
+    SAME("%x %x", 0xdeadbeefu, 0u);
     SAME("%lu %lx %ld", UINT64_MAX, UINT64_MAX, INT64_MIN);
     SAME("%llu %llx", 1ull << 63, 1ull << 63);
     SAME("%zu", (size_t)123456789012);
@@ -47,8 +47,6 @@ static void test_numbers(void **state)
     SAME("[%2x] [%8x] [%08x] [%016lx]", 0xabcdu, 0xabcdu, 0xabcdu, 0xabcdul);
     SAME("[%*u] [%0*u]", 9, 77u, 9, 77u);
     SAME("%20u|%40u", 5u, 5u);
-    SAME("%hu %hhu", (unsigned short)7, (unsigned char)8);
-    SAME("%p", (void *)0x1234);
 }
 
 static void test_truncation(void **state)
@@ -94,35 +92,13 @@ static void test_odd_formats(void **state)
     assert_string_equal(text, "a %-08l");
 }
 
-static void collect(void *context, const char *piece, size_t length)
-{
-    strncat(context, piece, length);
-}
-
-__attribute__((format(printf, 2, 3))) static size_t to_sink(char *text, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    size_t length = format_to_sink(collect, text, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-static void test_sink(void **state)
-{
-    char text[64] = "";
-
-    (void)state;
-    assert_int_equal(to_sink(text, "%s=%04x, %s=%lu", "a", 0x12u, "b", 7ul), 11);
-    assert_string_equal(text, "a=0012, b=7");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),        cmocka_unit_test(test_numbers), cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_odd_formats), cmocka_unit_test(test_sink),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_odd_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * The freestanding memory and string functions against the C library's, at all small lengths and alignments.
- * The file is compiled here under other names, so that both are at hand.
+ * The files are compiled here under other names, so that both are at hand.
  *
  * sources:
  */
@@ -17,6 +17,7 @@
 #define strchr  our_strchr
 #define strrchr our_strrchr
 #include "../../lib/string.c"
+#include "../../lib/string_search.c"
 #undef memcpy
 #undef memmove
 #undef memset
