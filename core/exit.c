@@ -96,7 +96,7 @@ static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
 {
     vcpu->vm->refused_hypercalls++;
     vcpu_ops->get(vcpu, VCPU_SEGMENTS);
-    if (vcpu->vm->config.paravirt != PARAVIRT_KVM || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK) {
+    if (!guest_config_has_kvm(&vcpu->vm->config) || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK) {
         vcpu_inject_ud(vcpu);
         return EXIT_RESUME;
     }

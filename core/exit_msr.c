@@ -129,7 +129,7 @@ enum exit_outcome exit_rdmsr(struct vcpu *vcpu)
     } else if (index == MSR_FS_BASE || index == MSR_GS_BASE) {
         vcpu_ops->get(vcpu, VCPU_SEGMENTS);
         value = vcpu->state.segment[index == MSR_FS_BASE ? SEG_FS : SEG_GS].base;
-    } else if (index == MSR_KVM_PV_EOI && vcpu->vm->config.paravirt == PARAVIRT_KVM) {
+    } else if (index == MSR_KVM_PV_EOI && guest_config_has_kvm(&vcpu->vm->config)) {
         value = vcpu->lapic.pv_eoi;
     } else {
         return exit_msr_upcall(vcpu, UPCALL_RDMSR);
@@ -182,7 +182,7 @@ enum exit_outcome exit_wrmsr(struct vcpu *vcpu)
         good = pat_valid(value) && field_write(vcpu, &vcpu->state.msrs.pat, RULE_NONE, value);
     } else if (index == MSR_FS_BASE || index == MSR_GS_BASE) {
         good = base_write(vcpu, index == MSR_FS_BASE ? SEG_FS : SEG_GS, value);
-    } else if (index == MSR_KVM_PV_EOI && vcpu->vm->config.paravirt == PARAVIRT_KVM) {
+    } else if (index == MSR_KVM_PV_EOI && guest_config_has_kvm(&vcpu->vm->config)) {
         good = lapic_write_pv_eoi(vcpu, value);
     } else {
         return exit_msr_upcall(vcpu, UPCALL_WRMSR);

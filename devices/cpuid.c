@@ -208,7 +208,7 @@ uint32_t cpuid_build(struct cpuid_entry table[CPUID_ENTRIES_MAX], const struct g
 {
     struct cpuid_builder b = {.table = table, .host = host, .config = config};
     cpuid_add_basic(&b);
-    if (config->paravirt == PARAVIRT_KVM && !config->hypervisor_hidden)
+    if (guest_config_has_kvm(config))
         cpuid_add_kvm(&b);
     cpuid_add_extended(&b);
     return b.count;

@@ -145,7 +145,7 @@ uint32_t effect_console_breaks(void)
  */
 void effect_rest(uint64_t ns)
 {
-    if (ring3_config()->paravirt != PARAVIRT_KVM)
+    if (!guest_config_has_kvm(ring3_config()))
         return;
     ((struct upcall *)USER_UPCALL)->rest_until = guest_time_ticks(ring3_info(), ns);
 }

@@ -36,7 +36,9 @@ enum { MTRRCAP_FIXED = 1 << 8, MTRRCAP_WC = 1 << 10, MISC_ENABLE_FAST_STRINGS = 
 enum { MTRR_UNCACHED = 0, MTRR_WRITE_BACK = 6, MTRR_TYPE_MASK = 0xff, MTRR_VALID = 1 << 11 };
 enum { DEF_TYPE_FIXED = 1 << 10, DEF_TYPE_ENABLE = 1 << 11, DEF_TYPE_BITS = 0xcff };
 enum { HWCR_TSC_FREQ_SEL = 1 << 24, DE_CFG_LFENCE_SERIALIZE = 1 << 1 };
-#define HWCR_WRITABLE 0x0007ffffull /* without the lock and frequency bits */
+#define MTRR_PHYSBASE_RESERVED 0xfff0000000000f00ull
+#define MTRR_PHYSMASK_RESERVED 0xfff00000000007ffull
+#define HWCR_WRITABLE          0x0007ffffull /* without the lock and frequency bits */
 
 static const uint32_t mtrr_fixed_index[MTRR_FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
                                                       0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
@@ -105,20 +107,18 @@ static bool msr_write_mtrr(struct msr_state *msrs, uint32_t index, uint64_t valu
 {
     uint64_t *mtrr = msr_mtrr(msrs, index);
     bool valid;
+    /* PHYSBASEn and PHYSMASKn alternate (12.11.2.3). */
     if (mtrr == &msrs->mtrr_default)
         valid = !(value & ~(uint64_t)DEF_TYPE_BITS) && mtrr_type_valid(value & MTRR_TYPE_MASK);
     else if (mtrr >= msrs->mtrr_fixed && mtrr < msrs->mtrr_fixed + MTRR_FIXED)
         valid = mtrr_types_valid(value);
+    else if (index & 1)
+        valid = !(value & MTRR_PHYSMASK_RESERVED);
     else
-        valid = index & 1 || mtrr_type_valid(value & MTRR_TYPE_MASK);
+        valid = !(value & MTRR_PHYSBASE_RESERVED) && mtrr_type_valid(value & MTRR_TYPE_MASK);
     if (valid)
         *mtrr = value;
     return valid;
-}
-
-static bool msr_has_kvm_clock(void)
-{
-    return effect_guest_config()->paravirt == PARAVIRT_KVM;
 }
 
 bool msr_read(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint64_t *value)
@@ -141,11 +141,11 @@ bool msr_read(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint6
     case MSR_KVM_WALL_CLOCK:
     case MSR_KVM_WALL_CLOCK_NEW:
         *value = msrs->wall_clock;
-        return msr_has_kvm_clock();
+        return guest_config_has_kvm(effect_guest_config());
     case MSR_KVM_SYSTEM_TIME:
     case MSR_KVM_SYSTEM_TIME_NEW:
         *value = msrs->system_time[vcpu % GUEST_CPUS_MAX];
-        return msr_has_kvm_clock();
+        return guest_config_has_kvm(effect_guest_config());
     default:
         effect_need(NEED_RDMSR, index);
         return false;
@@ -155,7 +155,7 @@ bool msr_read(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint6
 static bool msr_write_system_time(struct msr_state *msrs, const struct process_info *info, unsigned vcpu,
                                   uint64_t value)
 {
-    if (!msr_has_kvm_clock())
+    if (!guest_config_has_kvm(effect_guest_config()))
         return false;
     uint64_t gpa = value & ~(uint64_t)KVM_SYSTEM_TIME_ENABLE;
     if (value & KVM_SYSTEM_TIME_ENABLE && !kvm_clock_write_time(info, gpa))
@@ -172,7 +172,7 @@ bool msr_write(struct msr_state *msrs, const struct process_info *info, unsigned
             continue;
         if (value != msr_constant[i].value)
             effect_need(NEED_WRMSR, index);
-        return index != MSR_IA32_MTRRCAP; /* the one that is read-only by the manual */
+        return index != MSR_IA32_MTRRCAP && index != MSR_IA32_MCG_CAP; /* read-only by the manual */
     }
     if (msr_mtrr(msrs, index))
         return msr_write_mtrr(msrs, index, value);
@@ -183,7 +183,7 @@ bool msr_write(struct msr_state *msrs, const struct process_info *info, unsigned
     case MSR_KVM_WALL_CLOCK:
     case MSR_KVM_WALL_CLOCK_NEW:
         msrs->wall_clock = value;
-        return msr_has_kvm_clock() && kvm_clock_write_wall(value);
+        return guest_config_has_kvm(effect_guest_config()) && kvm_clock_write_wall(value);
     case MSR_KVM_SYSTEM_TIME:
     case MSR_KVM_SYSTEM_TIME_NEW:
         return msr_write_system_time(msrs, info, vcpu, value);

@@ -69,9 +69,11 @@ static unsigned chip_pending(const struct pic_chip *chip, bool master)
     unsigned blocking = chip->isr;
     if (chip->special_mask)
         blocking &= (unsigned)~chip->imr;
-    if (chip->fully_nested_special && master)
-        blocking &= ~(1u << PIC_CASCADE);
-    return chip_rank(chip, input) < chip_rank(chip, chip_highest(chip, blocking)) ? input : NO_INPUT;
+    unsigned serving = chip_highest(chip, blocking);
+    /* The slave may interrupt itself; to others it counts as any input in service. */
+    if (chip->fully_nested_special && master && input == PIC_CASCADE && serving == PIC_CASCADE)
+        return input;
+    return chip_rank(chip, input) < chip_rank(chip, serving) ? input : NO_INPUT;
 }
 
 static void chip_set_input(struct pic_chip *chip, unsigned input, bool level)

@@ -33,7 +33,14 @@ enum {
 };
 enum { LCR_DLAB = 0x80 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16, MCR_WRITABLE = 0x1f };
-enum { LSR_DATA = 1, LSR_OVERRUN = 2, LSR_BREAK = 0x10, LSR_THR_EMPTY = 0x20, LSR_TRANSMITTER_EMPTY = 0x40 };
+enum {
+    LSR_DATA = 1,
+    LSR_OVERRUN = 2,
+    LSR_BREAK = 0x10,
+    LSR_THR_EMPTY = 0x20,
+    LSR_TRANSMITTER_EMPTY = 0x40,
+    LSR_FIFO_ERROR = 0x80, /* a byte in the receive FIFO has a mark */
+};
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80, MSR_LINES = 0xf0 };
 enum { MSR_DELTA_CTS = 1, MSR_DELTA_DSR = 2, MSR_TRAILING_RI = 4, MSR_DELTA_DCD = 8 };
 
@@ -205,6 +212,8 @@ static void uart_write_mcr(struct uart *uart, uint8_t value)
 static uint8_t uart_read_lsr(struct uart *uart)
 {
     uint8_t lsr = uart->line_errors;
+    if (lsr & LSR_BREAK && uart->fcr & FCR_ENABLE)
+        lsr |= LSR_FIFO_ERROR;
     uart->line_errors = 0;
     if (uart->receive_count)
         lsr |= LSR_DATA;

@@ -62,9 +62,10 @@ void virtio_queue_enable(struct virtio *virtio, struct virtqueue *queue)
 
 void virtio_notify(struct virtio *virtio, const struct virtio_kind *kind, unsigned queue)
 {
-    /* Before DRIVER_OK a device must not touch the queues (3.1.1); legacy drivers may notify earlier. */
-    bool alive = virtio->status & VIRTIO_DRIVER_OK && !(virtio->status & VIRTIO_NEEDS_RESET);
-    if (alive && queue < kind->queue_count)
+    /* Before DRIVER_OK a device must not touch the queues (3.1.1). Legacy drivers use them earlier (3.1.2):
+     * Linux up to 3.17 looks for partitions first. */
+    bool ready = virtio->status & VIRTIO_DRIVER_OK || !(virtio->driver_features & VIRTIO_F_VERSION_1);
+    if (ready && !(virtio->status & VIRTIO_NEEDS_RESET) && queue < kind->queue_count)
         kind->notified(virtio, queue);
 }
 

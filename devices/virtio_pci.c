@@ -266,7 +266,10 @@ void virtio_pci_io(struct virtio *virtio, const struct virtio_kind *kind, struct
         window_io(virtio, kind, io);
     } else {
         pci_config_io(&virtio->pci, &kind->identity, virtio, io);
-        if (io->write)
-            msix_config_written(&virtio->msix, &virtio->pci);
+        if (!io->write)
+            return;
+        msix_config_written(&virtio->msix, &virtio->pci);
+        /* With MSI-X on a function must not use its pin (PCI 3.0, 6.8.3.3). */
+        pci_set_interrupt(&virtio->pci, virtio->isr && !msix_enabled(&virtio->msix, &virtio->pci));
     }
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -55,3 +56,9 @@ struct guest_config {
 };
 
 _Static_assert(sizeof(struct guest_config) <= 4096, "one page");
+
+/* Whether the guest gets KVM's hooks. A hidden monitor has none: they would tell of it. */
+static inline bool guest_config_has_kvm(const struct guest_config *config)
+{
+    return config->paravirt == PARAVIRT_KVM && !config->hypervisor_hidden;
+}

@@ -1,7 +1,7 @@
 /*
  * A byte ring in memory shared by one producer and one consumer that do not trust each other (channel.h).
  * Indices run freely and are reduced modulo the size at each use; a wrong index from the other side garbles
- * the text and nothing else. Sizes are powers of two.
+ * the text, by at most a ring's worth of bytes, and does nothing else. Sizes are powers of two.
  */
 #pragma once
 
@@ -28,9 +28,12 @@ static inline bool ring_put(uint8_t *ring, uint32_t size, uint32_t *head, const 
 /* The consumer's side, which alone moves tail. -1: the ring is empty. */
 static inline int ring_get(const uint8_t *ring, uint32_t size, const uint32_t *head, uint32_t *tail)
 {
-    if (ring_used(size, head, tail) == 0)
+    uint32_t end = __atomic_load_n(head, __ATOMIC_ACQUIRE), at = *tail;
+    if (end == at)
         return -1;
-    uint8_t byte = ring[*tail % size];
-    __atomic_store_n(tail, *tail + 1, __ATOMIC_SEQ_CST); /* before the consumer looks for more, or sleeps */
+    if (end - at > size)
+        at = end - size; /* a wrong head: what lies in the ring is all there can be */
+    uint8_t byte = ring[at % size];
+    __atomic_store_n(tail, at + 1, __ATOMIC_SEQ_CST); /* before the consumer looks for more, or sleeps */
     return byte;
 }

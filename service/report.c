@@ -132,7 +132,8 @@ bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size)
 bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size)
 {
     const struct channel *channel = service.guest[guest].channel;
-    uint32_t count = channel->need_count; /* the device model's word: checked */
+    /* The device model's words, which it can change at any time: each is read once. */
+    uint32_t count = __atomic_load_n(&channel->need_count, __ATOMIC_RELAXED);
 
     line[0] = '\0';
     if (index == 0) {
@@ -142,8 +143,9 @@ bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size)
     }
     if (index > CHANNEL_NEEDS || index > count)
         return false;
-    struct need need = channel->need[index - 1];
-    format_text(line, size, "%s 0x%lx, %u times", NAME_OF(need_name, need.kind), need.address, need.count);
+    const struct need *need = &channel->need[index - 1];
+    uint32_t kind = __atomic_load_n(&need->kind, __ATOMIC_RELAXED);
+    format_text(line, size, "%s 0x%lx, %u times", NAME_OF(need_name, kind), need->address, need->count);
     return true;
 }
 

@@ -145,6 +145,10 @@ static void slave_nests_only_in_special_fully_nested_mode(void **state)
     assert_int_equal(pic_acknowledge(&pic), 0x71);
     pic_set_line(&pic, 14, true);
     assert_false(host.intr); /* lower than what the slave serves */
+    pic_set_line(&pic, 3, true);
+    assert_false(host.intr); /* lower than the slave at the master */
+    pic_set_line(&pic, 1, true);
+    assert_int_equal(pic_acknowledge(&pic), 0x31);
 }
 
 static void special_mask_mode(void **state)

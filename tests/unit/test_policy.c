@@ -154,7 +154,11 @@ static void msr_policy(void **state)
     assert_int_equal(read_msr(0x201) & 0x800, 0x800);
     assert_true(msr_write(&msrs, &ghz, 0, 0x20f, 0x800));
     assert_int_equal(read_msr(0x20f), 0x800);
-    assert_false(msr_write(&msrs, &ghz, 0, 0x202, 2)); /* no such type */
+    assert_false(msr_write(&msrs, &ghz, 0, 0x202, 2));     /* no such type */
+    assert_false(msr_write(&msrs, &ghz, 0, 0x202, 0x806)); /* reserved bits */
+    assert_false(msr_write(&msrs, &ghz, 0, 0x203, 0x400));
+    assert_false(msr_write(&msrs, &ghz, 0, 0x203, 1ull << 52));
+    assert_false(msr_write(&msrs, &ghz, 0, 0x179, 0)); /* MCG_CAP is read-only */
     assert_false(msr_write(&msrs, &ghz, 0, 0x26f, 0x0606060603060606));
     assert_true(msr_write(&msrs, &ghz, 0, 0x26f, 0x0105060400010506));
     assert_int_equal(read_msr(0x26f), 0x0105060400010506);
@@ -220,6 +224,10 @@ static void kvm_clock(void **state)
     assert_false(msr_write(&msrs, &odd, 0, 0x4b564d01, 0x101));
     assert_false(msr_read(&msrs, 0, 0x12, &value));
     assert_false(msr_write(&msrs, &odd, 0, 0x4b564d00, 0x200));
+    host.config.paravirt = PARAVIRT_KVM; /* which a hidden monitor does not offer */
+    host.config.hypervisor_hidden = 1;
+    assert_false(msr_write(&msrs, &odd, 0, 0x4b564d01, 0x101));
+    assert_false(msr_read(&msrs, 0, 0x12, &value));
 }
 
 static void time_conversions(void **state)

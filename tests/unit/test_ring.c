@@ -62,6 +62,9 @@ static void test_hostile_indices(void **state)
             assert_true(ring_used(SIZE, &f.head, &f.tail) <= SIZE);
             ring_put(f.bytes, SIZE, &f.head, &f.tail, 0xaa);
             ring_get(f.bytes, SIZE, &f.head, &f.tail);
+            for (unsigned i = 0; i < SIZE && ring_get(f.bytes, SIZE, &f.head, &f.tail) >= 0; i++)
+                ;
+            assert_int_equal(ring_get(f.bytes, SIZE, &f.head, &f.tail), -1);
             for (unsigned i = 0; i < 16; i++) {
                 assert_int_equal(f.before[i], 0);
                 assert_int_equal(f.after[i], 0);

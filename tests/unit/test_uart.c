@@ -78,6 +78,11 @@ static void break_interrupts(void **state)
     assert_int_equal(in(IIR)&0xf, 6);
     assert_int_equal(in(LSR)&0x10, 0x10);
     assert_int_equal(in(IIR)&0xf, 1);
+    out(IIR, 0x07); /* FIFOs on, and empty */
+    host.breaks++;
+    type("");
+    assert_int_equal(in(LSR), 0xf1); /* a byte of the FIFO has a mark */
+    assert_int_equal(in(LSR), 0x61);
 }
 
 static void divisor_latch(void **state)

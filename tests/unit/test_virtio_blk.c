@@ -525,6 +525,10 @@ static void test_pin(void **state)
     assert_int_equal(request(IN, 0, 512), OK);
     assert_int_equal(world.msi_count, 0);
     assert_int_equal(world.irq_sources[11], 1u << IRQ_PIRQ_D);
+    world_config_write(DISK, 0x42, 2, 0x8000); /* a function with MSI-X has no pin */
+    assert_int_equal(world.irq_sources[11], 0);
+    world_config_write(DISK, 0x42, 2, 0);
+    assert_int_equal(world.irq_sources[11], 1u << IRQ_PIRQ_D);
     assert_int_equal(common_read(0x1000, 1), 1);
     assert_int_equal(world.irq_sources[11], 0);
     assert_int_equal(common_read(0x1000, 1), 0);
@@ -595,6 +599,22 @@ static void test_legacy(void **state)
     assert_int_equal(world_in(IO_BAR + 0x16, 2), 0xffff);
 }
 
+/* Legacy drivers use the device before they set DRIVER_OK (3.1.2). */
+static void test_legacy_before_driver_ok(void **state)
+{
+    (void)state;
+    enum { RING = 0x10, LEGACY_AVAILABLE = 0x10800, LEGACY_USED = 0x11000, STATUS_DRIVER = 3 };
+    bars_on();
+    world_out(IO_BAR + 0x12, 1, STATUS_DRIVER);
+    world_out(IO_BAR + 0x08, 4, RING);
+    put_header(IN, 4);
+    put_chain((struct descriptor *)(world.ram + RING * 4096), 0, 512, true);
+    *ram16(LEGACY_AVAILABLE + 2) = 1;
+    notify();
+    assert_int_equal(*ram16(LEGACY_USED + 2), 1);
+    assert_int_equal(world.ram[STATUS], OK);
+}
+
 /* One notification moves a bounded number of bytes; the rest comes with the device's deadline. */
 static void test_long_batch(void **state)
 {
@@ -657,6 +677,7 @@ int main(void)
         TEST(test_pin),
         TEST(test_notify_early),
         TEST(test_legacy),
+        TEST(test_legacy_before_driver_ok),
         TEST(test_long_batch),
         TEST(test_window),
     };
