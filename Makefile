@@ -1,6 +1,6 @@
 # Nullring. `make help` lists the goals. Everything that is built lies in build/, everything fetched in cache/.
 #
-# Each directory is compiled with the include paths it may use and no others (DESIGN.md, section 2): a wrong include does
+# Each directory is compiled with the include paths it may use and no others (docs/design.md, section 2): a wrong include does
 # not compile. Sources are found by pattern: a new file needs no line here.
 
 SHELL := /bin/bash

@@ -1,6 +1,6 @@
 /*
- * The guest's FPU state, switched eagerly with the vCPU (DESIGN.md, section 3): neither ring of ours uses the
- * FPU, so it stays on the processor across exits and upcalls.
+ * The guest's FPU state, switched eagerly with the vCPU (docs/design.md, section 3): neither ring of ours
+ * uses the FPU, so it stays on the processor across exits and upcalls.
  */
 #pragma once
 

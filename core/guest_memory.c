@@ -1,5 +1,5 @@
 /*
- * Typed access to the RAM of the current guest (DESIGN.md, section 5). Current is the guest whose device
+ * Typed access to the RAM of the current guest (docs/design.md, section 5). Current is the guest whose device
  * model's address space is loaded: its RAM lies at USER_GUEST_RAM there and no other guest's is mapped
  * anywhere.
  */

@@ -18,7 +18,7 @@
 #define STACK_SLOT  0x8000ull /* 16 KiB of stack at the top of each slot, the rest unmapped */
 #define STACK_PAGES 4
 
-/* Stacks of a processor: the normal one, and one for each IST vector (DESIGN.md, section 3). */
+/* Stacks of a processor: the normal one, and one for each IST vector (docs/design.md, section 3). */
 enum stack_use { STACK_NORMAL, STACK_NMI, STACK_DF, STACK_MC, STACK_DB, STACK_USES };
 
 /* Selectors of the GDT; the order is what SYSCALL and SYSRET want (AMD APM Vol. 2, 6.1.1). */

@@ -18,8 +18,8 @@ struct vcpu;
 
 enum process_kind { PROCESS_DEVICE_MODEL, PROCESS_SERVICE };
 
-/* A copy-on-write module: a private frame replaces a shared page before the first write (DESIGN.md, section
- * 5). */
+/* A copy-on-write module: a private frame replaces a shared page before the first write (docs/design.md,
+ * section 5). */
 enum { OVERLAY_BLOCKS_MAX = 1024, OVERLAYS_MAX = 4 };
 
 struct overlay {

@@ -1,5 +1,5 @@
 /*
- * Upcalls: messages to ring-3 processes, one at a time in each (DESIGN.md, section 6).
+ * Upcalls: messages to ring-3 processes, one at a time in each (docs/design.md, section 6).
  */
 #pragma once
 

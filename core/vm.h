@@ -22,7 +22,7 @@ struct process;
 enum { CPUID_RANGES = 4, CPUID_RANGE_SHIFT = 30, CPUID_INDEXED = 32 };
 enum { VM_MAX = 32 };
 
-/* Why a vCPU does not run, or that it does (DESIGN.md, section 3). */
+/* Why a vCPU does not run, or that it does (docs/design.md, section 3). */
 enum vcpu_run_state {
     VCPU_RUN,
     VCPU_HALTED,     /* HLT: until an event can be delivered */
@@ -44,7 +44,7 @@ enum vcpu_request {
     REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->status */
 };
 
-/* The bytes of the guest's code page that length decoding used last (DESIGN.md, section 4). */
+/* The bytes of the guest's code page that length decoding used last (docs/design.md, section 4). */
 struct insn_cache {
     uint64_t space;     /* CR3, or INSN_CACHE_FLAT */
     uint64_t page, gpa; /* linear and guest-physical; the latter is in RAM */

@@ -7,7 +7,8 @@
  * Missed periodic interrupts are caught up a quarter of a period apart.
  *
  * Missing: daylight saving, the square wave output, the upper 128 bytes of CMOS (ports 0x72 and 0x73).
- * Different: the day of the week follows the date; when register B changes the format, the registers follow.
+ * Different: the day of the week follows the date; when register B changes the format, the registers follow;
+ * after B's SET bit a second begins anew, where the chip's divider would have gone on.
  * Ignored bits: port 0x70 bit 7 (NMI mask).
  */
 #include "cmos_clock.h"

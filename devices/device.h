@@ -1,5 +1,5 @@
 /*
- * struct device: what each device of the emulated PC registers (DESIGN.md, sections 1 and 7).
+ * struct device: what each device of the emulated PC registers (docs/design.md, sections 1 and 7).
  *
  * A device is a plain struct and functions over it. Its state block holds no pointer, lies inside struct pc
  * in pages that outlive the process, and is its own save record. All effects leave through effects.h. There

@@ -85,7 +85,7 @@ static void i8042_answer(struct i8042 *i8042, uint8_t byte)
     i8042->queue[(i8042->queue_next + i8042->queue_count++) % I8042_QUEUE] = byte;
 }
 
-/* The controller's own answer comes before what the keyboard has sent. */
+/* The controller's own answer takes the place of what the keyboard has sent and nobody has read. */
 static void i8042_answer_alone(struct i8042 *i8042, uint8_t byte)
 {
     i8042->queue_count = 0;

@@ -1,6 +1,6 @@
 /*
- * The device model: one upcall in, one answer out (DESIGN.md, section 6). Everything that it remembers lies
- * in struct pc, so that a new process can go on where this one ended.
+ * The device model: one upcall in, one answer out (docs/design.md, section 6). Everything that it remembers
+ * lies in struct pc, so that a new process can go on where this one ended.
  */
 #include "effects.h"
 #include "cpuid.h"

@@ -1,6 +1,7 @@
 /*
- * struct guest_config: a guest description (DESIGN.md, section 9) after parsing. It is made by nr and by the
- * service from the same device tree with the same code, and handed to the monitor and to the device model.
+ * struct guest_config: a guest description (docs/design.md, section 9) after parsing. It is made by nr and by
+ * the service from the same device tree with the same code, and handed to the monitor and to the device
+ * model.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * The schema of the guest description (DESIGN.md, section 9): all nodes and properties in one table. The
+ * The schema of the guest description (docs/design.md, section 9): all nodes and properties in one table. The
  * parser in lib/description.c, `nr check`, the manual and the tests derive from it.
  *
  * A line:  X(node, property, type, required, minimum, maximum, default, choices, field, help)

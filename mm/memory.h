@@ -17,7 +17,7 @@ void memory_report(void);
 
 /* Maps 4 KiB of device registers, uncached; the result stays mapped. NULL when no page is left. */
 volatile void *mmio_map(uint64_t physical);
-/* Maps a stack (DESIGN.md, section 3) and returns its top; 0 when no page is left. */
+/* Maps a stack (docs/design.md, section 3) and returns its top; 0 when no page is left. */
 uint64_t stack_map(uint32_t cpu, unsigned use);
 
 /* Per-processor windows onto frames that are mapped nowhere else. */

@@ -28,8 +28,8 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0, 0},
     /* Debug registers are switched with the vCPU. */
     [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
-    /* Exceptions: #DB and #AC because delivering them can raise them again for ever (DESIGN.md, section
-     * 13); #MC is the host's. All others go straight to the guest. INT3 and INTO are not asked for: no
+    /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
+     * 12); #MC is the host's. All others go straight to the guest. INT3 and INTO are not asked for: no
      * FORM for SWINT either. */
     [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
     [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},

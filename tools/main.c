@@ -1,6 +1,6 @@
 /*
- * nr, the host tool: it checks guest descriptions, builds boot images and runs them (DESIGN.md, section 10).
- * Each command has a file of its own; this one finds it.
+ * nr, the host tool: it checks guest descriptions, builds boot images and runs them (docs/design.md, section
+ * 10). Each command has a file of its own; this one finds it.
  */
 #include <argp.h>
 #include <stdio.h>

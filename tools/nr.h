@@ -1,6 +1,6 @@
 /*
- * What the commands of nr share: the exit statuses (DESIGN.md, section 10), messages, and other programs run
- * as tools.
+ * What the commands of nr share: the exit statuses (docs/design.md, section 10), messages, and other programs
+ * run as tools.
  */
 #pragma once
 

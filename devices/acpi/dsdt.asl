@@ -1,6 +1,6 @@
 /*
  * The DSDT of the virtual PC: what an operating system cannot find by probing. Only devices that exist are
- * named here. Compiled by iasl (devices/acpi.mk) and placed by acpi.c. Follows ACPI 6.4 and the data sheets of
+ * named here. Compiled by iasl (devices/acpi.mk) and placed by acpi_tables.c. Follows ACPI 6.4 and the data sheets of
  * the 82371SB (PIIX3) and 82371AB (PIIX4).
  *
  * Interrupts: the four PIRQ lines end at ISA interrupts that the link devices choose, and those are wired to

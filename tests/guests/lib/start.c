@@ -1,5 +1,5 @@
-/* From the boot loader to the test, and from the test to the end; the protocol of checks (DESIGN.md, section
- * 12). */
+/* From the boot loader to the test, and from the test to the end; the protocol of checks (docs/design.md,
+ * section 11). */
 #include "guest.h"
 #include "memory.h"
 #include "processor.h"
