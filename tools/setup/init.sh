@@ -5,7 +5,7 @@
 #   mode=report   say what this machine is, then power off
 #   mode=off      power off at once
 #   mode=disk     write 64 MiB to the first disk, read them back, compare their checksums, then power off
-#   mode=read     reads=N direct reads of 4 KiB by each of depth=M processes (1), with dd of the system on the disk
+#   mode=read     reads=N direct reads of 4 KiB, depth=M (1) at a time, with disk-reads, which only the bench's initrd has
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
 #   root=/dev/vda mount that disk and go on with its own init
@@ -69,16 +69,9 @@ disk_check() {
     [ "$written" = "$read_back" ] && echo "DISK GOOD" || echo "DISK BAD"
 }
 
+# The first words of stat: reads that the device has done, reads that were merged into others.
 disk_read() {
-    load_modules crc32c_generic crc16 mbcache jbd2 ext4
-    mkdir -p /root
-    mount -t ext4 -o ro /dev/vda /root
-    mount --bind /dev /root/dev
-    for process in $(seq "$depth"); do
-        chroot /root dd if=/dev/vda of=/dev/null bs=4k iflag=direct skip=$((process * 2000)) count="$reads" 2>/dev/null &
-    done
-    wait
-    echo "reads done"
+    disk-reads /dev/vda "$reads" "$depth" && echo "reads done: $(cut -c 1-17 /sys/block/vda/stat)" || echo "reads failed"
 }
 
 if has_virtio; then
