@@ -12,7 +12,6 @@
 #include "layout.h"
 #include "piix4_pm.h"
 #include "string.h"
-#include "system_ports.h"
 
 /* 5.2.6: every table but RSDP and FACS begins so. */
 struct acpi_header {
@@ -90,7 +89,6 @@ enum {
     FADT_REVISION = 4,
     PM1_EVENT_LENGTH = 4,
     PM1_CONTROL_LENGTH = 2,
-    PM2_CONTROL_LENGTH = 1,
     PM_TIMER_LENGTH = 4,
     GPE0_LENGTH = 4,
     LATENCY_NO_C2 = 101,  /* microseconds; above 100: not supported */
@@ -201,12 +199,10 @@ static struct acpi_header *fadt_build(struct table_area *area, uint32_t facs, ui
     fadt->acpi_disable = PIIX4_ACPI_DISABLE;
     fadt->pm1a_evt = PIIX4_PM_BASE + PIIX4_PM_EVENT;
     fadt->pm1a_cnt = PIIX4_PM_BASE + PIIX4_PM_CONTROL;
-    fadt->pm2_cnt = SYSTEM_PORT_PM2;
     fadt->pm_tmr = PIIX4_PM_BASE + PIIX4_PM_TIMER;
     fadt->gpe0 = PIIX4_PM_BASE + PIIX4_GENERAL_EVENT;
     fadt->pm1_evt_len = PM1_EVENT_LENGTH;
     fadt->pm1_cnt_len = PM1_CONTROL_LENGTH;
-    fadt->pm2_cnt_len = PM2_CONTROL_LENGTH;
     fadt->pm_tmr_len = PM_TIMER_LENGTH;
     fadt->gpe0_len = GPE0_LENGTH;
     fadt->p_lvl2_lat = LATENCY_NO_C2;
@@ -220,7 +216,6 @@ static struct acpi_header *fadt_build(struct table_area *area, uint32_t facs, ui
     fadt->x_dsdt = dsdt;
     fadt->x_pm1a_evt = io_register((uint16_t)fadt->pm1a_evt, PM1_EVENT_LENGTH, ACCESS_WORD);
     fadt->x_pm1a_cnt = io_register((uint16_t)fadt->pm1a_cnt, PM1_CONTROL_LENGTH, ACCESS_WORD);
-    fadt->x_pm2_cnt = io_register((uint16_t)fadt->pm2_cnt, PM2_CONTROL_LENGTH, ACCESS_BYTE);
     fadt->x_pm_tmr = io_register((uint16_t)fadt->pm_tmr, PM_TIMER_LENGTH, ACCESS_DWORD);
     fadt->x_gpe0 = io_register((uint16_t)fadt->gpe0, GPE0_LENGTH, ACCESS_WORD);
     acpi_finish(&fadt->header, sizeof *fadt);

@@ -13,9 +13,8 @@
 #include "system_ports.h"
 #include "effects.h"
 
-enum { REGION_PORT92, REGION_RESET, REGION_POST, REGION_DELAY, REGION_PM2 };
+enum { REGION_PORT92, REGION_RESET, REGION_POST, REGION_DELAY };
 enum { PORT92_RESET = 1 << 0, PORT92_A20 = 1 << 1 };
-enum { PM2_ARB_DIS = 1 << 0 };
 enum { RESET_SYSTEM = 1 << 1, RESET_CPU = 1 << 2 };
 
 static void port92_io(struct system_ports *ports, struct io *io)
@@ -57,12 +56,6 @@ static void system_ports_io(void *state, struct io *io)
         else
             io->value = ports->post_code;
         break;
-    case REGION_PM2:
-        if (io->write)
-            ports->pm2_control = io->value & PM2_ARB_DIS;
-        else
-            io->value = ports->pm2_control;
-        break;
     case REGION_DELAY:
         break;
     }
@@ -80,8 +73,6 @@ static const char *system_ports_check(const void *state)
     const struct system_ports *ports = state;
     if (ports->port92 & ~PORT92_A20)
         return "port 92";
-    if (ports->pm2_control & ~PM2_ARB_DIS)
-        return "PM2 control";
     return ports->reset_control & ~(RESET_SYSTEM | RESET_CPU) ? "reset control" : NULL;
 }
 
@@ -90,18 +81,16 @@ static void system_ports_inspect(const void *state, struct inspector *inspector)
     const struct system_ports *ports = state;
     inspector->field(inspector, "port 92", ports->port92);
     inspector->field(inspector, "reset control", ports->reset_control);
-    inspector->field(inspector, "pm2 control", ports->pm2_control);
     inspector->field(inspector, "post code", ports->post_code);
 }
 
 const struct device system_ports_device = {
     .name = "system ports",
     .state_size = sizeof(struct system_ports),
-    .region_count = 5,
+    .region_count = 4,
     .region = {[REGION_PORT92] = {.base = 0x92, .length = 1, .space = IO_PORT, .widths = WIDTH_1},
                [REGION_RESET] = {.base = 0xcf9, .length = 1, .space = IO_PORT, .widths = WIDTH_1},
                [REGION_POST] = {.base = 0x80, .length = 1, .space = IO_PORT, .widths = WIDTH_1},
-               [REGION_PM2] = {.base = SYSTEM_PORT_PM2, .length = 1, .space = IO_PORT, .widths = WIDTH_1},
                [REGION_DELAY] = {.base = 0xed, .length = 1, .space = IO_PORT, .widths = WIDTH_1}},
     .reset = system_ports_reset,
     .io = system_ports_io,

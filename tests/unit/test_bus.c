@@ -289,8 +289,6 @@ static void small_ports(void **state)
     assert_int_equal(machine.dword.accesses, 0); /* 0xcf9 lies in the range of 0xcf8 */
     bus_write(bus, IO_PORT, 0x80, 1, 0x5a);
     assert_int_equal(bus_read(bus, IO_PORT, 0x80, 1), 0x5a);
-    bus_write(bus, IO_PORT, 0xa79, 1, 0xff);
-    assert_int_equal(bus_read(bus, IO_PORT, 0xa79, 1), 1);
     bus_write(bus, IO_PORT, 0xed, 1, 0);
     assert_int_equal(host.needs[NEED_PORT_WRITE], 0);
     bus_write(bus, IO_PORT, 0xe9, 1, 'x');
