@@ -188,7 +188,8 @@ static int64_t sys_guest_report(struct process *process, uint64_t index, uint64_
 static int64_t sys_machine_end(struct process *process, uint64_t status, uint64_t unused, uint64_t unused2)
 {
     (void)process, (void)unused, (void)unused2;
-    log_print("nullring: all guests have ended, status %lu; powering off", status);
+    log_print("nullring: all guests have ended, status %lu, %llu KiB free; powering off", status,
+              frames_free_count() * (PAGE_SIZE >> 10));
     acpi_power_off();
     time_wait_us(POWER_OFF_WAIT_US);
     log_print("nullring: this machine cannot be powered off by software; it can be switched off now");

@@ -39,7 +39,8 @@ def report(what, value, budget=None, unit="", note=""):
 
 
 def boot(*words, description, machine="svm"):
-    command = [BUILD / "nr", "boot", "--machine", machine, "--timeout", SECONDS, *words, description]
+    guests = description if isinstance(description, list) else [description]
+    command = [BUILD / "nr", "boot", "--machine", machine, "--timeout", SECONDS, *words, *guests]
     run = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, check=False,
                          timeout=SECONDS + 60)
     text = (run.stdout + run.stderr).decode(errors="replace")
@@ -61,13 +62,13 @@ def linux(name, paravirt="kvm"):
     return path
 
 
-def kernel(name, elf, words="", cpus=1, modules=()):
+def kernel(name, elf, words="", cpus=1, modules=(), mib=64, devices=""):
     names = ", ".join(f'"{module}"' for module in modules)
     path = WORK / f"{name}.dts"
     path.write_text(
-        f'/dts-v1/;\n/ {{\n    compatible = "nullring,guest";\n    model = "{name}";\n    memory {{ size-mib = <64>; }};\n'
+        f'/dts-v1/;\n/ {{\n    compatible = "nullring,guest";\n    model = "{name}";\n    memory {{ size-mib = <{mib}>; }};\n'
         f'    cpus {{ count = <{cpus}>; }};\n    chosen {{ loader = "multiboot"; kernel = "{elf}"; '
-        f'bootargs = "nonce=1 {words}"; {f"modules = {names};" if names else ""} }};\n}};\n')
+        f'bootargs = "nonce=1 {words}"; {f"modules = {names};" if names else ""} }};\n{devices}}};\n')
     return path
 
 
@@ -110,6 +111,27 @@ def count_instructions(description):
     return counts, text
 
 
+def guest_memory(guests):
+    """KiB that so many guests and the service took of what was free at the start."""
+    text = boot("--memory", 1024, "--cpus", 1, description=guests)
+    if text.count(": powered off") != len(guests):
+        raise RuntimeError(f"not all of {len(guests)} guests ran:\n{text[-2000:]}")
+    before = int(re.search(r"(\d+) MiB free for guests", text).group(1)) << 10
+    return before - int(re.search(r"(\d+) KiB free; powering off", text).group(1))
+
+
+def bench_guest_memory():
+    """What a guest with a disk takes beyond its RAM and its disk's overlay: the difference of one guest and of many, since
+    the monitor takes its own memory in pieces of 2 MiB."""
+    mib, overlay_mib, hole, many = 8, 2, 128, 15  # the hole, in KiB, below 1 MiB is no RAM
+    disk0 = (f'    disk0 {{ compatible = "virtio,block"; image = "../examples/686/disk.img"; overlay-mib = <{overlay_mib}>; '
+             "};\n")
+    guests = [kernel(f"guest-{i}", "../guests/bench_round_trips.elf", "only=0", mib=mib, devices=disk0) for i in range(many)]
+    taken = (guest_memory(guests) - guest_memory(guests[:1])) / (many - 1)
+    report("memory of a guest beyond its RAM and reserves, KiB", round(taken) - (mib + overlay_mib) * 1024 + hole, 2048,
+           note="device model and tables included")
+
+
 def bench_size(ring0):
     report("monitor image, KiB", (BUILD / "nullring").stat().st_size >> 10, 512)
     if ring0:
@@ -117,6 +139,7 @@ def bench_size(ring0):
         report("ring 0, code lines", int(lines.stdout.splitlines()[-1].split()[0]), 6500)
     text = boot("--memory", 4096, description=kernel("memory", "../guests/bench_round_trips.elf", "rounds=1"))
     report("monitor memory on a 4 GiB machine, KiB", int(re.search(r"(\d+) KiB the monitor's own", text).group(1)), 8192)
+    bench_guest_memory()
 
 
 def bench_round_trips():
