@@ -7,27 +7,16 @@
 #include "upcalls.h"
 #include "vm.h"
 
-/* The answer to START or RESET: the boot processor's first state, or a reason why there is none. */
+/* START or RESET is done: the boot processor has its first state. */
 static void start_finish(struct process *process)
 {
-    struct upcall *upcall = process->upcall;
     struct vm *vm = process->vm;
-    if (upcall->status == UPCALL_AGAIN)
-        return; /* process->start stands: called again */
     process->start = 0;
-    if (!vm)
-        return;
-    struct vcpu *bsp = vm->vcpu[0];
-    if (upcall->status == UPCALL_KILL) {
-        upcall->text[UPCALL_TEXT_SIZE - 1] = 0;
-        guest_kill(vm, "%s", upcall->text);
-        return;
-    }
-    if (!vcpu_take_state(bsp, upcall, upcall->modified))
+    if (!vm || !vcpu_take_state(vm->vcpu[0], process->upcall, process->upcall->modified))
         return;
     vm->status = GUEST_RUNNING;
-    bsp->run_state = VCPU_RUN;
-    schedule_wake(&bsp->entity);
+    vm->vcpu[0]->run_state = VCPU_RUN;
+    schedule_wake(&vm->vcpu[0]->entity);
 }
 
 static void events_fill(struct process *process, uint32_t events)
@@ -42,14 +31,16 @@ static void upcall_finish(struct process *process, enum upcall_result result)
 {
     if (result == UPCALL_RUNNING)
         return; /* still runnable */
-    if (result == UPCALL_FINISHED) {
-        if (process->upcall->kind == UPCALL_START || process->upcall->kind == UPCALL_RESET) {
+    uint32_t status = process->upcall->status;
+    if (result == UPCALL_FINISHED && status == UPCALL_KILL && process->vm) {
+        process->start = 0;
+        upcall_kill(process);
+    } else if (result == UPCALL_FINISHED && status == UPCALL_OK) {
+        if (process->start)
             start_finish(process);
-        } else if (process->upcall->status == UPCALL_KILL && process->vm) {
-            process->upcall->text[UPCALL_TEXT_SIZE - 1] = 0;
-            guest_kill(process->vm, "%s", process->upcall->text);
-        }
-    }
+    } else if (result == UPCALL_FINISHED && status != UPCALL_AGAIN) {
+        upcall_reject(process, "it answered nonsense");
+    } /* AGAIN: process->start stands, and it is called again */
     token_release(process);
 }
 
@@ -88,15 +79,16 @@ static void vm_finish(struct process *process)
 void context_run(struct process *process)
 {
     struct vm *vm = process->vm;
-    if (process->preempted && process->holder == &process->context) {
+    bool mine = token_held(process, &process->context);
+    if (process->preempted && mine) {
         upcall_finish(process, upcall_continue(process));
         return;
     }
     process->context.runnable = 0; /* before looking, so that no wake-up is lost */
     if (vm && vm->ending) {
-        if (process->holder == &process->context)
+        if (mine)
             token_release(process); /* it came while this context waited for it */
-        if (vm_stopped(vm) && !process->holder) {
+        if (vm_stopped(vm) && !process->token) {
             vm_finish(process);
             process->context.runnable = 1;
         }
@@ -108,7 +100,7 @@ void context_run(struct process *process)
                     : process->events || process->needs_restart ? UPCALL_EVENTS
                                                                 : 0;
     if (!kind) {
-        if (process->holder == &process->context)
+        if (mine)
             token_release(process);
         return;
     }
@@ -118,5 +110,5 @@ void context_run(struct process *process)
     process->upcall->groups = 0;
     if (kind == UPCALL_EVENTS && !process->needs_restart)
         events_fill(process, atomic_exchange(&process->events, 0));
-    upcall_finish(process, upcall_run(process, &process->context, vm ? vm->vcpu[0] : NULL, kind));
+    upcall_finish(process, upcall_run(process, NULL, kind));
 }

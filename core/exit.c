@@ -8,6 +8,7 @@
 #include "layout.h"
 #include "string.h"
 #include "trap.h"
+#include "upcalls.h"
 #include "vcpu_ops.h"
 
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
@@ -50,33 +51,13 @@ enum exit_outcome exit_gp(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-static uint64_t recorder_detail(const struct vcpu_exit *exit)
-{
-    switch (exit->reason) {
-    case VCPU_EXIT_PIO:
-        return exit->pio.port | (uint64_t)exit->pio.size << RECORDER_PORT_SIZE_SHIFT |
-               (exit->pio.in ? RECORDER_PORT_IN : 0);
-    case VCPU_EXIT_MEMORY:
-        return exit->memory.gpa;
-    case VCPU_EXIT_RDMSR:
-    case VCPU_EXIT_WRMSR:
-        return exit->msr.index;
-    case VCPU_EXIT_CR_ACCESS:
-        return exit->cr.number;
-    case VCPU_EXIT_EXCEPTION:
-        return exit->exception.vector;
-    default:
-        return 0;
-    }
-}
-
 static struct recorder_entry *recorder_write(struct vcpu *vcpu)
 {
     struct recorder_entry *entry = &vcpu->recorder[vcpu->recorder_next++ % RECORDER_ENTRIES];
     *entry = (struct recorder_entry){
         .tsc = rdtsc(),
         .rip = vcpu->state.gpr.rip,
-        .detail = recorder_detail(&vcpu->exit),
+        .detail = vcpu->exit.detail,
         .reason = (uint16_t)vcpu->exit.reason,
         .qualification = vcpu->exit.qualification,
     };
@@ -125,11 +106,7 @@ static enum exit_outcome exit_memory(struct vcpu *vcpu)
 
 static enum exit_outcome exit_pio(struct vcpu *vcpu)
 {
-    struct vcpu_exit_pio *pio = &vcpu->exit.pio;
-    if (pio->string)
-        return exit_upcall(vcpu, UPCALL_EMULATE);
-    pio->value = pio->in ? 0xffffffff : (uint32_t)vcpu->state.gpr.reg[RAX];
-    return exit_upcall(vcpu, UPCALL_PIO);
+    return exit_upcall(vcpu, vcpu->exit.pio.string ? UPCALL_EMULATE : UPCALL_PIO);
 }
 
 static enum exit_outcome exit_instruction(struct vcpu *vcpu)
@@ -193,8 +170,7 @@ enum exit_outcome exit_handle(struct vcpu *vcpu)
         [EXIT_RESUME] = OUTCOME_RING0,   [EXIT_UPCALL] = OUTCOME_UPCALL, [EXIT_HALT] = OUTCOME_RING0,
         [EXIT_EXTERNAL] = OUTCOME_RING0, [EXIT_KILL] = OUTCOME_KILLED,
     };
-    uint32_t reason = vcpu->exit.reason < VCPU_EXIT_REASON_COUNT ? vcpu->exit.reason : VCPU_EXIT_INVALID;
-    vcpu->exits[reason]++;
+    vcpu->exits[vcpu->exit.reason]++;
     struct recorder_entry *entry = recorder_write(vcpu);
     enum exit_outcome outcome = exit_decide(vcpu);
     entry->outcome = outcomes[outcome];
@@ -242,40 +218,50 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
     return true;
 }
 
-static void complete_pio(struct vcpu *vcpu, const struct vcpu_exit_pio *reply)
+static void complete_pio(struct vcpu *vcpu, uint32_t value)
 {
     const struct vcpu_exit_pio *pio = &vcpu->exit.pio;
     uint64_t *rax = &vcpu->state.gpr.reg[RAX];
-    if (pio->in && pio->size == 4) {
-        *rax = reply->value;
-    } else if (pio->in) {
-        uint64_t mask = pio->size == 1 ? 0xff : 0xffff;
-        *rax = (*rax & ~mask) | (reply->value & mask);
-    }
-    exit_skip(vcpu);
+    if (!pio->in)
+        return;
+    if (pio->size == 1)
+        *(uint8_t *)rax = (uint8_t)value;
+    else if (pio->size == 2)
+        *(uint16_t *)rax = (uint16_t)value;
+    else
+        *rax = value;
 }
 
 bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
 {
-    if (upcall->status == UPCALL_INJECT) {
+    uint32_t status = upcall->status, vector = upcall->value;
+    uint64_t msr = upcall->exit.msr.value;
+    if (status == UPCALL_KILL) {
+        upcall_kill(vcpu->vm->process);
+        return true;
+    }
+    if (status == UPCALL_INJECT) {
         return (vcpu->upcall_kind != UPCALL_EMULATE || complete_emulate(vcpu, upcall)) &&
                complete_inject(vcpu, &upcall->inject);
     }
-    if (upcall->status != UPCALL_OK)
+    if (status != UPCALL_OK)
         return false;
     switch (vcpu->upcall_kind) {
     case UPCALL_PIO:
-        complete_pio(vcpu, &upcall->exit.pio);
-        return true;
+        complete_pio(vcpu, upcall->exit.pio.value);
+        break;
     case UPCALL_RDMSR:
-        vcpu->state.gpr.reg[RAX] = (uint32_t)upcall->exit.msr.value;
-        vcpu->state.gpr.reg[RDX] = upcall->exit.msr.value >> 32;
-        exit_skip(vcpu);
-        return true;
+        vcpu->state.gpr.reg[RAX] = (uint32_t)msr;
+        vcpu->state.gpr.reg[RDX] = msr >> 32;
+        break;
     case UPCALL_WRMSR:
-        exit_skip(vcpu);
-        return true;
+        break;
+    case UPCALL_INTA:
+        event_extint(vcpu, (uint8_t)vector);
+        return vector <= UINT8_MAX;
     default:
         return complete_emulate(vcpu, upcall);
     }
+    exit_skip(vcpu);
+    return true;
 }

@@ -107,7 +107,7 @@ static void stack_switch_main(void)
     smp_start();
     host_ioapic_init();
     report();
-    service = process_create(PROCESS_SERVICE, NULL);
+    service = process_create(NULL);
     stop_if(service ? NULL : "no memory for the service");
     for (uint32_t i = 0; i < boot_info.module_count; i++)
         stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);

@@ -43,7 +43,7 @@ struct process *service;
 
 static const struct elf_header *program_of(const struct process *process)
 {
-    return (const void *)(process->kind == PROCESS_SERVICE ? program_service : program_device_model);
+    return (const void *)(process->vm ? program_device_model : program_service);
 }
 
 static const struct elf_segment *segment_of(const struct elf_header *elf, unsigned index)
@@ -148,19 +148,19 @@ static int process_build(struct process *process)
     int error = process->upcall ? program_load(process, 0) : NR_ENOMEM;
     error = error ? error : info_build(process);
     error = error ? error : map_fresh(process, USER_STACK_TOP - USER_STACK_SIZE, USER_STACK_SIZE, writable);
-    if (!error && process->kind == PROCESS_DEVICE_MODEL)
+    if (!error && process->vm)
         error = map_fresh(process, USER_STATE, USER_STATE_SIZE, writable);
     return error;
 }
 
-struct process *process_create(enum process_kind kind, struct vm *vm)
+struct process *process_create(struct vm *vm)
 {
     struct process *process = page_alloc(0);
     if (!process)
         return NULL;
-    process->kind = kind;
     process->vm = vm;
     process->context.kind = ENTITY_CONTEXT;
+    process->context.token_number = TOKEN_CONTEXT;
     process->start = UPCALL_START;
     if (process_build(process)) {
         process_destroy(process);
@@ -220,8 +220,7 @@ void process_load(struct process *process)
         cpu->address_space = process->cr3;
         cpu->process = process;
         write_cr3(process->cr3);
-        ((struct tss *)cpu->tss)->io_map_base =
-            process->kind == PROCESS_SERVICE ? offsetof(struct tss, io_bitmap) : TSS_NO_PORTS;
+        ((struct tss *)cpu->tss)->io_map_base = process->vm ? TSS_NO_PORTS : offsetof(struct tss, io_bitmap);
     }
 }
 

@@ -9,14 +9,11 @@
 #include <stdint.h>
 #include "process_info.h"
 #include "schedule.h"
-#include "spinlock.h"
 #include "trap.h"
 #include "upcall.h"
 
 struct vm;
 struct vcpu;
-
-enum process_kind { PROCESS_DEVICE_MODEL, PROCESS_SERVICE };
 
 /* A copy-on-write module: a private frame replaces a shared page before the first write (docs/design.md,
  * section 5). */
@@ -32,18 +29,15 @@ struct overlay {
 
 struct process {
     struct entity context; /* asynchronous upcalls; must be first */
-    enum process_kind kind;
-    struct vm *vm; /* NULL for the service */
+    struct vm *vm;         /* NULL for the service */
     uint64_t *root;
     uint64_t cr3;
     uint64_t entry; /* of the program */
     struct upcall *upcall;
     struct process_info *info;
 
-    struct spinlock lock;  /* token and its waiters */
-    struct entity *holder; /* whose upcall it is; NULL: free */
-    struct entity *waiters, *waiters_last;
-    struct vcpu *target; /* vCPU that the upcall speaks of */
+    _Atomic uint64_t token; /* token_number of its holder and of those who wait, first come lowest; 0: free */
+    uint64_t upcalls;       /* that it has had */
     struct trap_frame frame;
     bool preempted;
     uint64_t tick_due;  /* host TSC before which an interrupt is no new tick */
@@ -61,7 +55,7 @@ struct process {
 extern struct process *service; /* the host's one */
 
 /* Builds a process from the embedded program; vm is NULL for the service. NULL when no memory is left. */
-struct process *process_create(enum process_kind kind, struct vm *vm);
+struct process *process_create(struct vm *vm);
 void process_destroy(struct process *process);
 /* Makes the address space and the I/O ports of the process the current ones on this processor. */
 void process_load(struct process *process);

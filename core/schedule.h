@@ -10,16 +10,16 @@
 struct cpu;
 
 enum entity_kind { ENTITY_VCPU, ENTITY_CONTEXT };
+enum { TOKEN_CONTEXT = 1, TOKEN_VCPU_0 };
 
 enum { SLICE_US = 10000, IDLE_US_MAX = 1000000, TIMER_US_MIN = 20 };
 
 struct entity {
     enum entity_kind kind;
-    struct cpu *cpu;           /* home processor */
-    struct entity *next;       /* list of the processor's entities */
-    struct entity *token_next; /* list of those that wait for a token */
+    struct cpu *cpu;     /* home processor */
+    struct entity *next; /* list of the processor's entities */
     _Atomic uint32_t runnable;
-    bool waiting; /* on that list */
+    uint32_t token_number; /* in process.token: TOKEN_CONTEXT, or TOKEN_VCPU_0 + index */
 };
 
 /* Puts an entity on the list of a processor, not runnable yet. It stays there for ever. From any processor.

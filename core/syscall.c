@@ -11,37 +11,47 @@
 #include "frames.h"
 #include "log.h"
 #include "process.h"
-#include "string.h"
 #include "time.h"
 #include "vcpu_ops.h"
 #include "vm.h"
 
-enum { PRINT_MAX = 512, POWER_OFF_WAIT_US = 2000000 };
+enum { PRINT_MAX = 512, POWER_OFF_WAIT_US = 2000000, REPORT_ORDER = 2 };
 
-typedef int64_t syscall_function(struct process *process, uint64_t a, uint64_t b, uint64_t c);
+_Static_assert(sizeof(struct guest_report) <= PAGE_SIZE << REPORT_ORDER, "what is allocated for it");
 
-static int64_t sys_print(struct process *process, uint64_t text, uint64_t length, uint64_t unused)
+struct call {
+    struct process *process; /* who calls */
+    uint64_t a, b, c;
+};
+
+/* The vCPU whose upcall this is; NULL: it is none's. */
+static struct vcpu *calling_vcpu(void)
 {
+    struct entity *entity = this_cpu()->current;
+    return entity->kind == ENTITY_VCPU ? (struct vcpu *)entity : NULL;
+}
+
+static int64_t sys_print(const struct call *call)
+{
+    const struct vm *vm = call->process->vm;
     char line[PRINT_MAX];
-    (void)unused;
-    if (length > sizeof(line))
+    if (call->b > sizeof(line))
         return NR_EINVAL;
-    int error = user_copy_in(line, text, length);
-    if (!error && process->vm) { /* one line under its guest's name: nobody speaks as the monitor */
-        for (uint64_t i = 0; i < length; i++)
+    int error = user_copy_in(line, call->a, call->b);
+    if (!error && vm) { /* one line under its guest's name: nobody speaks as the monitor */
+        for (uint64_t i = 0; i < call->b; i++)
             line[i] = line[i] < ' ' || line[i] > '~' ? '?' : line[i];
-        log_print("nullring: guest %s: %.*s", process->vm->config.name, (int)length, line);
+        log_print("nullring: guest %s: %.*s", vm->config.name, (int)call->b, line);
     } else if (!error) {
-        log_write(line, length);
+        log_write(line, call->b);
     }
     return error;
 }
 
-static int64_t sys_timer_set(struct process *process, uint64_t guest_tsc, uint64_t unused, uint64_t unused2)
+static int64_t sys_timer_set(const struct call *call)
 {
-    (void)unused, (void)unused2;
-    uint64_t offset = process->vm ? process->vm->clock_offset : 0;
-    process->timer = guest_tsc ? guest_tsc - offset : 0;
+    struct process *process = call->process;
+    process->timer = call->a ? call->a - (process->vm ? process->vm->clock_offset : 0) : 0;
     if (process->context.cpu == this_cpu())
         schedule_deadline(process->timer);
     else if (process->timer)
@@ -49,146 +59,108 @@ static int64_t sys_timer_set(struct process *process, uint64_t guest_tsc, uint64
     return NR_OK;
 }
 
-static int64_t sys_notify(struct process *process, uint64_t index, uint64_t unused, uint64_t unused2)
+static int64_t sys_notify(const struct call *call)
 {
-    (void)unused, (void)unused2;
-    if (process->vm) {
-        process_notify(service, EVENT_CHANNEL);
-        return NR_OK;
-    }
-    struct vm *vm = vm_find(index);
-    if (!vm)
+    const struct vm *vm = vm_find(call->a);
+    if (!call->process->vm && !vm)
         return NR_ENOENT;
-    process_notify(vm->process, EVENT_CHANNEL);
+    process_notify(call->process->vm ? service : vm->process, EVENT_CHANNEL);
     return NR_OK;
 }
 
-static int64_t sys_vcpu_get(struct process *process, uint64_t groups, uint64_t unused, uint64_t unused2)
+static int64_t sys_vcpu_get(const struct call *call)
 {
-    (void)unused, (void)unused2;
-    struct vcpu *vcpu = process->target;
-    if (!vcpu || groups & ~(uint64_t)VCPU_ALL)
+    struct vcpu *vcpu = calling_vcpu();
+    if (!vcpu || call->a & ~(uint64_t)VCPU_ALL)
         return NR_EINVAL;
-    vcpu_ops->get(vcpu, (uint32_t)groups);
-    process->upcall->state = vcpu->state;
-    process->upcall->groups |= (uint32_t)groups;
+    vcpu_ops->get(vcpu, (uint32_t)call->a);
+    call->process->upcall->state = vcpu->state;
+    call->process->upcall->groups |= (uint32_t)call->a;
     return NR_OK;
 }
 
-static int64_t sys_lapic_message(struct process *process, uint64_t address, uint64_t data, uint64_t unused)
+static int64_t sys_lapic_message(const struct call *call)
 {
-    (void)unused;
-    lapic_message(process->vm, address, (uint32_t)data);
+    lapic_message(call->process->vm, call->a, (uint32_t)call->b);
     return NR_OK;
 }
 
-static int64_t sys_intr_level(struct process *process, uint64_t level, uint64_t unused, uint64_t unused2)
+static int64_t sys_intr_level(const struct call *call)
 {
-    (void)unused, (void)unused2;
-    lapic_intr_level(process->vm, level != 0);
+    lapic_intr_level(call->process->vm, call->a != 0);
     return NR_OK;
 }
 
-static int64_t sys_nmi(struct process *process, uint64_t unused, uint64_t unused2, uint64_t unused3)
+static int64_t sys_nmi(const struct call *call)
 {
-    (void)unused, (void)unused2, (void)unused3;
-    lapic_chipset_nmi(process->vm);
+    lapic_chipset_nmi(call->process->vm);
     return NR_OK;
 }
 
-static int64_t sys_lapic_access(struct process *process, uint64_t offset, uint64_t write, uint64_t value)
+static int64_t sys_lapic_access(const struct call *call)
 {
-    struct vcpu *vcpu = process->target;
-    if (!vcpu || offset >= PAGE_SIZE || offset & 3 || process->holder != &vcpu->entity)
+    struct vcpu *vcpu = calling_vcpu();
+    if (!vcpu || call->a >= PAGE_SIZE || call->a & 3)
         return NR_EINVAL;
-    if (!write)
-        return lapic_read(vcpu, (uint32_t)offset);
-    lapic_write(vcpu, (uint32_t)offset, (uint32_t)value);
+    if (!call->b)
+        return lapic_read(vcpu, (uint32_t)call->a);
+    lapic_write(vcpu, (uint32_t)call->a, (uint32_t)call->c);
     return NR_OK;
 }
 
-static int64_t sys_cpuid_table(struct process *process, uint64_t entries, uint64_t count, uint64_t unused)
+static int64_t sys_cpuid_table(const struct call *call)
 {
-    (void)unused;
-    struct vm *vm = process->vm;
-    if (!process->start || count > CPUID_ENTRIES_MAX)
+    struct vm *vm = call->process->vm;
+    if (!call->process->start || call->b > CPUID_ENTRIES_MAX)
         return NR_EINVAL;
-    int error = user_copy_in(vm->cpuid, entries, count * sizeof(vm->cpuid[0]));
-    vm->cpuid_count = error ? 0 : (uint32_t)count;
+    int error = user_copy_in(vm->cpuid, call->a, call->b * sizeof(vm->cpuid[0]));
+    vm->cpuid_count = error ? 0 : (uint32_t)call->b;
     exit_cpuid_prepare(vm);
     return error;
 }
 
-static int64_t sys_disk_prepare(struct process *process, uint64_t address, uint64_t pages, uint64_t unused)
+static int64_t sys_disk_prepare(const struct call *call)
 {
-    (void)unused;
-    return process_disk_prepare(process, address, pages);
+    return process_disk_prepare(call->process, call->a, call->b);
 }
 
-static int64_t sys_guest_end(struct process *process, uint64_t end, uint64_t unused, uint64_t unused2)
+static int64_t sys_guest_end(const struct call *call)
 {
-    (void)unused, (void)unused2;
-    if (end != GUEST_END_POWER_OFF && end != GUEST_END_RESET)
+    struct vm *own = call->process->vm, *vm = own ? own : vm_find(call->b);
+    if (!vm)
+        return NR_ENOENT;
+    if (call->a == GUEST_END_POWER_OFF || call->a == GUEST_END_RESET)
+        vm_end(vm, (uint32_t)call->a);
+    else if (call->a == GUEST_END_DESTROY && !own)
+        guest_kill(vm, "destroyed from the console");
+    else
         return NR_EINVAL;
-    vm_end(process->vm, (uint32_t)end);
     return NR_OK;
 }
 
-static int64_t sys_guest_create(struct process *process, uint64_t config_address, uint64_t unused,
-                                uint64_t unused2)
+static int64_t sys_guest_create(const struct call *call)
 {
-    (void)process, (void)unused, (void)unused2;
-    struct guest_config *config = page_alloc(0);
-    if (!config)
-        return NR_ENOMEM;
-    int result = user_copy_in(config, config_address, sizeof(*config));
-    result = result ? result : vm_create(config);
-    page_free(config, 0);
-    return result;
+    return vm_create(call->a);
 }
 
-static int64_t sys_guest_control(struct process *process, uint64_t index, uint64_t operation, uint64_t unused)
+static int64_t sys_guest_report(const struct call *call)
 {
-    (void)process, (void)unused;
-    struct vm *vm = vm_find(index);
-    if (!vm)
-        return NR_ENOENT;
-    switch (operation) {
-    case GUEST_RESET:
-        vm_end(vm, GUEST_END_RESET);
-        return NR_OK;
-    case GUEST_DESTROY:
-        guest_kill(vm, "destroyed from the console");
-        return NR_OK;
-    default:
-        return NR_ENOTSUP;
-    }
-}
-
-static int64_t sys_guest_report(struct process *process, uint64_t index, uint64_t report_address,
-                                uint64_t unused)
-{
-    (void)process, (void)unused;
-    struct vm *vm = vm_find(index);
-    struct guest_report *report = page_alloc(2);
-    _Static_assert(sizeof(*report) <= PAGE_SIZE << 2, "order 2");
-    if (!vm || !report) {
-        page_free(report, 2);
+    const struct vm *vm = vm_find(call->a);
+    struct guest_report *report = vm ? page_alloc(REPORT_ORDER) : NULL;
+    if (!report)
         return vm ? NR_ENOMEM : NR_ENOENT;
-    }
-    int error = user_copy_in(report, report_address, sizeof(*report));
+    int error = user_copy_in(report, call->b, sizeof(*report));
     if (!error) {
         vm_report(vm, report);
-        error = user_copy_out(report_address, report, sizeof(*report));
+        error = user_copy_out(call->b, report, sizeof(*report));
     }
-    page_free(report, 2);
+    page_free(report, REPORT_ORDER);
     return error;
 }
 
-static int64_t sys_machine_end(struct process *process, uint64_t status, uint64_t unused, uint64_t unused2)
+static int64_t sys_machine_end(const struct call *call)
 {
-    (void)process, (void)unused, (void)unused2;
-    log_print("nullring: all guests have ended, status %lu, %llu KiB free; powering off", status,
+    log_print("nullring: all guests have ended, status %lu, %llu KiB free; powering off", call->a,
               frames_free_count() * (PAGE_SIZE >> 10));
     acpi_power_off();
     time_wait_us(POWER_OFF_WAIT_US);
@@ -196,11 +168,11 @@ static int64_t sys_machine_end(struct process *process, uint64_t status, uint64_
     return NR_ENOTSUP;
 }
 
-enum caller { CALLER_ALL, CALLER_DEVICE_MODEL, CALLER_SERVICE };
+enum caller { CALLER_DEVICE_MODEL = 1, CALLER_SERVICE = 2, CALLER_ALL = 3 };
 
 static const struct {
-    syscall_function *function;
-    enum caller caller;
+    int64_t (*function)(const struct call *call);
+    enum caller callers;
 } calls[SYSCALL_COUNT] = {
     [SYS_PRINT] = {sys_print, CALLER_ALL},
     [SYS_TIMER_SET] = {sys_timer_set, CALLER_ALL},
@@ -212,9 +184,8 @@ static const struct {
     [SYS_LAPIC_ACCESS] = {sys_lapic_access, CALLER_DEVICE_MODEL},
     [SYS_CPUID_TABLE] = {sys_cpuid_table, CALLER_DEVICE_MODEL},
     [SYS_DISK_PREPARE] = {sys_disk_prepare, CALLER_DEVICE_MODEL},
-    [SYS_GUEST_END] = {sys_guest_end, CALLER_DEVICE_MODEL},
+    [SYS_GUEST_END] = {sys_guest_end, CALLER_ALL},
     [SYS_GUEST_CREATE] = {sys_guest_create, CALLER_SERVICE},
-    [SYS_GUEST_CONTROL] = {sys_guest_control, CALLER_SERVICE},
     [SYS_GUEST_REPORT] = {sys_guest_report, CALLER_SERVICE},
     [SYS_MACHINE_END] = {sys_machine_end, CALLER_SERVICE},
 };
@@ -223,11 +194,10 @@ static const struct {
 int64_t syscall_dispatch(uint32_t number, uint64_t a, uint64_t b, uint64_t c);
 int64_t syscall_dispatch(uint32_t number, uint64_t a, uint64_t b, uint64_t c)
 {
-    struct process *process = this_cpu()->process;
-    if (number >= SYSCALL_COUNT || !calls[number].function)
+    const struct call call = {.process = this_cpu()->process, .a = a, .b = b, .c = c};
+    if (number >= SYSCALL_COUNT)
         return NR_EINVAL;
-    enum caller caller = process->kind == PROCESS_SERVICE ? CALLER_SERVICE : CALLER_DEVICE_MODEL;
-    if (calls[number].caller != CALLER_ALL && calls[number].caller != caller)
+    if (!(calls[number].callers & (call.process->vm ? CALLER_DEVICE_MODEL : CALLER_SERVICE)))
         return NR_EPERM;
-    return calls[number].function(process, a, b, c);
+    return calls[number].function(&call);
 }

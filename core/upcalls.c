@@ -10,92 +10,95 @@
 #include "string.h"
 #include "vm.h"
 
+enum { TOKEN_BITS = 4, TOKEN_MASK = 0xf };
+_Static_assert((GUEST_CPUS_MAX + 1) * TOKEN_BITS <= 64 && GUEST_CPUS_MAX + 1 <= TOKEN_MASK,
+               "one queue holds all");
+
+bool token_held(const struct process *process, const struct entity *entity)
+{
+    return (process->token & TOKEN_MASK) == entity->token_number;
+}
+
+/* Behind those who wait already, once. */
+static __attribute__((noinline)) bool token_wait(struct process *process, struct entity *entity)
+{
+    uint64_t queue = process->token, longer;
+    entity->runnable = 0; /* before it is in the queue: who hands the token on wakes it */
+    do {
+        unsigned place = 0;
+        while (queue >> place && (queue >> place & TOKEN_MASK) != entity->token_number)
+            place += TOKEN_BITS;
+        longer = queue | (uint64_t)entity->token_number << place;
+    } while (!atomic_compare_exchange_strong(&process->token, &queue, longer));
+    if (!token_held(process, entity))
+        return false;
+    entity->runnable = 1;
+    return true;
+}
+
 bool token_take(struct process *process, struct entity *entity)
 {
-    spin_lock(&process->lock);
-    if (!process->holder)
-        process->holder = entity;
-    bool mine = process->holder == entity;
-    if (!mine && !entity->waiting) {
-        entity->waiting = true;
-        entity->token_next = NULL;
-        if (process->waiters)
-            process->waiters_last->token_next = entity;
-        else
-            process->waiters = entity;
-        process->waiters_last = entity;
-        entity->runnable = 0;
-    }
-    spin_unlock(&process->lock);
-    return mine;
+    uint64_t nobody = 0;
+    return atomic_compare_exchange_strong(&process->token, &nobody, entity->token_number) ||
+           token_wait(process, entity);
 }
 
 void token_release(struct process *process)
 {
-    spin_lock(&process->lock);
-    struct entity *next = process->waiters;
-    process->holder = next;
-    if (next) {
-        process->waiters = next->token_next;
-        next->waiting = false;
-    }
-    spin_unlock(&process->lock);
+    uint64_t queue = process->token;
+    while (!atomic_compare_exchange_strong(&process->token, &queue, queue >> TOKEN_BITS))
+        continue;
+    unsigned next = queue >> TOKEN_BITS & TOKEN_MASK;
     if (next)
-        schedule_wake(next);
+        schedule_wake(next == TOKEN_CONTEXT ? &process->context
+                                            : &process->vm->vcpu[next - TOKEN_VCPU_0]->entity);
 }
 
-/* The process cannot be trusted with its own memory any more. */
-static void process_failed(struct process *process)
+void upcall_reject(struct process *process, const char *why)
 {
     struct vm *vm = process->vm;
-    process->preempted = false;
     if (!vm)
-        panic("the service failed: %s", process->fault);
+        panic("the service failed: %s", why);
     if (vm->restarts) {
-        guest_kill(vm, "its device model failed again after a restart: %s", process->fault);
+        guest_kill(vm, "its device model failed again after a restart: %s", why);
         return;
     }
     vm->restarts++;
-    log_print("nullring: guest %s: device model restarted: %s", vm->config.name, process->fault);
+    log_print("nullring: guest %s: device model restarted: %s", vm->config.name, why);
     process->needs_restart = true;
     process_reload(process);
     process_notify(service, EVENT_GUEST);
 }
 
-static enum upcall_result upcall_result(struct process *process, enum user_exit exit)
+void upcall_kill(struct process *process)
 {
-    switch (exit) {
-    case USER_DONE:
-        if (process->upcall->kind == UPCALL_RESTART && process->needs_restart) {
-            process->needs_restart = false;
-            if (process->upcall->status == UPCALL_KILL)
-                guest_kill(process->vm, "its device model found its state damaged after a restart");
-            return UPCALL_FAILED;
-        }
-        return UPCALL_FINISHED;
-    case USER_PREEMPTED:
-        process->preempted = true;
-        return UPCALL_RUNNING;
-    default:
-        process_failed(process);
-        return UPCALL_FAILED;
-    }
+    guest_kill(process->vm, "%.*s", UPCALL_TEXT_SIZE, process->upcall->text);
 }
 
-enum upcall_result upcall_run(struct process *process, struct entity *entity, struct vcpu *target,
-                              uint32_t kind)
+static enum upcall_result upcall_result(struct process *process, enum user_exit exit)
 {
-    (void)entity;
+    if (exit == USER_DONE && !process->needs_restart)
+        return UPCALL_FINISHED;
+    process->preempted = exit == USER_PREEMPTED;
+    if (process->preempted)
+        return UPCALL_RUNNING;
+    if (exit == USER_FAULT) {
+        upcall_reject(process, process->fault);
+    } else { /* it was UPCALL_RESTART */
+        process->needs_restart = false;
+        if (process->upcall->status == UPCALL_KILL)
+            guest_kill(process->vm, "its device model found its state damaged after a restart");
+    }
+    return UPCALL_FAILED;
+}
+
+enum upcall_result upcall_run(struct process *process, struct vcpu *vcpu, uint32_t kind)
+{
     process_load(process);
-    process->target = target;
     process->ticks = 0;
+    process->upcalls++;
     process->upcall->kind = process->needs_restart ? UPCALL_RESTART : kind;
-    process->upcall->vcpu = target ? target->index : 0;
-    process->upcall->status = UPCALL_OK;
-    process->upcall->modified = 0;
-    process->upcall->rest_until = 0;
-    if (process->vm)
-        process->vm->upcalls++;
+    process->upcall->vcpu = vcpu ? vcpu->index : 0;
     return upcall_result(process, user_start(process->entry, USER_STACK_TOP, USER_UPCALL));
 }
 
@@ -104,12 +107,6 @@ enum upcall_result upcall_continue(struct process *process)
     process_load(process);
     process->preempted = false;
     return upcall_result(process, user_resume(&process->frame));
-}
-
-void upcall_reject(struct process *process, const char *why)
-{
-    process->fault = why;
-    process_failed(process);
 }
 
 void process_interrupted(struct trap_frame *frame)

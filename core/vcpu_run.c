@@ -39,7 +39,7 @@ static void vcpu_park(struct vcpu *vcpu)
         vcpu_unload(cpu);
     vcpu->entity.runnable = 0;
     vcpu->run_state = VCPU_PAUSED;
-    if (process->holder == &vcpu->entity)
+    if (token_held(process, &vcpu->entity))
         token_release(process);
     schedule_wake(&process->context);
 }
@@ -90,19 +90,12 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
         vcpu->run_state = VCPU_IN_UPCALL;
         return false;
     }
-    uint64_t rest = 0;
     vcpu->run_state = VCPU_RUN;
+    uint64_t rest = 0;
     if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
-        struct upcall *upcall = process->upcall;
-        rest = upcall->kind == UPCALL_PIO ? upcall->rest_until : 0;
-        if (upcall->status == UPCALL_KILL) {
-            upcall->text[UPCALL_TEXT_SIZE - 1] = 0;
-            guest_kill(vcpu->vm, "%s", upcall->text);
-        } else if (upcall->kind == UPCALL_INTA && upcall->value < 256) {
-            event_extint(vcpu, (uint8_t)upcall->value);
-        } else if (upcall->kind == UPCALL_INTA || !exit_complete_upcall(vcpu, upcall)) {
+        rest = vcpu->upcall_kind == UPCALL_PIO ? process->upcall->rest_until : 0;
+        if (!exit_complete_upcall(vcpu, process->upcall))
             upcall_reject(process, "it answered nonsense");
-        }
     }
     token_release(process);
     return !rest || !vcpu_rest(vcpu, rest);
@@ -116,9 +109,8 @@ static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
         vcpu->run_state = VCPU_WAIT_TOKEN;
         return false;
     }
-    if (kind != UPCALL_INTA)
-        exit_fill_upcall(vcpu, process->upcall);
-    return upcall_settle(vcpu, upcall_run(process, &vcpu->entity, vcpu, kind));
+    exit_fill_upcall(vcpu, process->upcall);
+    return upcall_settle(vcpu, upcall_run(process, vcpu, kind));
 }
 
 /* Goes on where the vCPU was when it last returned to the scheduler. True: in the guest. */
@@ -132,11 +124,6 @@ static bool vcpu_resume(struct vcpu *vcpu)
         schedule_deadline(rdtsc() + tsc_khz * TICK_US / 1000);
         return upcall_settle(vcpu, upcall_continue(process));
     case VCPU_WAIT_TOKEN:
-        vcpu->entity.runnable = 0; /* before looking: token_release() wakes after it has given */
-        if (process->holder != &vcpu->entity)
-            return false;
-        vcpu->entity.runnable = 1;
-        vcpu->run_state = VCPU_RUN;
         return vcpu_upcall(vcpu, vcpu->upcall_kind);
     case VCPU_HALTED:
         requests_take(vcpu);
@@ -203,7 +190,7 @@ void vcpu_run(struct vcpu *vcpu)
     struct vm *vm = vcpu->vm;
     if (vm->ending && vcpu->run_state != VCPU_IN_UPCALL) {
         vcpu->entity.runnable = 0;
-        if (vcpu->run_state != VCPU_WAIT_TOKEN || vm->process->holder == &vcpu->entity)
+        if (vcpu->run_state != VCPU_WAIT_TOKEN || token_held(vm->process, &vcpu->entity))
             vcpu_park(vcpu); /* one that waits for the token is woken by it first */
         return;
     }

@@ -4,6 +4,7 @@
 #include "vm.h"
 #include "cpu.h"
 #include "errors.h"
+#include "fixup.h"
 #include "format.h"
 #include "fpu.h"
 #include "frames.h"
@@ -113,6 +114,7 @@ static int vcpus_create(struct vm *vm)
         vcpu->vm = vm;
         vcpu->index = i;
         vcpu->entity.kind = ENTITY_VCPU;
+        vcpu->entity.token_number = TOKEN_VCPU_0 + i;
         vcpu->run_state = VCPU_WAIT_SIPI;
         vm->vcpu[vm->vcpu_count++] = vcpu;
         int error = vcpu_ops->vcpu_create(vcpu);
@@ -129,7 +131,7 @@ static int vcpus_create(struct vm *vm)
 
 static int vm_build(struct vm *vm)
 {
-    vm->process = process_create(PROCESS_DEVICE_MODEL, vm);
+    vm->process = process_create(vm);
     vm->channel = page_alloc(order_of(CHANNEL_SIZE));
     char *config = page_alloc(0);
     if (!vm->process || !vm->channel || !config) {
@@ -168,24 +170,29 @@ static void vm_free(struct vm *vm)
     page_free(vm, order_of(sizeof(*vm)));
 }
 
-int vm_create(const struct guest_config *config)
+static bool config_is_valid(const struct guest_config *config)
 {
-    if (config->cpu_count < 1 || config->cpu_count > GUEST_CPUS_MAX ||
-        config->memory_mib < GUEST_MEMORY_MIB_MIN || config->memory_mib > GUEST_MEMORY_MIB_MAX ||
-        config->disk_count > GUEST_DISKS_MAX)
-        return NR_EINVAL;
+    return config->cpu_count >= 1 && config->cpu_count <= GUEST_CPUS_MAX &&
+           config->memory_mib >= GUEST_MEMORY_MIB_MIN && config->memory_mib <= GUEST_MEMORY_MIB_MAX &&
+           config->disk_count <= GUEST_DISKS_MAX;
+}
+
+int vm_create(uint64_t config_address)
+{
     if (vm_count == VM_MAX)
         return NR_ENOSPC;
     struct vm *vm = page_alloc(order_of(sizeof(*vm)));
     if (!vm)
         return NR_ENOMEM;
-    vm->config = *config;
+    int error = user_copy_in(&vm->config, config_address, sizeof(vm->config));
+    if (!error && !config_is_valid(&vm->config))
+        error = NR_EINVAL;
     vm->config.name[GUEST_NAME_SIZE - 1] = 0;
     vm->index = vm_count;
-    vm->ram_bytes = (uint64_t)config->memory_mib << 20;
+    vm->ram_bytes = (uint64_t)vm->config.memory_mib << 20;
     vm->clock_offset = -rdtsc(); /* a guest's time starts at 0 */
     vm->status = GUEST_STARTING;
-    int error = vm_build(vm);
+    error = error ? error : vm_build(vm);
     if (error) {
         vm_free(vm);
         return error;
@@ -269,7 +276,7 @@ void vm_report(const struct vm *vm, struct guest_report *to)
     to->cpu_count = vm->vcpu_count;
     to->restarts = vm->restarts;
     to->recorder_next = vcpu->recorder_next % RECORDER_ENTRIES;
-    to->upcalls = vm->upcalls;
+    to->upcalls = vm->process->upcalls;
     to->refused_msrs = vm->refused_msrs;
     to->refused_hypercalls = vm->refused_hypercalls;
     to->overlay_pages = to->overlay_pages_used = 0;

@@ -106,7 +106,7 @@ struct vm {
     uint32_t cpuid_count;
     struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
     uint8_t cpuid_first[CPUID_RANGES][CPUID_INDEXED]; /* where the entries of a leaf begin */
-    uint64_t upcalls, refused_msrs, refused_hypercalls;
+    uint64_t refused_msrs, refused_hypercalls;
     uint32_t restarts;
     char sentence[GUEST_SENTENCE_SIZE];
 };
@@ -117,9 +117,10 @@ enum { VM_END_KILL = 0x100 };
  * before their next entry. For the guest's faults only; ours is panic(). Callers carry on straight-line. */
 void guest_kill(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Builds and starts a guest from a description that the service has validated; all that it will ever need is
- * allocated here. Its index, or an enum nr_error, with nothing left behind. */
-int vm_create(const struct guest_config *config);
+/* Builds and starts a guest from a struct guest_config that the service has validated, at an address of the
+ * service's; all that it will ever need is allocated here. Its index, or an enum nr_error, with nothing left
+ * behind. */
+int vm_create(uint64_t config_address);
 struct vm *vm_find(uint64_t index);
 /* Asks for the end of a guest (enum guest_end, VM_END_KILL): taken when none of its vCPUs runs. */
 void vm_end(struct vm *vm, uint32_t ending);

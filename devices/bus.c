@@ -36,7 +36,7 @@ static bool region_has(const struct bus_region *region, enum io_space space, uin
 }
 
 /* Index of the region that claims the address, or BUS_NOBODY. */
-static unsigned bus_find(struct bus *bus, enum io_space space, uint64_t address)
+static inline unsigned bus_find(struct bus *bus, enum io_space space, uint64_t address)
 {
     if (space == IO_PORT && address < BUS_PORT_TABLE)
         return bus->port[address];
@@ -169,30 +169,34 @@ static uint64_t bus_access(struct bus *bus, enum io_space space, uint64_t addres
     return result & low_bytes(size);
 }
 
-uint64_t bus_read(struct bus *bus, enum io_space space, uint64_t address, unsigned size)
+/* The usual access, of a width that the region takes: *value goes to the device, or comes from it. */
+static inline bool bus_access_whole(struct bus *bus, enum io_space space, uint64_t address, unsigned size,
+                                    bool write, uint64_t *value)
 {
     unsigned found = bus_find(bus, space, address);
-    if (found < bus->region_count) {
-        const struct bus_region *region = &bus->region[found];
-        uint32_t offset = (uint32_t)(address - region->base);
-        if (size <= 4 && (region->widths & size) && offset % size == 0 && region->length - offset >= size)
-            return region_io(bus, region, offset, size, false, 0) & low_bytes(size);
-    }
-    return bus_access(bus, space, address, size, false, 0);
+    if (found >= bus->region_count)
+        return false;
+    const struct bus_region *region = &bus->region[found];
+    uint32_t offset = (uint32_t)(address - region->base);
+    if (!(region->widths & size) || offset & (size - 1) || region->length - offset < size)
+        return false;
+    *value = region_io(bus, region, offset, size, write, (uint32_t)*value) & low_bytes(size);
+    return true;
+}
+
+uint64_t bus_read(struct bus *bus, enum io_space space, uint64_t address, unsigned size)
+{
+    uint64_t value = 0;
+    return bus_access_whole(bus, space, address, size, false, &value)
+               ? value
+               : bus_access(bus, space, address, size, false, 0);
 }
 
 void bus_write(struct bus *bus, enum io_space space, uint64_t address, unsigned size, uint64_t value)
 {
-    unsigned found = bus_find(bus, space, address);
-    if (found < bus->region_count) {
-        const struct bus_region *region = &bus->region[found];
-        uint32_t offset = (uint32_t)(address - region->base);
-        if (size <= 4 && (region->widths & size) && offset % size == 0 && region->length - offset >= size) {
-            region_io(bus, region, offset, size, true, (uint32_t)(value & low_bytes(size)));
-            return;
-        }
-    }
-    bus_access(bus, space, address, size, true, value);
+    uint64_t low = value & low_bytes(size);
+    if (!bus_access_whole(bus, space, address, size, true, &low))
+        bus_access(bus, space, address, size, true, value);
 }
 
 void bus_config_io(struct bus *bus, uint16_t devfn, struct io *io)

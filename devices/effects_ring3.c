@@ -152,7 +152,7 @@ void effect_rest(uint64_t ns)
 
 void effect_guest_end(enum guest_end end)
 {
-    sys_guest_end(end);
+    sys_guest_end(end, ring3_info()->guest_index);
 }
 
 void effect_exit_value(uint32_t value)

@@ -134,8 +134,8 @@ static void handle_pio(struct upcall *upcall, struct pc *pc)
         bus_write(&pc->bus, IO_PORT, pio->port, pio->size, pio->value);
 }
 
-/* Every other kind than the frequent one. */
-static void handle_rare(struct upcall *upcall, struct pc *pc)
+/* Every other kind than the frequent one, out of whose way it is kept. */
+static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct pc *pc)
 {
     switch (upcall->kind) {
     case UPCALL_START:
@@ -169,6 +169,7 @@ void upcall_handle(struct upcall *upcall)
     effects_begin();
     upcall->status = UPCALL_OK;
     upcall->modified = 0;
+    upcall->rest_until = 0;
     /* What was due before now has happened, whatever the order of events: no register shows a time at which
      * an interrupt is missing. A restarted model looks at its state first. */
     if (pc->timer && effect_now_ticks() >= pc->timer && upcall->kind != UPCALL_RESTART)

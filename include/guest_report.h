@@ -23,21 +23,13 @@ enum { RECORDER_ENTRIES = 256, GUEST_SENTENCE_SIZE = 256 };
 struct recorder_entry {
     uint64_t tsc;
     uint64_t rip;
-    uint64_t detail;        /* port, guest-physical address, MSR, vector: by reason */
+    uint64_t detail;        /* of the exit: port, guest-physical address, MSR, vector, by reason */
     uint16_t reason;        /* enum vcpu_exit_reason */
     uint16_t outcome;       /* enum recorder_outcome */
     uint32_t qualification; /* the vendor's code */
 };
 
 enum recorder_outcome { OUTCOME_PENDING, OUTCOME_RING0, OUTCOME_UPCALL, OUTCOME_INJECTED, OUTCOME_KILLED };
-
-/* recorder_entry.detail of VCPU_EXIT_PIO: the port, its width in bytes, and a bit for IN. */
-enum recorder_port {
-    RECORDER_PORT_MASK = 0xffff,
-    RECORDER_PORT_SIZE_SHIFT = 16,
-    RECORDER_PORT_SIZE_MASK = 0xf,
-    RECORDER_PORT_IN = 1 << 20,
-};
 
 struct guest_report {
     uint32_t status; /* enum guest_status */

@@ -21,17 +21,15 @@ enum syscall_number {
     SYS_CPUID_TABLE,  /* [device model] (entries, count): what CPUID tells this guest; during START only */
     SYS_DISK_PREPARE, /* [device model] (address, pages <= 64): make pages of a copy-on-write module private
                          and writable; NR_ENOSPC when the overlay is used up */
-    SYS_GUEST_END,    /* [device model] (enum guest_end): power off or reset after this upcall */
+    SYS_GUEST_END, /* [all] (enum guest_end, guest index): power off or reset after this upcall; the service
+                      names the guest */
     SYS_GUEST_CREATE, /* [service] (struct guest_config *): build and start a guest; returns its index */
-    SYS_GUEST_CONTROL, /* [service] (index, enum guest_operation, argument) */
-    SYS_GUEST_REPORT,  /* [service] (index, struct guest_report *) */
-    SYS_MACHINE_END,   /* [service] (exit status): all guests are gone: power the machine off */
+    SYS_GUEST_REPORT, /* [service] (index, struct guest_report *) */
+    SYS_MACHINE_END,  /* [service] (exit status): all guests are gone: power the machine off */
     SYSCALL_COUNT,
 };
 
-enum guest_end { GUEST_END_POWER_OFF = 1, GUEST_END_RESET = 2 };
-
-enum guest_operation { GUEST_RESET, GUEST_PAUSE, GUEST_RESUME, GUEST_DESTROY };
+enum guest_end { GUEST_END_POWER_OFF = 1, GUEST_END_RESET, GUEST_END_DESTROY /* the service only */ };
 
 /* One entry of the CPUID table. Subleaf CPUID_ANY matches each value of ECX. */
 #define CPUID_ANY 0xffffffffu

@@ -43,7 +43,7 @@ struct vcpu_exit_pio {
     uint8_t string; /* INS or OUTS: operands come from the instruction */
     uint8_t rep;
     uint8_t reserved[2];
-    uint32_t value; /* OUT: from the guest. IN: the reply */
+    uint32_t value; /* EAX. IN: the reply */
 };
 
 struct vcpu_exit_memory {
@@ -92,6 +92,7 @@ struct vcpu_exit {
     uint32_t qualification; /* the vendor's own code, for the flight recorder; no code decides by it */
     uint64_t next_rip;      /* 0 where nobody knows it: the instruction must be decoded */
     union {
+        uint64_t detail; /* whatever it is, for the flight recorder */
         struct vcpu_exit_pio pio;
         struct vcpu_exit_memory memory;
         struct vcpu_exit_msr msr;

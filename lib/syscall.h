@@ -69,20 +69,15 @@ static inline int64_t sys_disk_prepare(uint64_t address, uint64_t pages)
     return system_call(SYS_DISK_PREPARE, address, pages, 0);
 }
 
-static inline int64_t sys_guest_end(enum guest_end end)
+static inline int64_t sys_guest_end(enum guest_end end, uint32_t guest)
 {
-    return system_call(SYS_GUEST_END, end, 0, 0);
+    return system_call(SYS_GUEST_END, end, guest, 0);
 }
 
 struct guest_config;
 static inline int64_t sys_guest_create(const struct guest_config *config)
 {
     return system_call(SYS_GUEST_CREATE, (uintptr_t)config, 0, 0);
-}
-
-static inline int64_t sys_guest_control(uint32_t guest, enum guest_operation operation, uint64_t argument)
-{
-    return system_call(SYS_GUEST_CONTROL, guest, operation, argument);
 }
 
 struct guest_report;

@@ -75,9 +75,9 @@ static bool list_line(uint32_t guest, uint32_t index, char *text, size_t size)
     return true;
 }
 
-static void control(uint32_t guest, enum guest_operation operation)
+static void end_guest(uint32_t guest, enum guest_end end)
 {
-    if (sys_guest_control(guest, operation, 0) != 0)
+    if (sys_guest_end(end, guest) != 0)
         console_print("the monitor refused it\r\n");
 }
 
@@ -103,9 +103,9 @@ static void run_command(void)
     } else if (guest < 0 || (uint32_t)guest >= service.guest_count) {
         console_print("no guest is called \"%s\"; list shows them\r\n", argument != NULL ? argument : "");
     } else if (strcmp(command, "reset") == 0) {
-        control((uint32_t)guest, GUEST_RESET);
+        end_guest((uint32_t)guest, GUEST_END_RESET);
     } else if (strcmp(command, "destroy") == 0) {
-        control((uint32_t)guest, GUEST_DESTROY);
+        end_guest((uint32_t)guest, GUEST_END_DESTROY);
     } else {
         for (unsigned i = 0; i < sizeof answers / sizeof answers[0]; i++) {
             if (strcmp(command, answers[i].name) == 0) {

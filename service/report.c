@@ -32,9 +32,8 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
 
 /* What recorder_entry.detail is, by reason. */
 static const char *const detail_name[VCPU_EXIT_REASON_COUNT] = {
-    [VCPU_EXIT_PIO] = "port",         [VCPU_EXIT_MEMORY] = "address", [VCPU_EXIT_CPUID] = "leaf",
-    [VCPU_EXIT_RDMSR] = "MSR",        [VCPU_EXIT_WRMSR] = "MSR",      [VCPU_EXIT_CR_ACCESS] = "CR",
-    [VCPU_EXIT_EXCEPTION] = "vector", [VCPU_EXIT_INVLPG] = "address",
+    [VCPU_EXIT_MEMORY] = "address", [VCPU_EXIT_RDMSR] = "MSR",        [VCPU_EXIT_WRMSR] = "MSR",
+    [VCPU_EXIT_CR_ACCESS] = "CR",   [VCPU_EXIT_EXCEPTION] = "vector", [VCPU_EXIT_INVLPG] = "address",
 };
 
 static const char *const outcome_name[] = {
@@ -87,12 +86,26 @@ const char *report_status(uint32_t guest)
     return read_record(guest, 0, true) ? NAME_OF(status_name, record.status) : "unknown";
 }
 
-/* Port, width and direction are packed into recorder_entry.detail (guest_report.h). */
-static size_t format_port(uint64_t detail, char *line, size_t size)
+static size_t format_port(const struct vcpu_exit_pio *pio, char *line, size_t size)
 {
-    return format_text(line, size, ", %s of port 0x%lx, %lu bytes",
-                       (detail & RECORDER_PORT_IN) != 0 ? "read" : "write", detail & RECORDER_PORT_MASK,
-                       detail >> RECORDER_PORT_SIZE_SHIFT & RECORDER_PORT_SIZE_MASK);
+    return format_text(line, size, ", %s of port 0x%x, %u bytes", pio->in ? "read" : "write", pio->port,
+                       pio->size);
+}
+
+/* The number by which an exit is told from others of its reason. */
+static uint64_t detail_number(const struct vcpu_exit *exit)
+{
+    switch (exit->reason) {
+    case VCPU_EXIT_RDMSR:
+    case VCPU_EXIT_WRMSR:
+        return exit->msr.index;
+    case VCPU_EXIT_CR_ACCESS:
+        return exit->cr.number;
+    case VCPU_EXIT_EXCEPTION:
+        return exit->exception.vector;
+    default:
+        return exit->detail;
+    }
 }
 
 static void format_entry(const struct recorder_entry *entry, uint64_t newest, char *line, size_t size)
@@ -102,10 +115,11 @@ static void format_entry(const struct recorder_entry *entry, uint64_t newest, ch
         format_text(line, size, "%8lu us before the last: %s at %lx", microseconds(newest - entry->tsc),
                     NAME_OF(reason_name, entry->reason), entry->rip);
 
+    const struct vcpu_exit exit = {.reason = entry->reason, .detail = entry->detail};
     if (entry->reason == VCPU_EXIT_PIO)
-        length += format_port(entry->detail, line + length, size - length);
+        length += format_port(&exit.pio, line + length, size - length);
     else if (detail != NULL)
-        length += format_text(line + length, size - length, ", %s 0x%lx", detail, entry->detail);
+        length += format_text(line + length, size - length, ", %s 0x%lx", detail, detail_number(&exit));
     format_text(line + length, size - length, ", code 0x%x: %s", entry->qualification,
                 NAME_OF(outcome_name, entry->outcome));
 }

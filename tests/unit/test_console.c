@@ -13,11 +13,11 @@
 #include <string.h>
 #include "syscall.h"
 
-#define sys_notify        recorded_notify
-#define sys_guest_control recorded_control
-#define sys_machine_end   recorded_machine_end
+#define sys_notify      recorded_notify
+#define sys_guest_end   recorded_end
+#define sys_machine_end recorded_machine_end
 static int64_t recorded_notify(uint32_t guest);
-static int64_t recorded_control(uint32_t guest, enum guest_operation operation, uint64_t argument);
+static int64_t recorded_end(enum guest_end end, uint32_t guest);
 static int64_t recorded_machine_end(uint32_t status);
 #include "../../service/console.c"
 #include "../../service/prompt.c"
@@ -31,7 +31,7 @@ static size_t sent_length, port_room;
 static char typed[256];
 static size_t typed_next;
 static uint32_t notified, ended, wake_ms;
-static int controlled_guest, controlled_operation;
+static int ended_guest, ended_how;
 
 static int64_t recorded_notify(uint32_t guest)
 {
@@ -39,11 +39,10 @@ static int64_t recorded_notify(uint32_t guest)
     return 0;
 }
 
-static int64_t recorded_control(uint32_t guest, enum guest_operation operation, uint64_t argument)
+static int64_t recorded_end(enum guest_end end, uint32_t guest)
 {
-    (void)argument;
-    controlled_guest = (int)guest;
-    controlled_operation = (int)operation;
+    ended_guest = (int)guest;
+    ended_how = (int)end;
     return 0;
 }
 
@@ -149,7 +148,7 @@ static void start(uint32_t guests)
     sent_length = typed_next = 0;
     typed[0] = '\0';
     notified = ended = 0;
-    controlled_guest = controlled_operation = -1;
+    ended_guest = ended_how = -1;
     port_room = SENT_SIZE - 1;
 }
 
@@ -351,11 +350,11 @@ static void test_prompt(void **state)
     type("info guest0\r");
     assert_non_null(strstr(sent, "some\r\nnullring> "));
     type("reset guest1\r");
-    assert_int_equal(controlled_guest, 1);
-    assert_int_equal(controlled_operation, GUEST_RESET);
+    assert_int_equal(ended_guest, 1);
+    assert_int_equal(ended_how, GUEST_END_RESET);
     type("destroy guest0x\x7f\r");
-    assert_int_equal(controlled_guest, 0);
-    assert_int_equal(controlled_operation, GUEST_DESTROY);
+    assert_int_equal(ended_guest, 0);
+    assert_int_equal(ended_how, GUEST_END_DESTROY);
     type("reset nobody\r");
     assert_non_null(strstr(sent, "no guest is called \"nobody\""));
     type("frobnicate\r");
