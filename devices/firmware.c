@@ -1,6 +1,6 @@
 /*
  * What a PC's firmware leaves behind, for guests whose kernel is loaded without one: PCI functions that have
- * their addresses and interrupts, ACPI and MP tables, the BIOS data area.
+ * their addresses and interrupts, ACPI and MP tables, the BIOS data area, the code at the reset vector.
  *
  * Document: PCI Firmware Specification 3.0, 3.5; MP 1.4, 4; ACPI 6.4, 5.2.5.1. It keeps no state and works
  * through the bus only, by the ports and registers that a BIOS would use.
@@ -11,6 +11,8 @@
 #include "mptable.h"
 #include "pci.h"
 #include "piix4_pm.h"
+#include "reset_rom.h"
+#include "string.h"
 
 enum { CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc };
 #define CONFIG_ENABLE (1u << 31)
@@ -30,7 +32,7 @@ enum { BDA_COM1 = 0x400, BDA_EBDA_SEGMENT = 0x40e, BDA_BASE_MEMORY_KIB = 0x413 }
 enum { COM1_PORT = 0x3f8, EBDA_SEGMENT = 0x9fc0, BASE_MEMORY_KIB = 639 };
 
 /* Where the tables lie: systems look for their signatures from 0xF0000 on. */
-enum { TABLES_BASE = 0xf0000, TABLES_SIZE = 0x10000 };
+enum { TABLES_BASE = 0xf0000, TABLES_SIZE = RESET_ROM_SHADOW - TABLES_BASE };
 
 enum { PCI_SLOTS = 32, PCI_SLOT_FUNCTIONS = 8, ROUTES_MAX = PCI_SLOTS };
 
@@ -145,6 +147,9 @@ bool firmware_prepare(struct bus *bus, const struct table_machine *machine)
     ram_put16(BDA_COM1, COM1_PORT);
     ram_put16(BDA_EBDA_SEGMENT, EBDA_SEGMENT);
     ram_put16(BDA_BASE_MEMORY_KIB, BASE_MEMORY_KIB);
+    uint8_t *shadow = effect_ram(RESET_ROM_SHADOW, RESET_ROM_SIZE);
+    if (shadow)
+        memcpy(shadow, reset_rom_code, RESET_ROM_SIZE);
     struct table_area area = {
         .bytes = effect_ram(TABLES_BASE, TABLES_SIZE), .base = TABLES_BASE, .size = TABLES_SIZE};
     return area.bytes && mptable_build(&area, machine, firmware.route, firmware.route_count) &&
