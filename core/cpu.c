@@ -10,26 +10,9 @@
 #include "string.h"
 #include "trap.h"
 #include "tss.h"
+#include "x86.h"
 
-enum msr_index {
-    MSR_EFER = 0xc0000080,
-    MSR_STAR = 0xc0000081,
-    MSR_LSTAR = 0xc0000082,
-    MSR_SFMASK = 0xc0000084,
-    MSR_FS_BASE = 0xc0000100,
-    MSR_GS_BASE = 0xc0000101,
-    MSR_KERNEL_GS_BASE = 0xc0000102,
-};
-
-#define EFER_SCE             1ull
 #define RFLAGS_KERNEL_CLEARS 0x47700u /* AC, NT, DF, IF, TF: off at SYSCALL */
-#define CR4_OSFXSR           (1u << 9)
-#define CR4_OSXMMEXCPT       (1u << 10)
-#define CR4_UMIP             (1u << 11)
-#define CR4_OSXSAVE          (1u << 18)
-#define CR4_SMEP             (1u << 20)
-#define CR4_SMAP             (1u << 21)
-#define CR4_MCE              (1u << 6)
 
 #define GATE_INTERRUPT 0x8e00u
 #define GATE_STUB_SIZE 16

@@ -10,11 +10,10 @@
 #include "trap.h"
 #include "upcalls.h"
 #include "vcpu_ops.h"
+#include "x86.h"
 
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 
-#define RFLAGS_FIXED     0x2ull
-#define RFLAGS_KNOWN     0x3f7fd7ull /* SDM Vol. 1, 3.4.3 */
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
 #define EMULATE_MODIFIED (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_FPU)
 

@@ -5,6 +5,7 @@
 #include "exit.h"
 #include "string.h"
 #include "vcpu_ops.h"
+#include "x86.h"
 
 enum cpuid_leaf { LEAF_FEATURES = 1, LEAF_EXTENDED_FEATURES = 7, LEAF_TOPOLOGY = 0xb };
 #define LEAF_AMD_TOPOLOGY 0x8000001eu
@@ -14,8 +15,6 @@ enum {
     FEATURE_ECX_OSXSAVE = 1 << 27,
     FEATURE_EDX_APIC = 1 << 9,
     EXTENDED_ECX_OSPKE = 1 << 4,
-    CR4_OSXSAVE = 1 << 18,
-    CR4_PKE = 1 << 22,
     APIC_BASE_ENABLE = 1 << 11,
 };
 

@@ -6,19 +6,9 @@
 #include "guest_memory.h"
 #include "insn.h"
 #include "vcpu_ops.h"
+#include "x86.h"
 
-#define CR0_PE             (1ull << 0)
 #define CR0_MP_EM_TS       0xeull
-#define CR0_TS             (1ull << 3)
-#define CR0_ET             (1ull << 4)
-#define CR0_NW             (1ull << 29)
-#define CR0_CD             (1ull << 30)
-#define CR0_PG             (1ull << 31)
-#define CR0_KNOWN          0xe005003full
-#define CR4_PAE            (1ull << 5)
-#define CR4_PCIDE          (1ull << 17)
-#define EFER_LME           (1ull << 8)
-#define EFER_LMA           (1ull << 10)
 #define PDPTE_RESERVED_LOW 0x1e6ull /* SDM Vol. 3A, table 4-8 */
 
 /* CR4 bits and the CPUID bits that offer them (SDM Vol. 3A, 2.5). */

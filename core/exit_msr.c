@@ -5,32 +5,7 @@
 #include "exit.h"
 #include "cpu.h"
 #include "vcpu_ops.h"
-
-enum msr_index {
-    MSR_TSC = 0x10,
-    MSR_APIC_BASE = 0x1b,
-    MSR_SYSENTER_CS = 0x174,
-    MSR_SYSENTER_ESP = 0x175,
-    MSR_SYSENTER_EIP = 0x176,
-    MSR_PAT = 0x277,
-    MSR_KVM_PV_EOI = 0x4b564d04,
-};
-#define MSR_EFER           0xc0000080u
-#define MSR_STAR           0xc0000081u
-#define MSR_LSTAR          0xc0000082u
-#define MSR_CSTAR          0xc0000083u
-#define MSR_SFMASK         0xc0000084u
-#define MSR_FS_BASE        0xc0000100u
-#define MSR_GS_BASE        0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX        0xc0000103u
-
-#define EFER_SCE   (1u << 0)
-#define EFER_LME   (1u << 8)
-#define EFER_LMA   (1u << 10)
-#define EFER_NXE   (1u << 11)
-#define EFER_FFXSR (1u << 14)
-#define CR0_PG     (1u << 31)
+#include "x86.h"
 
 #define LEAF_EXTENDED 0x80000001u
 enum { EDX_SYSCALL = 1 << 11, EDX_NX = 1 << 20, EDX_FFXSR = 1 << 25, EDX_LONG_MODE = 1 << 29 };

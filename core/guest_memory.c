@@ -13,9 +13,7 @@
 #include "vcpu_ops.h"
 #include "vm.h"
 #include "walk.h"
-
-#define CR0_PG   (1ull << 31)
-#define EFER_LMA (1ull << 10)
+#include "x86.h"
 
 /* The processor has walked the tables for the same bytes before, with its own reserved bits and rights. */
 enum { PHYSICAL_WIDTH_ANY = 52, PAGE_BYTES = 4096 };

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "multiboot.h"
 #include "trap.h"
+#include "x86.h"
 
 enum apic_register {
     APIC_ID = 0x20,
@@ -30,7 +31,6 @@ enum apic_register {
 };
 
 enum {
-    MSR_APIC_BASE = 0x1b,
     APIC_BASE_ENABLE = 1 << 11,
     APIC_BASE_X2APIC = 1 << 10,
     MSR_X2APIC = 0x800,

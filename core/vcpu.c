@@ -7,12 +7,10 @@
 #include "trap.h"
 #include "vcpu_ops.h"
 #include "vm.h"
+#include "x86.h"
 
 enum {
-    RFLAGS_TF = 1 << 8,
-    DR6_BS = 1 << 14,
     CR0_CD_NW = 0x60000000,
-    CR0_ET = 1 << 4,
     REAL_MODE_DATA = 0x93, /* present, writable, accessed */
     REAL_MODE_CODE = 0x9b,
     LDT_ATTRIBUTES = 0x82,

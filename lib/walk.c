@@ -3,16 +3,7 @@
  * all levels are gathered on the way and judged at the end, as the manuals describe it.
  */
 #include "walk.h"
-
-#define CR0_WP   (1ull << 16)
-#define CR0_PG   (1ull << 31)
-#define CR4_PSE  (1ull << 4)
-#define CR4_PAE  (1ull << 5)
-#define CR4_LA57 (1ull << 12)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
-#define EFER_LMA (1ull << 10)
-#define EFER_NXE (1ull << 11)
+#include "x86.h"
 
 /* Bits of an entry (SDM Vol. 3A, 4.3 to 4.5). */
 #define ENTRY_P       (1ull << 0)

@@ -6,22 +6,9 @@
 #include "internal.h"
 #include "little_endian.h"
 #include "string.h"
+#include "x86.h"
 
-/* Intel SDM Vol. 3A, 2.5, 2.2.1, 17.2; AMD APM Vol. 2, 3.1. */
-enum {
-    CR0_PE = 1 << 0,
-    CR0_ET = 1 << 4,
-    CR4_PAE = 1 << 5,
-    EFER_LME = 1 << 8,
-    EFER_LMA = 1 << 10,
-    RFLAGS_ALWAYS = 1 << 1,
-    XCR0_X87 = 1 << 0,
-    DR7_RESET = 0x400,
-    IDT_LIMIT_NONE = 0,
-};
-#define CR0_PG        0x80000000u
-#define DR6_RESET     0xffff0ff0u
-#define PAT_RESET     0x0007040600070406ull
+enum { IDT_LIMIT_NONE = 0 };
 #define SEGMENT_LIMIT 0xffffffffu
 
 /* Descriptors: base 0, limit 4 GiB, accessed. */
@@ -55,7 +42,7 @@ static void set_segments(struct vcpu_state *state, uint16_t code_size)
 
 uint32_t loader_state_flat(struct vcpu_state *state, uint64_t gdt)
 {
-    state->gpr = (struct vcpu_gpr){.rflags = RFLAGS_ALWAYS};
+    state->gpr = (struct vcpu_gpr){.rflags = RFLAGS_FIXED};
     set_segments(state, SEG_DB);
     state->control =
         (struct vcpu_control){.cr0 = CR0_PE | CR0_ET, .xcr0 = XCR0_X87, .dr6 = DR6_RESET, .dr7 = DR7_RESET};

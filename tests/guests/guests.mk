@@ -4,7 +4,7 @@
 GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
 GUEST_CFLAGS := -std=c17 $(WARN) -m32 -march=i686 -g -O2 -MMD -MP -ffreestanding -fno-strict-aliasing -fno-pic -fno-pie \
   -mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
-  -fno-delete-null-pointer-checks -Itests/guests/lib
+  -fno-delete-null-pointer-checks -Itests/guests/lib -Iinclude
 GUEST_LIB := $(patsubst tests/guests/lib/%,$(B)/guests/lib/%.o,$(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm))
 guest_objects = $(patsubst tests/guests/%,$(B)/guests/%.o,$(wildcard tests/guests/$(1)/*.c tests/guests/$(1)/*.asm))
 

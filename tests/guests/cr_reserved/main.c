@@ -46,7 +46,7 @@ void guest_main(void)
     wrmsr(MSR_EFER, 0);
     write_cr4(CR4_PSE);
     write_cr0(read_cr0() | CR0_PG);
-    TRY("wrmsr", : : "c"(MSR_EFER), "a"(EFER_LME), "d"(0));
+    TRY("wrmsr", : : "c"(MSR_EFER), "a"((uint32_t)EFER_LME), "d"(0));
     check_fault("LME changed with PG on", GP, 0);
     check_value64("  EFER", rdmsr(MSR_EFER), 0);
     paging_off();

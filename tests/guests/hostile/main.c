@@ -224,7 +224,7 @@ static void attack_control(void)
 
     switch (random32() % 8) {
     case 0:
-        TRY("mov %0, %%cr0", : : "r"(((value & ~CR0_PG) | CR0_PE)));
+        TRY("mov %0, %%cr0", : : "r"((uint32_t)((value & ~CR0_PG) | CR0_PE)));
         write_cr0(cr0);
         break;
     case 1:

@@ -102,7 +102,8 @@ extern volatile uint32_t interrupt_last;
 void interrupt_eoi_lapic(struct interrupt_frame *frame);
 void interrupt_eoi_pic(struct interrupt_frame *frame);
 
-enum exception {
+/* Vectors of exceptions, by the names of the manuals. */
+enum exception_vector {
     DE = 0,
     DB = 1,
     NMI_VECTOR = 2,

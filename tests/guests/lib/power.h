@@ -17,6 +17,9 @@ void power_debug_exit(uint8_t value);
 /* ACPI S5 through PM1a_CNT. */
 _Noreturn void power_off(void);
 void reset_by_triple_fault(void);
+/* A test of one kind of reset, which the function brings about: checks before it, and after it in the second
+ * run of the program. */
+void check_reset(void (*reset)(void));
 
 /* How often this program has been started in this run, counted in CMOS bytes that a reset does not clear. */
 uint32_t boot_number(void);

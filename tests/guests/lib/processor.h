@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "x86.h"
 
 static inline void outb(uint16_t port, uint8_t value)
 {
@@ -112,27 +113,6 @@ static inline uint64_t divide64(uint64_t n, uint32_t d)
 }
 
 enum {
-    CR0_PE = 1 << 0,
-    CR0_MP = 1 << 1,
-    CR0_EM = 1 << 2,
-    CR0_TS = 1 << 3,
-    CR0_ET = 1 << 4,
-    CR0_NE = 1 << 5,
-    CR0_WP = 1 << 16,
-    CR0_AM = 1 << 18,
-    CR0_NW = 1 << 29,
-    CR0_CD = 1 << 30,
-    CR4_VME = 1 << 0,
-    CR4_PVI = 1 << 1,
-    CR4_TSD = 1 << 2,
-    CR4_DE = 1 << 3,
-    CR4_PSE = 1 << 4,
-    CR4_PAE = 1 << 5,
-    CR4_MCE = 1 << 6,
-    CR4_PGE = 1 << 7,
-    CR4_PCE = 1 << 8,
-    CR4_OSFXSR = 1 << 9,
-    CR4_OSXMMEXCPT = 1 << 10,
     FLAG_CF = 1 << 0,
     FLAG_PF = 1 << 2,
     FLAG_AF = 1 << 4,
@@ -150,20 +130,3 @@ enum {
     FLAG_VIP = 1 << 20,
     FLAG_ID = 1 << 21
 };
-#define CR0_PG 0x80000000u
-
-#define MSR_APIC_BASE    0x1bu
-#define MSR_SYSENTER_CS  0x174u
-#define MSR_SYSENTER_ESP 0x175u
-#define MSR_SYSENTER_EIP 0x176u
-#define MSR_PAT          0x277u
-#define MSR_EFER         0xc0000080u
-#define MSR_STAR         0xc0000081u
-#define MSR_LSTAR        0xc0000082u
-#define MSR_CSTAR        0xc0000083u
-#define MSR_SFMASK       0xc0000084u
-#define MSR_FS_BASE      0xc0000100u
-#define MSR_GS_BASE      0xc0000101u
-#define MSR_KERNEL_GS    0xc0000102u
-#define MSR_TSC_AUX      0xc0000103u
-enum { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11, EFER_SVME = 1 << 12 };

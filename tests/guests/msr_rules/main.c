@@ -36,7 +36,7 @@ void guest_main(void)
     read_back("LSTAR", MSR_LSTAR, 0xffff800000001000ull);
     read_back("CSTAR", MSR_CSTAR, 0xffff800000002000ull);
     read_back("SFMASK", MSR_SFMASK, 0x47700);
-    read_back("KERNEL_GS_BASE", MSR_KERNEL_GS, 0xffff888000000000ull);
+    read_back("KERNEL_GS_BASE", MSR_KERNEL_GS_BASE, 0xffff888000000000ull);
     read_back("FS base", MSR_FS_BASE, 0x00007f0000000000ull);
     read_back("GS base", MSR_GS_BASE, 0x00007e0000000000ull);
     read_back("TSC_AUX", MSR_TSC_AUX, 0x77);

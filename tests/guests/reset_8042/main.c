@@ -6,7 +6,6 @@
  */
 #include "guest.h"
 #include "processor.h"
-#include "apic.h"
 #include "power.h"
 
 static void reset(void)
@@ -18,18 +17,5 @@ static void reset(void)
 
 void guest_main(void)
 {
-    uint32_t boot = boot_number();
-
-    if (boot > 1) {
-        check_value("boot", boot, 2);
-        check_value("CR0", read_cr0() & 0xffff0000, 0);
-        check_value("local APIC: TPR after reset", lapic_read(LAPIC_TPR), 0);
-        return;
-    }
-    check_value("boot", boot, 1);
-    lapic_write(LAPIC_TPR, 0x30);
-    guest_print_end();
-    reset();
-    for (;;)
-        __asm__ volatile("cli; hlt");
+    check_reset(reset);
 }

@@ -1,5 +1,6 @@
 /*
- * Names of architectural bits of a guest's registers (AMD APM Vol. 2, chapter 3; SDM Vol. 3A, chapter 2).
+ * Names of the architecture, for all layers: bits of control registers, EFER and RFLAGS, exceptions, MSRs
+ * (AMD APM Vol. 2, chapter 3 and appendix A; SDM Vol. 3A, chapter 2, and Vol. 4).
  */
 #pragma once
 
