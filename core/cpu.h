@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "tss.h"
 
 struct vcpu;
 struct entity;
@@ -14,13 +15,10 @@ struct process;
 enum { CPU_MAX = 32 };
 
 struct cpu {
-    struct cpu *self;     /* %gs:0; entry.asm knows the offsets of the first six */
-    uint64_t ring0_stack; /* %gs:8, where user_start() left this processor's stack */
-    uint64_t user_stack;  /* %gs:16, scratch of SYSCALL entry */
-    uint64_t scratch;     /* %gs:24, scratch of #DB */
-    uint64_t *tss_rsp0;   /* %gs:32 */
-    uint64_t nmi_seen;    /* %gs:40, set by the NMI handler */
+    struct cpu *self;    /* %gs:0; entry.asm knows the offsets of the first ones */
+    uint64_t user_stack; /* %gs:8, scratch of SYSCALL entry */
     uint32_t index;
+    struct tss tss; /* RSP0 at %gs:24: where user_start() left this processor's stack */
     uint32_t apic_id;
     struct entity *entities; /* all that live here */
     struct entity *current;
@@ -32,13 +30,11 @@ struct cpu {
     uint64_t timer_deadline; /* what the local APIC timer is armed for, host TSC; 0: not armed */
     uint64_t slice_end;      /* of the current entity, host TSC */
     _Atomic uint32_t kicked; /* look again before sleeping or entering */
-    _Atomic uint32_t idle;
     _Atomic uint32_t online;
     void *vendor; /* the backend's per-processor part */
-    void *tss;
 };
 
-_Static_assert(offsetof(struct cpu, nmi_seen) == 40, "entry.asm knows the layout");
+_Static_assert(offsetof(struct cpu, tss.rsp0) == 24, "entry.asm knows the layout");
 
 extern struct cpu cpus[CPU_MAX];
 extern uint32_t cpu_count;
@@ -97,13 +93,6 @@ static inline void out16(uint16_t port, uint16_t value)
     __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline uint16_t in16(uint16_t port)
-{
-    uint16_t value;
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
 static inline uint32_t in32(uint16_t port)
 {
     uint32_t value;
@@ -111,26 +100,13 @@ static inline uint32_t in32(uint16_t port)
     return value;
 }
 
-static inline uint64_t read_cr4(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr4(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
-}
-
 static inline void write_cr3(uint64_t value)
 {
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
-/* The same with a fix-up: false when the MSR does not exist. */
+/* RDMSR with a fix-up: false when the MSR does not exist. */
 bool rdmsr_safe(uint32_t index, uint64_t *value);
-bool wrmsr_safe(uint32_t index, uint64_t value);
 
 /* TSC ticks per millisecond, found at boot. */
 extern uint64_t tsc_khz;

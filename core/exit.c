@@ -87,7 +87,7 @@ static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
 static enum exit_outcome exit_exception(struct vcpu *vcpu)
 {
     const struct vcpu_exit_exception *e = &vcpu->exit.exception;
-    if (e->vector == TRAP_PF) {
+    if (e->vector == EXCEPTION_PF) {
         vcpu_ops->get(vcpu, VCPU_CONTROL);
         vcpu->state.control.cr2 = e->address;
         vcpu_ops->set(vcpu, VCPU_CONTROL);
@@ -192,7 +192,7 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
 
 static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
-    if (event->type != EVENT_EXCEPTION || event->vector >= VECTOR_COUNT || event->vector == TRAP_NMI)
+    if (event->type != EVENT_EXCEPTION || event->vector >= VECTOR_COUNT || event->vector == EXCEPTION_NMI)
         return false;
     vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
     return true;

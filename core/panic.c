@@ -5,10 +5,12 @@
 #include "cpu.h"
 #include "format.h"
 #include "host_apic.h"
+#include "layout_ring0.h"
 #include "log.h"
 #include "process.h"
 #include "trap.h"
 #include "vm.h"
+#include "x86.h"
 
 enum { BACKTRACE_DEPTH = 16 };
 
@@ -120,10 +122,12 @@ void panic_trap(const struct trap_frame *f)
     stop();
 }
 
-void trap_fatal(const struct trap_frame *frame, struct cpu *cpu);
-void trap_fatal(const struct trap_frame *frame, struct cpu *cpu)
+/* #DF or #MC, on its own stack, perhaps with ring 3's GS. */
+_Noreturn void trap_fatal(const struct trap_frame *frame);
+void trap_fatal(const struct trap_frame *frame)
 {
-    wrmsr(0xc0000101, (uint64_t)cpu); /* GS base: the trap may have come before the swap */
+    uint64_t slot = ((uint64_t)frame - STACK_BASE) / STACK_SLOT;
+    wrmsr(MSR_GS_BASE, (uint64_t)&cpus[slot / STACK_USES]);
     panic_trap(frame);
 }
 

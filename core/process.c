@@ -220,7 +220,7 @@ void process_load(struct process *process)
         cpu->address_space = process->cr3;
         cpu->process = process;
         write_cr3(process->cr3);
-        ((struct tss *)cpu->tss)->io_map_base = process->vm ? TSS_NO_PORTS : offsetof(struct tss, io_bitmap);
+        cpu->tss.io_map_base = process->vm ? TSS_NO_PORTS : offsetof(struct tss, io_bitmap);
     }
 }
 

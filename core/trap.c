@@ -8,10 +8,7 @@
 #include "host_apic.h"
 #include "process.h"
 #include "schedule.h"
-
-/* One pair for each instruction in ring 0 that may fault (user copies, MSR probes), collected by the linker.
- */
-extern const struct fixup fixup_start[], fixup_end[];
+#include "x86.h"
 
 static bool fixup_apply(struct trap_frame *frame)
 {
@@ -53,7 +50,7 @@ void trap_handle(struct trap_frame *frame);
 void trap_handle(struct trap_frame *frame)
 {
     bool user = frame->cs & 3;
-    if (frame->vector >= VECTOR_EXCEPTIONS) {
+    if (frame->vector >= EXCEPTION_COUNT) {
         interrupt_handle(frame->vector);
         if (user)
             process_interrupted(frame);

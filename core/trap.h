@@ -15,19 +15,7 @@ struct trap_frame {
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "entry.asm knows the layout");
 
 enum vector {
-    TRAP_DE = 0,
-    TRAP_DB = 1,
-    TRAP_NMI = 2,
-    TRAP_UD = 6,
-    TRAP_DF = 8,
-    TRAP_TS = 10,
-    TRAP_NP = 11,
-    TRAP_SS = 12,
-    TRAP_GP = 13,
-    TRAP_PF = 14,
-    TRAP_MC = 18,
-    VECTOR_EXCEPTIONS = 32, /* the first one that is not an exception */
-    VECTOR_LEGACY = 0x30,   /* the masked 8259s: spurious interrupts only */
+    VECTOR_LEGACY = 0x30, /* the masked 8259s: spurious interrupts only */
     VECTOR_TIMER = 0x40,
     VECTOR_KICK = 0x41,
     VECTOR_SERIAL = 0x42,

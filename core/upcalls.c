@@ -9,6 +9,7 @@
 #include "log.h"
 #include "string.h"
 #include "vm.h"
+#include "x86.h"
 
 enum { TOKEN_BITS = 4, TOKEN_MASK = 0xf };
 _Static_assert((GUEST_CPUS_MAX + 1) * TOKEN_BITS <= 64 && GUEST_CPUS_MAX + 1 <= TOKEN_MASK,
@@ -136,7 +137,7 @@ void process_fault(struct trap_frame *frame)
               process->vm ? process->vm->config.name : "service", frame->vector, frame->error_code,
               frame->rip, cr2);
     process->fault =
-        frame->vector == TRAP_PF ? "it used an address that is not its own" : "it raised an exception";
+        frame->vector == EXCEPTION_PF ? "it used an address that is not its own" : "it raised an exception";
     user_leave(USER_FAULT);
 }
 

@@ -21,18 +21,11 @@ section .text
     __?SECT?__
 %endmacro
 
-; Opens and closes the lower half: without SMAP the instructions do not exist.
-%macro user_open 0
+; Opens or closes the lower half, %1: stac or clac. Without SMAP the instructions do not exist.
+%macro user_access 1
     cmp byte [smap_enabled], 0
     je %%done
-    stac
-%%done:
-%endmacro
-
-%macro user_close 0
-    cmp byte [smap_enabled], 0
-    je %%done
-    clac
+    %1
 %%done:
 %endmacro
 
@@ -58,7 +51,7 @@ user_copy_out:
     check_range rdi, rdx
 
 user_copy:                              ; by eights, then four, then the rest: one access for each usual size
-    user_open
+    user_access stac
     mov rcx, rdx
     shr rcx, 3
     may_fault user_fault
@@ -72,7 +65,7 @@ user_copy:                              ; by eights, then four, then the rest: o
     and ecx, 3
     may_fault user_fault
     rep movsb
-    user_close
+    user_access clac
     xor eax, eax
     ret
 
@@ -82,10 +75,10 @@ user_read_32:
     mov rax, USER_END - 4
     cmp rdi, rax
     ja user_refuse
-    user_open
+    user_access stac
     may_fault user_fault
     mov eax, [rdi]
-    user_close
+    user_access clac
     ret
 
 ; BTS and BTR know words, not bytes: the aligned doubleword around the byte lies in the same page.
@@ -96,11 +89,11 @@ user_read_32:
     lea esi, [rsi + rax * 8]
     and esi, DWORD_BITS - 1             ; or it would reach beyond the doubleword
     and rdi, ~3
-    user_open
+    user_access stac
     may_fault user_fault
     lock %1 [rdi], esi
     setc al
-    user_close
+    user_access clac
     movzx eax, al
     ret
 %endmacro
@@ -116,7 +109,7 @@ user_clear_bit:
     bit_operation btr
 
 user_fault:
-    user_close
+    user_access clac
 user_refuse:
     mov rax, NR_EFAULT                  ; for results of 64 bits as well
     ret
@@ -130,18 +123,6 @@ rdmsr_safe:
     shl rdx, 32
     or rax, rdx
     mov [rsi], rax
-    mov eax, 1
-    ret
-
-; bool wrmsr_safe(uint32_t index, uint64_t value)
-global wrmsr_safe
-wrmsr_safe:
-    mov ecx, edi
-    mov eax, esi
-    mov rdx, rsi
-    shr rdx, 32
-    may_fault msr_fault
-    wrmsr
     mov eax, 1
     ret
 

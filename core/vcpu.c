@@ -10,7 +10,6 @@
 #include "x86.h"
 
 enum {
-    CR0_CD_NW = 0x60000000,
     REAL_MODE_DATA = 0x93, /* present, writable, accessed */
     REAL_MODE_CODE = 0x9b,
     LDT_ATTRIBUTES = 0x82,
@@ -18,7 +17,6 @@ enum {
     SIPI_PAGE_SHIFT = 12,
 };
 
-#define RESET_PAT 0x0007040600070406ull
 #define DATA_SEGMENT                                                                                         \
     {                                                                                                        \
         .attributes = REAL_MODE_DATA, .limit = 0xffff                                                        \
@@ -40,9 +38,9 @@ static const struct vcpu_state reset_state = {
             [SEG_LDTR] = {.attributes = LDT_ATTRIBUTES, .limit = 0xffff},
             [SEG_TR] = {.attributes = TSS_ATTRIBUTES, .limit = 0xffff},
         },
-    .control = {.cr0 = CR0_CD_NW | CR0_ET, .xcr0 = 1, .dr6 = 0xffff0ff0, .dr7 = 0x400},
+    .control = {.cr0 = CR0_CD | CR0_NW | CR0_ET, .xcr0 = 1, .dr6 = DR6_RESET, .dr7 = DR7_RESET},
     .tables = {.gdtr = {.limit = 0xffff}, .idtr = {.limit = 0xffff}},
-    .msrs = {.pat = RESET_PAT},
+    .msrs = {.pat = PAT_RESET},
 };
 
 /* Legacy part of the XSAVE area after RESET: FCW 0x40, MXCSR 0x1f80 (SDM Vol. 1, 13.6). */
@@ -65,7 +63,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
         msrs = s->msrs;
         msrs.efer = 0;
         xcr0 = s->control.xcr0;
-        cr0 = (s->control.cr0 & CR0_CD_NW) | CR0_ET;
+        cr0 = (s->control.cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
     }
     memcpy(s, &reset_state, offsetof(struct vcpu_state, time));
     if (init) {
@@ -101,7 +99,7 @@ void vcpu_skip(struct vcpu *vcpu, uint64_t next_rip)
         vcpu_ops->get(vcpu, VCPU_CONTROL);
         vcpu->state.control.dr6 |= DR6_BS;
         vcpu_ops->set(vcpu, VCPU_CONTROL);
-        vcpu_inject_exception(vcpu, TRAP_DB, false, 0);
+        vcpu_inject_exception(vcpu, EXCEPTION_DB, false, 0);
     }
 }
 
@@ -110,13 +108,13 @@ enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
 static enum exception_class class_of(uint8_t vector)
 {
     switch (vector) {
-    case TRAP_DE:
-    case TRAP_TS:
-    case TRAP_NP:
-    case TRAP_SS:
-    case TRAP_GP:
+    case EXCEPTION_DE:
+    case EXCEPTION_TS:
+    case EXCEPTION_NP:
+    case EXCEPTION_SS:
+    case EXCEPTION_GP:
         return CLASS_CONTRIBUTORY;
-    case TRAP_PF:
+    case EXCEPTION_PF:
         return CLASS_PAGE_FAULT;
     default:
         return CLASS_BENIGN;
@@ -128,13 +126,13 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
     struct vcpu_event *event = &vcpu->state.interrupts.event;
     if (event->type == EVENT_EXCEPTION) { /* SDM Vol. 3A, table 6-5 */
         enum exception_class first = class_of(event->vector), second = class_of(vector);
-        if (event->vector == TRAP_DF && second != CLASS_BENIGN) {
+        if (event->vector == EXCEPTION_DF && second != CLASS_BENIGN) {
             vm_end(vcpu->vm, GUEST_END_RESET); /* shutdown */
             return;
         }
         if (first != CLASS_BENIGN && second != CLASS_BENIGN &&
             !(first == CLASS_CONTRIBUTORY && second == CLASS_PAGE_FAULT)) {
-            vector = TRAP_DF;
+            vector = EXCEPTION_DF;
             has_error_code = true;
             error_code = 0;
         }
@@ -147,10 +145,10 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
 
 void vcpu_inject_ud(struct vcpu *vcpu)
 {
-    vcpu_inject_exception(vcpu, TRAP_UD, false, 0);
+    vcpu_inject_exception(vcpu, EXCEPTION_UD, false, 0);
 }
 
 void vcpu_inject_gp(struct vcpu *vcpu)
 {
-    vcpu_inject_exception(vcpu, TRAP_GP, true, 0);
+    vcpu_inject_exception(vcpu, EXCEPTION_GP, true, 0);
 }
