@@ -5,8 +5,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "process_info.h"
 
-enum { BOOT_REGIONS_MAX = 64, BOOT_MODULES_MAX = 48, BOOT_STRING_MAX = 256, BOOT_NAME_MAX = 120 };
+enum { BOOT_REGIONS_MAX = 64, BOOT_MODULES_MAX = 48, BOOT_STRING_MAX = 256, BOOT_NAME_MAX = PROCESS_MODULE_NAME };
 
 struct boot_region {
     uint64_t start, end; /* usable RAM */

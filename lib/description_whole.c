@@ -22,6 +22,35 @@ static void check_disks(struct parser *parser)
     }
 }
 
+/* A disk's pages become its own when they are written, so no other use of the file may share them. */
+struct sharing {
+    struct parser *parser;
+    uint32_t disk, same;
+};
+
+static void count_same(void *context, const char *node, const char *property, const char *path)
+{
+    struct sharing *sharing = context;
+
+    (void)node;
+    (void)property;
+    sharing->same += strcmp(path, sharing->parser->config->disk[sharing->disk].image) == 0;
+}
+
+static void check_images(struct parser *parser)
+{
+    for (uint32_t i = 0; i < parser->config->disk_count; i++) {
+        struct sharing sharing = {parser, i, 0};
+        description_files(parser->config, count_same, &sharing);
+        if (sharing.same > 1 && parser->config->disk[i].image[0] != '\0') {
+            format_text(parser->node, sizeof parser->node, "/disk%u", i);
+            description_complain(parser, "image",
+                                 "\"%s\" is named for something else, too; give each disk a file of its own",
+                                 parser->config->disk[i].image);
+        }
+    }
+}
+
 static void check_loader(struct parser *parser)
 {
     const struct guest_config *config = parser->config;
@@ -40,6 +69,7 @@ static void check_loader(struct parser *parser)
 void description_check_whole(struct parser *parser)
 {
     check_disks(parser);
+    check_images(parser);
     check_loader(parser);
 }
 

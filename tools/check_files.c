@@ -65,6 +65,19 @@ static void check_linux(const struct guest *guest, struct source *source, const 
                         end < image.initrd_max ? (image.initrd_max - end) / MIB : 0);
 }
 
+static void check_initrd(const struct guest *guest, struct source *source)
+{
+    const struct guest_file *initrd = guest_file_of_kind(guest, FILE_INITRD);
+    const void *data = initrd != NULL ? map_file(initrd) : NULL;
+
+    if (data != NULL) {
+        guest_check_initrd(initrd, data, source);
+        munmap((void *)data, initrd->size);
+    } else if (initrd != NULL) {
+        source_complain(source, "/chosen", "initrd", "\"%s\" cannot be read; check the file", initrd->name);
+    }
+}
+
 static void check_multiboot(const struct guest *guest, struct source *source, const struct guest_file *kernel,
                             const void *data)
 {
@@ -121,5 +134,6 @@ void guest_check_files(const struct guest *guest, struct source *source)
     else
         check_multiboot(guest, source, kernel, data);
     munmap((void *)data, kernel->size);
+    check_initrd(guest, source);
     check_disks(guest, source);
 }

@@ -3,6 +3,7 @@
 The descriptions in broken/ say in their head comment what is expected: "expect: LINE: TEXT". Compiled ones are
 made here. The kernels that they name are made here too.
 """
+import gzip
 import pathlib
 import re
 import shutil
@@ -45,6 +46,17 @@ def make_kernel(size=MIB):
     return bytes(image)
 
 
+CPIO_FILES = (("init", bytes(range(256)) * 4), ("etc", b""), ("TRAILER!!!", b""))
+
+
+def make_cpio_entry(name, data):
+    """One file of an archive in the "newc" format."""
+    fields = [0] * 13
+    fields[6], fields[11] = len(data), len(name) + 1
+    head = b"070701" + b"".join(b"%08x" % field for field in fields) + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the files that the descriptions name."""
@@ -52,7 +64,12 @@ def folder(tmp_path):
     (tmp_path / "vmlinuz").write_bytes(kernel)
     (tmp_path / "truncated").write_bytes(kernel[:-100])
     (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "initrd").write_bytes(b"\x1f\x8b" + bytes(1000))
+    initrd = gzip.compress(b"".join(make_cpio_entry(name, data) for name, data in CPIO_FILES))
+    (tmp_path / "initrd").write_bytes(initrd)
+    (tmp_path / "initrd-truncated").write_bytes(initrd[:-20])
+    archive = gzip.decompress(initrd)
+    (tmp_path / "initrd-plain").write_bytes(archive + bytes(300))
+    (tmp_path / "initrd-cut").write_bytes(archive[:700])
     (tmp_path / "big").write_bytes(bytes(3 * MIB))
     (tmp_path / "disk").write_bytes(bytes(4096))
     (tmp_path / "odd").write_bytes(bytes(1000))
@@ -168,6 +185,19 @@ def test_unreadable_file(folder):
     assert status == 2 and "cannot be read: No such file or directory" in said
     status, said = check(folder)
     assert status == 2 and "cannot be read: it is not a file" in said
+
+
+def test_a_kernel_as_large_as_a_disk(folder):
+    with open(folder / "vmlinuz", "ab") as file:
+        file.truncate((1 << 30) + 1)
+    (folder / "large.dts").write_text(GOOD, encoding="utf-8")
+    status, said = check(folder / "large.dts")
+    assert status == 2 and "/chosen kernel:" in said and "is more than the 1024 MiB a kernel may have; check" in said
+
+
+def test_an_initrd_without_compression(folder):
+    (folder / "plain.dts").write_text(GOOD.replace('"initrd"', '"initrd-plain"'), encoding="utf-8")
+    assert check(folder / "plain.dts")[0] == 0
 
 
 def test_two_guests_of_one_name(folder):

@@ -120,6 +120,25 @@ static void test_one_cpu_without_cpus(void **state)
     assert_int_equal(f->config.cpu_count, 1);
 }
 
+/* Changed pages belong to one disk. */
+static void test_two_disks_of_one_file(void **state)
+{
+    struct fixture *f = *state;
+
+    fdt_add_subnode(f->blob, 0, "disk1");
+    fdt_add_subnode(f->blob, 0, "disk0");
+    for (unsigned i = 0; i < 2; i++) {
+        set_text(f, i ? "/disk1" : "/disk0", "compatible", "virtio,block");
+        set_text(f, i ? "/disk1" : "/disk0", "image", "root.img");
+    }
+    assert_int_equal(parse_all(f), 2);
+    assert_non_null(strstr(f->said, "/disk0 image: \"root.img\" is named for something else, too; "));
+    set_text(f, "/disk1", "image", "vmlinuz");
+    assert_int_equal(parse_all(f), 1);
+    set_text(f, "/disk1", "image", "other.img");
+    assert_int_equal(parse_all(f), 0);
+}
+
 static void test_everything(void **state)
 {
     static const char modules[] = "first\0second with arguments";
@@ -353,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_smallest),
         TEST(test_one_cpu_without_cpus),
+        TEST(test_two_disks_of_one_file),
         TEST(test_everything),
         TEST(test_files),
         TEST(test_bounds),
