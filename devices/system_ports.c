@@ -1,13 +1,11 @@
 /*
- * The small ports of the main board: system control port A (0x92), reset control (0xcf9), PM2 control, the
- * POST code port 0x80, and 0xed, which software writes to for a delay.
+ * The small ports of the main board: system control port A (0x92), reset control (0xcf9), the POST code port
+ * 0x80, and 0xed, which software writes to for a delay.
  *
- * Document: 82371SB (PIIX3), reset control register; IBM PS/2 hardware interface reference for port 0x92;
- * ACPI 6.4, 4.8.3.4, for PM2 control.
+ * Document: 82371SB (PIIX3), reset control register; IBM PS/2 hardware interface reference for port 0x92.
  * State: struct system_ports.
  *
- * Missing: masking of address line 20. The line is always on; the bit reads back as written. Arbitration of
- * bus masters: PM2 control's bit reads back as written.
+ * Missing: masking of address line 20. The line is always on; the bit reads back as written.
  * Ignored bits: port 0x92 bits 2-7; 0xcf9 bit 1 chooses between soft and hard reset, which are one here.
  */
 #include "system_ports.h"
