@@ -15,7 +15,7 @@
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
-#define EMULATE_MODIFIED (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_FPU)
+#define EMULATE_MODIFIED (EMULATE_GROUPS | VCPU_TIME | VCPU_FPU)
 
 bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
 {
@@ -111,8 +111,8 @@ static enum exit_outcome exit_pio(struct vcpu *vcpu)
 static enum exit_outcome exit_instruction(struct vcpu *vcpu)
 {
     switch (vcpu->exit.instruction.action) {
-    case INSTRUCTION_SKIP:
-        return exit_skip(vcpu);
+    case INSTRUCTION_EMULATE:
+        return exit_upcall(vcpu, UPCALL_EMULATE);
     case INSTRUCTION_GP:
         return exit_gp(vcpu);
     default:
@@ -136,12 +136,6 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
         return exit_memory(vcpu);
     case VCPU_EXIT_CPUID:
         return exit_cpuid(vcpu);
-    case VCPU_EXIT_RDMSR:
-        return exit_rdmsr(vcpu);
-    case VCPU_EXIT_WRMSR:
-        return exit_wrmsr(vcpu);
-    case VCPU_EXIT_CR_ACCESS:
-        return exit_cr_access(vcpu);
     case VCPU_EXIT_HLT:
         exit_skip(vcpu);
         return EXIT_HALT;
@@ -154,6 +148,9 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_SHUTDOWN: /* a PC's chipset answers with a reset */
         vm_end(vcpu->vm, GUEST_END_RESET);
         return EXIT_RESUME;
+    case VCPU_EXIT_RDMSR:
+    case VCPU_EXIT_WRMSR:
+    case VCPU_EXIT_CR_ACCESS:
     case VCPU_EXIT_TASK_SWITCH:
         return exit_upcall(vcpu, UPCALL_EMULATE);
     default:
@@ -234,7 +231,6 @@ static void complete_pio(struct vcpu *vcpu, uint32_t value)
 bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint32_t status = upcall->status, vector = upcall->value;
-    uint64_t msr = upcall->exit.msr.value;
     if (status == UPCALL_KILL) {
         upcall_kill(vcpu->vm->process);
         return true;
@@ -248,12 +244,6 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
     switch (vcpu->upcall_kind) {
     case UPCALL_PIO:
         complete_pio(vcpu, upcall->exit.pio.value);
-        break;
-    case UPCALL_RDMSR:
-        vcpu->state.gpr.reg[RAX] = (uint32_t)msr;
-        vcpu->state.gpr.reg[RDX] = msr >> 32;
-        break;
-    case UPCALL_WRMSR:
         break;
     case UPCALL_INTA:
         event_extint(vcpu, (uint8_t)vector);

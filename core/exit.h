@@ -1,6 +1,6 @@
 /*
- * What follows from an exit. Ring 0 handles CPUID, the architectural MSRs, control registers, HLT and the
- * local APIC's page; everything that imitates a PC goes to the device model.
+ * What follows from an exit. Ring 0 handles CPUID, HLT and the local APIC's page; control registers, MSRs and
+ * everything that imitates a PC go to the device model.
  */
 #pragma once
 
@@ -24,9 +24,6 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall);
 
 /* For the parts of exit handling (exit_*.c). */
 enum exit_outcome exit_cpuid(struct vcpu *vcpu);
-enum exit_outcome exit_rdmsr(struct vcpu *vcpu);
-enum exit_outcome exit_wrmsr(struct vcpu *vcpu);
-enum exit_outcome exit_cr_access(struct vcpu *vcpu);
 /* A plain MOV to or from the local APIC's page; EXIT_UPCALL when it is anything else. */
 enum exit_outcome exit_lapic_page(struct vcpu *vcpu);
 /* One register of the guest's CPUID, for rules that depend on a feature. */

@@ -87,8 +87,10 @@ void fpu_get_xcr0(struct vcpu *vcpu)
 }
 
 /* SDM Vol. 1, 13.3: x87 always, AVX needs SSE, MPX and AVX-512 come whole, AVX-512 needs AVX. */
-static bool xcr0_is_valid(uint64_t value)
+bool fpu_xcr0_valid(uint64_t value)
 {
+    if (!components)
+        return value == XCR0_X87;
     uint64_t avx512 = value & XCR0_AVX512, mpx = value & XCR0_MPX;
     return (value & XCR0_X87) && !(value & ~components) && (!(value & XCR0_AVX) || (value & XCR0_SSE)) &&
            (!avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX))) && (!mpx || mpx == XCR0_MPX);
@@ -113,12 +115,8 @@ bool fpu_take(struct vcpu *vcpu, const struct vcpu_fpu *from)
     return true;
 }
 
-bool fpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
+void fpu_set_xcr0(const struct vcpu *vcpu)
 {
-    if (!components || !xcr0_is_valid(xcr0))
-        return false;
-    vcpu->state.control.xcr0 = xcr0;
-    if (this_cpu()->loaded == vcpu)
-        xsetbv(xcr0);
-    return true;
+    if (components)
+        xsetbv(vcpu->state.control.xcr0);
 }

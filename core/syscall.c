@@ -100,7 +100,13 @@ static int64_t sys_nmi(const struct call *call)
 static int64_t sys_lapic_access(const struct call *call)
 {
     struct vcpu *vcpu = calling_vcpu();
-    if (!vcpu || call->a >= PAGE_SIZE || call->a & 3)
+    if (!vcpu)
+        return NR_EINVAL;
+    if (call->a == LAPIC_MSR_BASE)
+        return !call->b ? (int64_t)vcpu->lapic.base_msr : lapic_write_base(vcpu, call->c) ? NR_OK : NR_EINVAL;
+    if (call->a == LAPIC_MSR_KVM_PV_EOI)
+        return !call->b ? (int64_t)vcpu->lapic.pv_eoi : lapic_write_pv_eoi(vcpu, call->c) ? NR_OK : NR_EINVAL;
+    if (call->a >= PAGE_SIZE || call->a & 3)
         return NR_EINVAL;
     if (!call->b)
         return lapic_read(vcpu, (uint32_t)call->a);

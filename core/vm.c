@@ -252,16 +252,19 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     to->control = groups & VCPU_CONTROL ? from->control : to->control;
     to->tables = groups & VCPU_TABLES ? from->tables : to->tables;
     to->msrs = groups & VCPU_MSRS ? from->msrs : to->msrs;
+    to->time = groups & VCPU_TIME ? from->time : to->time;
     if (groups & VCPU_SEGMENTS)
         memcpy(to->segment, from->segment, sizeof(to->segment));
     const char *rule = vcpu_ops->check(vcpu);
+    if (!rule && !fpu_xcr0_valid(to->control.xcr0))
+        rule = "XCR0 has only components that the processor has and that go together";
     if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))
         rule = "reserved bits of the XSAVE header and of MXCSR are 0";
     if (rule) {
         guest_kill(vcpu->vm, "its device model set a state that no processor has: %s", rule);
         return false;
     }
-    vcpu_ops->set(vcpu, groups & ~(uint32_t)VCPU_TIME);
+    vcpu_ops->set(vcpu, groups);
     return true;
 }
 

@@ -199,7 +199,8 @@ static uint64_t operand_gpa(const struct vcpu_exit *exit)
     return data ? exit->memory.gpa : EMULATE_UNKNOWN;
 }
 
-void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context)
+void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
+                    const struct processor_limits *limits)
 {
     static const enum upcall_status status[] = {
         [EMULATE_DONE] = UPCALL_OK,
@@ -210,6 +211,8 @@ void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
 
     e.machine = machine;
     e.context = context;
+    e.limits = limits;
+    e.vcpu = upcall->vcpu;
     e.state = &upcall->state;
     e.groups = upcall->groups;
     e.gpa = operand_gpa(&upcall->exit);

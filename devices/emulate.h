@@ -1,6 +1,6 @@
 /*
- * The x86 instruction emulator: does one instruction of a guest that touched something that is not RAM
- * (UPCALL_EMULATE), in 16-, 32- and 64-bit code.
+ * The x86 instruction emulator: does one instruction of a guest that touched something that is not RAM, or a
+ * control register, or a model-specific one (UPCALL_EMULATE), in 16-, 32- and 64-bit code.
  *
  * It works on struct vcpu_state and on the few functions of struct emulator_machine; it keeps nothing between
  * two calls, so it may be called for any vCPU of any guest. All faults of an instruction are found before its
@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "processor.h"
 #include "upcall.h"
 #include "vcpu_state.h"
 
@@ -29,6 +30,9 @@ struct emulator_machine {
     void (*write)(void *context, uint64_t gpa, unsigned size, uint64_t value);
     uint32_t (*in)(void *context, uint16_t port, unsigned size);
     void (*out)(void *context, uint16_t port, unsigned size, uint32_t value);
+    /* A model-specific register that is not in struct vcpu_msrs. False: #GP(0). */
+    bool (*read_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t *value);
+    bool (*write_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t value);
     /* More groups of this vCPU into *state (SYS_VCPU_GET): VCPU_FPU for SSE moves. 0, or an enum nr_error. */
     int (*get)(void *context, struct vcpu_state *state, uint32_t groups);
 };
@@ -49,7 +53,9 @@ enum emulate_result {
 /* One call's arguments and results. The caller sets the first part, and reads the second. */
 struct emulator {
     const struct emulator_machine *machine;
-    void *context;            /* for the machine's functions */
+    void *context; /* for the machine's functions */
+    const struct processor_limits *limits;
+    uint32_t vcpu;            /* which one it is */
     struct vcpu_state *state; /* in and out */
     uint32_t groups;          /* that state carries: at least GPR, SEGMENTS, CONTROL, MSRS */
     /* Where the processor found the only memory operand that it could not access, so that it need not be
@@ -66,4 +72,5 @@ struct emulator {
 enum emulate_result emulate(struct emulator *e);
 
 /* Answers an UPCALL_EMULATE: emulates the instruction and fills status, modified, inject, text and state. */
-void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context);
+void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
+                    const struct processor_limits *limits);

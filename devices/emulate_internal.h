@@ -58,12 +58,15 @@ enum {
     CR0_MP = 1 << 1,
     CR0_EM = 1 << 2,
     CR0_TS = 1 << 3,
+    CR0_ET = 1 << 4,
     CR0_WP = 1 << 16,
-    CR0_AM = 1 << 18
+    CR0_AM = 1 << 18,
+    CR0_NW = 1 << 29,
+    CR0_CD = 1 << 30,
 };
 #define CR0_PG (1ull << 31)
 enum { CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, CR4_OSFXSR = 1 << 9, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12 };
-enum { CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21 };
+enum { CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21 };
 enum { EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 
 /* Where a memory operand lies: one piece, or two when it crosses a page. */
@@ -202,6 +205,16 @@ enum outcome emulate_jump(struct emulation *m);
 
 enum outcome emulate_group7(struct emulation *m);
 enum outcome emulate_group15(struct emulation *m);
+enum outcome emulate_cache(struct emulation *m);
+
+enum outcome emulate_mov_control(struct emulation *m);
+enum outcome emulate_clts(struct emulation *m);
+enum outcome emulate_lmsw(struct emulation *m);
+enum outcome emulate_smsw(struct emulation *m);
+enum outcome emulate_xsetbv(struct emulation *m);
+
+enum outcome emulate_rdmsr(struct emulation *m);
+enum outcome emulate_wrmsr(struct emulation *m);
 
 enum outcome emulate_vector_unaligned(struct emulation *m);
 enum outcome emulate_vector_aligned(struct emulation *m);

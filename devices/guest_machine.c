@@ -7,6 +7,7 @@
 #include "syscall.h"
 
 enum { LAPIC_PAGE = 0x1000, LAPIC_REGISTER_BYTES = 4 };
+enum { MSR_APIC_BASE = 0x1b, MSR_KVM_PV_EOI = 0x4b564d04 };
 
 static void *machine_ram(void *context, uint64_t gpa, bool write)
 {
@@ -64,6 +65,24 @@ static void machine_out(void *context, uint16_t port, unsigned size, uint32_t va
     bus_write(&pc->bus, IO_PORT, port, size, value);
 }
 
+/* The local APIC's registers are the monitor's; a hidden monitor, or one without hooks, has no PV EOI. */
+static bool machine_read_msr(void *context, unsigned vcpu, uint32_t index, uint64_t *value)
+{
+    struct pc *pc = context;
+    if (index != MSR_APIC_BASE && !(index == MSR_KVM_PV_EOI && guest_config_has_kvm(ring3_config())))
+        return msr_read(&pc->msrs, vcpu, index, value);
+    *value = (uint64_t)sys_lapic_access(index == MSR_APIC_BASE ? LAPIC_MSR_BASE : LAPIC_MSR_KVM_PV_EOI, 0, 0);
+    return true;
+}
+
+static bool machine_write_msr(void *context, unsigned vcpu, uint32_t index, uint64_t value)
+{
+    struct pc *pc = context;
+    if (index != MSR_APIC_BASE && !(index == MSR_KVM_PV_EOI && guest_config_has_kvm(ring3_config())))
+        return msr_write(&pc->msrs, ring3_info(), vcpu, index, value);
+    return sys_lapic_access(index == MSR_APIC_BASE ? LAPIC_MSR_BASE : LAPIC_MSR_KVM_PV_EOI, 1, value) == 0;
+}
+
 /* The monitor writes into the upcall page, which is where the emulator works. */
 static int machine_get(void *context, struct vcpu_state *state, uint32_t groups)
 {
@@ -78,5 +97,7 @@ const struct emulator_machine guest_machine = {
     .write = machine_write,
     .in = machine_in,
     .out = machine_out,
+    .read_msr = machine_read_msr,
+    .write_msr = machine_write_msr,
     .get = machine_get,
 };

@@ -15,19 +15,12 @@
 /* From lib/user_start.asm. */
 void upcall_handle(struct upcall *upcall);
 
-enum { EXCEPTION_GP = 13, CPUID_IDENTITY = 1 };
+enum { CPUID_IDENTITY = 1 };
 
 static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
 {
     upcall->status = UPCALL_KILL;
     format_text(upcall->text, sizeof upcall->text, "%s%s%s", device, *device ? ": " : "", sentence);
-}
-
-static void upcall_inject_gp(struct upcall *upcall)
-{
-    upcall->status = UPCALL_INJECT;
-    upcall->inject = (struct vcpu_event){
-        .type = EVENT_EXCEPTION, .vector = EXCEPTION_GP, .has_error_code = 1, .error_code = 0};
 }
 
 /* Power-on or reset: every device to its reset state, but for what has a battery; then what a firmware does.
@@ -76,7 +69,9 @@ static void handle_start(struct upcall *upcall, struct pc *pc)
     if (pc->stage != PC_STAGE_LOADING) {
         if (upcall->kind == UPCALL_START) {
             struct cpuid_entry table[CPUID_ENTRIES_MAX];
-            sys_cpuid_table(table, cpuid_build(table, ring3_config(), cpuid_host));
+            uint32_t count = cpuid_build(table, ring3_config(), cpuid_host);
+            sys_cpuid_table(table, count);
+            processor_limits(&pc->limits, table, count);
         }
         if (!machine_reset(pc, upcall->kind == UPCALL_START)) {
             upcall_kill(upcall, "firmware", "its tables do not fit");
@@ -102,16 +97,6 @@ static void handle_restart(struct upcall *upcall, struct pc *pc)
     }
     sys_intr_level(pc->pic.intr);
     pc->timer_deadline = 0; /* set it again: whether the old process had come to that is not known */
-}
-
-static void handle_msr(struct upcall *upcall, struct pc *pc)
-{
-    struct vcpu_exit_msr *msr = &upcall->exit.msr;
-    bool known = upcall->kind == UPCALL_RDMSR
-                     ? msr_read(&pc->msrs, upcall->vcpu, msr->index, &msr->value)
-                     : msr_write(&pc->msrs, ring3_info(), upcall->vcpu, msr->index, msr->value);
-    if (!known)
-        upcall_inject_gp(upcall);
 }
 
 static void handle_events(const struct upcall *upcall, struct pc *pc)
@@ -145,12 +130,8 @@ static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct 
     case UPCALL_RESTART:
         handle_restart(upcall, pc);
         break;
-    case UPCALL_RDMSR:
-    case UPCALL_WRMSR:
-        handle_msr(upcall, pc);
-        break;
     case UPCALL_EMULATE:
-        emulate_upcall(upcall, &guest_machine, pc);
+        emulate_upcall(upcall, &guest_machine, pc, &pc->limits);
         break;
     case UPCALL_INTA:
         upcall->value = pic_acknowledge(&pc->pic);

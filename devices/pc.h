@@ -17,6 +17,7 @@
 #include "piix3.h"
 #include "piix4_pm.h"
 #include "pit.h"
+#include "processor.h"
 #include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
@@ -41,10 +42,11 @@ struct pc {
     struct debug_ports debug_ports;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
-    uint32_t stage;          /* enum pc_stage */
-    uint32_t misbehaved;     /* how often the test build has; it goes on from there after a restart */
-    uint64_t timer;          /* what SYS_TIMER_SET was told last, in guest TSC ticks; 0: off */
-    uint64_t timer_deadline; /* the same in ns, as the bus has it; 0: to be told again */
+    struct processor_limits limits; /* of all the guest's processors */
+    uint32_t stage;                 /* enum pc_stage */
+    uint32_t misbehaved;            /* how often the test build has; it goes on from there after a restart */
+    uint64_t timer;                 /* what SYS_TIMER_SET was told last, in guest TSC ticks; 0: off */
+    uint64_t timer_deadline;        /* the same in ns, as the bus has it; 0: to be told again */
     struct loader loader;
 };
 

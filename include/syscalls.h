@@ -15,12 +15,11 @@ enum syscall_number {
     SYS_LAPIC_MESSAGE, /* [device model] (address, data): an MSI, or what an IOAPIC sends in its place */
     SYS_INTR_LEVEL,    /* [device model] (0 or 1): the INTR output of the 8259 pair */
     SYS_NMI,           /* [device model] (): the chipset's NMI, to LINT1 */
-    SYS_LAPIC_ACCESS, /* [device model] (offset, write, value): a local APIC register for the emulator; a read
-                         returns the value. The result of a write is 0, or 1 + vector for a level-triggered
-                         EOI */
-    SYS_CPUID_TABLE,  /* [device model] (entries, count): what CPUID tells this guest; during START only */
-    SYS_DISK_PREPARE, /* [device model] (address, pages <= 64): make pages of a copy-on-write module private
-                         and writable; NR_ENOSPC when the overlay is used up */
+    SYS_LAPIC_ACCESS,  /* [device model] (offset in its page or enum lapic_msr, write, value): a local APIC
+                           register for the emulator; a read returns the value, a write 0; NR_EINVAL: #GP */
+    SYS_CPUID_TABLE,   /* [device model] (entries, count): what CPUID tells this guest; during START only */
+    SYS_DISK_PREPARE,  /* [device model] (address, pages <= 64): make pages of a copy-on-write module private
+                          and writable; NR_ENOSPC when the overlay is used up */
     SYS_GUEST_END, /* [all] (enum guest_end, guest index): power off or reset after this upcall; the service
                       names the guest */
     SYS_GUEST_CREATE, /* [service] (struct guest_config *): build and start a guest; returns its index */
@@ -28,6 +27,9 @@ enum syscall_number {
     SYS_MACHINE_END,  /* [service] (exit status): all guests are gone: power the machine off */
     SYSCALL_COUNT,
 };
+
+/* The local APIC's MSRs, as offsets beyond its page. */
+enum lapic_msr { LAPIC_MSR_BASE = 0x1000, LAPIC_MSR_KVM_PV_EOI = 0x1008 };
 
 enum guest_end { GUEST_END_POWER_OFF = 1, GUEST_END_RESET, GUEST_END_DESTROY /* the service only */ };
 

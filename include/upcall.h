@@ -17,9 +17,7 @@ enum upcall_kind {
     UPCALL_RESET,   /* the same for a machine that was running: UPCALL_START without the first-time set-up */
     UPCALL_RESTART, /* device model: a new process on old state blocks; check them */
     UPCALL_PIO,     /* exit.pio; IN replies in exit.pio.value; the monitor moves RAX and RIP */
-    UPCALL_RDMSR,   /* exit.msr; reply in exit.msr.value; the monitor moves EDX:EAX and RIP */
-    UPCALL_WRMSR,
-    UPCALL_EMULATE, /* emulate the instruction at RIP: MMIO, string I/O, memory forms of LMSW ...; groups
+    UPCALL_EMULATE, /* emulate the instruction at RIP: MMIO, string I/O, control registers, MSRs; groups
                        carries GPR, SEGMENTS, CONTROL and MSRS; exit says why (VCPU_EXIT_MEMORY,
                        VCPU_EXIT_PIO, ...) */
     UPCALL_INTA,    /* interrupt acknowledge of the 8259 pair: reply vector in value */

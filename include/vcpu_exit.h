@@ -52,22 +52,6 @@ struct vcpu_exit_memory {
     uint32_t reserved;
 };
 
-struct vcpu_exit_msr {
-    uint32_t index;
-    uint32_t reserved;
-    uint64_t value; /* WRMSR: from the guest. RDMSR: the reply */
-};
-
-enum cr_operation { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW, CR_SMSW };
-
-struct vcpu_exit_cr {
-    uint8_t number;    /* 0, 2, 3, 4, 8 */
-    uint8_t operation; /* enum cr_operation */
-    uint8_t gpr;       /* register operand; GPR_COUNT when the operand is in memory (LMSW, SMSW) */
-    uint8_t reserved[5];
-    uint64_t value; /* CR_WRITE, CR_LMSW: the source operand */
-};
-
 struct vcpu_exit_exception {
     uint8_t vector;
     uint8_t has_error_code;
@@ -77,9 +61,9 @@ struct vcpu_exit_exception {
 };
 
 enum instruction_action {
-    INSTRUCTION_UD,   /* #UD: not there on this virtual processor */
-    INSTRUCTION_GP,   /* #GP(0) */
-    INSTRUCTION_SKIP, /* done or without effect: next_rip is the next instruction */
+    INSTRUCTION_UD,      /* #UD: not there on this virtual processor */
+    INSTRUCTION_GP,      /* #GP(0) */
+    INSTRUCTION_EMULATE, /* the device model does it */
 };
 
 struct vcpu_exit_instruction {
@@ -92,11 +76,10 @@ struct vcpu_exit {
     uint32_t qualification; /* the vendor's own code, for the flight recorder; no code decides by it */
     uint64_t next_rip;      /* 0 where nobody knows it: the instruction must be decoded */
     union {
-        uint64_t detail; /* whatever it is, for the flight recorder */
+        uint64_t
+            detail; /* RDMSR, WRMSR, CR_ACCESS: which register; others: what it is, for the flight recorder */
         struct vcpu_exit_pio pio;
         struct vcpu_exit_memory memory;
-        struct vcpu_exit_msr msr;
-        struct vcpu_exit_cr cr;
         struct vcpu_exit_exception exception;
         struct vcpu_exit_instruction instruction;
         uint64_t invlpg_address;

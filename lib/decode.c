@@ -114,6 +114,18 @@ static const struct opcode *select_opcode(struct decoder *d, const struct opcode
     return opcode;
 }
 
+/* AMD's LOCK MOV CR0 is MOV CR8 (AMD APM Vol. 3, MOV CRn). */
+static bool lock_names_cr8(struct instruction *in)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (in->operand[i].kind == OPERAND_CONTROL && in->operand[i].reg == 0) {
+            in->operand[i].reg = 8;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take_legacy(struct decoder *d, const struct opcode *opcode)
 {
     struct instruction *in = d->to;
@@ -127,9 +139,9 @@ static void take_legacy(struct decoder *d, const struct opcode *opcode)
     d->ignore_mod = opcode->flags & ANY_MOD;
     decode_set_operand_size(in, opcode->flags);
     decode_take_operands(d, opcode);
-    if (in->prefixes & PREFIX_LOCK)
-        if (!(opcode->flags & LOCKABLE) || in->operand[0].kind != OPERAND_MEMORY)
-            decode_fail(d, DECODE_INVALID);
+    bool lockable = (opcode->flags & LOCKABLE) && in->operand[0].kind == OPERAND_MEMORY;
+    if ((in->prefixes & PREFIX_LOCK) && !lockable && !lock_names_cr8(in))
+        decode_fail(d, DECODE_INVALID);
 }
 
 /* 0F 0F ModRM suffix. */

@@ -54,7 +54,7 @@ static inline int64_t sys_nmi(void)
     return system_call(SYS_NMI, 0, 0, 0);
 }
 
-static inline int64_t sys_lapic_access(uint32_t offset, uint32_t write, uint32_t value)
+static inline int64_t sys_lapic_access(uint32_t offset, uint32_t write, uint64_t value)
 {
     return system_call(SYS_LAPIC_ACCESS, offset, write, value);
 }

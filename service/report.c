@@ -95,17 +95,7 @@ static size_t format_port(const struct vcpu_exit_pio *pio, char *line, size_t si
 /* The number by which an exit is told from others of its reason. */
 static uint64_t detail_number(const struct vcpu_exit *exit)
 {
-    switch (exit->reason) {
-    case VCPU_EXIT_RDMSR:
-    case VCPU_EXIT_WRMSR:
-        return exit->msr.index;
-    case VCPU_EXIT_CR_ACCESS:
-        return exit->cr.number;
-    case VCPU_EXIT_EXCEPTION:
-        return exit->exception.vector;
-    default:
-        return exit->detail;
-    }
+    return exit->reason == VCPU_EXIT_EXCEPTION ? exit->exception.vector : exit->detail;
 }
 
 static void format_entry(const struct recorder_entry *entry, uint64_t newest, char *line, size_t size)

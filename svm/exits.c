@@ -5,7 +5,6 @@
 #include "svm.h"
 #include "cpu.h"
 #include "exit.h"
-#include "fpu.h"
 #include "string.h"
 #include "x86.h"
 
@@ -57,8 +56,8 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0, 0},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
      * host's data. */
-    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, 2, INSN_INVD},
-    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_SKIP, 2, INSN_WBINVD},
+    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0, 0},
+    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0, 0},
     [VMEXIT_PAUSE]          = {NOT, FORM_NONE, 0, 0, 0}, /* a spinning guest uses up its slice */
     [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1, INSN_HLT},
     [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0, 0},
@@ -87,7 +86,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_MCOMMIT]        = UD,
     [VMEXIT_TLBSYNC]        = UD,
     [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0, 0}, /* acts within the ASID */
-    [VMEXIT_XSETBV]         = {ALWAYS, FORM_XSETBV, INSTRUCTION_SKIP, 3, 0x0f01d1},
+    [VMEXIT_XSETBV]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0, 0},
     /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
     [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0, 0},
     [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0, 0},
@@ -170,41 +169,15 @@ static void decode_io(struct vcpu *vcpu, const struct vmcb *vmcb)
 
 static void decode_msr(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
-    struct vcpu_exit *exit = &vcpu->exit;
-    const uint64_t *reg = vcpu->state.gpr.reg;
-    bool write = vmcb->exit_info1 & 1;
-    exit->reason = write ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
-    exit->next_rip = svm_next_rip(vcpu, vmcb, write ? INSN_WRMSR : INSN_RDMSR, 2);
-    if (!exit->next_rip)
-        exit->reason = VCPU_EXIT_NONE;
-    exit->msr.index = (uint32_t)reg[RCX];
-    exit->msr.value = reg[RDX] << 32 | (uint32_t)reg[RAX];
+    vcpu->exit.reason = vmcb->exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
+    vcpu->exit.detail = (uint32_t)vcpu->state.gpr.reg[RCX];
 }
 
-/* MOV CR, CLTS, LMSW, SMSW. Decode assists name the register of a MOV; all else is read from the instruction,
- * by the core. */
-static void decode_cr(struct vcpu *vcpu, const struct vmcb *vmcb, uint32_t code)
+/* MOV CR, CLTS, LMSW, SMSW. */
+static void decode_cr(struct vcpu *vcpu, uint32_t code)
 {
-    struct vcpu_exit *exit = &vcpu->exit;
-    uint64_t info = vmcb->exit_info1;
-    bool write = code >= VMEXIT_CR0_WRITE;
-    exit->reason = VCPU_EXIT_CR_ACCESS;
-    exit->cr = (struct vcpu_exit_cr){
-        .number = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf,
-        .operation = write ? CR_WRITE : CR_READ,
-        .gpr = info & CR_INFO_GPR,
-    };
-    if (svm_features.decode_assists && svm_features.next_rip && (info & CR_INFO_MOV))
-        exit->next_rip = vmcb->next_rip;
-}
-
-/* The state components that fit into vcpu_state.fpu may be switched on. #UD and #GP by CPL come before the
- * exit. */
-static void decode_xsetbv(struct vcpu *vcpu)
-{
-    const uint64_t *reg = vcpu->state.gpr.reg;
-    bool good = (uint32_t)reg[RCX] == 0 && fpu_set_xcr0(vcpu, reg[RDX] << 32 | (uint32_t)reg[RAX]);
-    vcpu->exit.instruction.action = good ? INSTRUCTION_SKIP : INSTRUCTION_GP;
+    vcpu->exit.reason = VCPU_EXIT_CR_ACCESS;
+    vcpu->exit.detail = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf;
 }
 
 static void decode_exception(struct vcpu *vcpu, uint32_t vector)
@@ -264,12 +237,8 @@ void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code
         exit->reason = VCPU_EXIT_INSTRUCTION;
         exit->instruction.action = decision->reason;
         break;
-    case FORM_XSETBV:
-        exit->reason = VCPU_EXIT_INSTRUCTION;
-        decode_xsetbv(vcpu);
-        break;
     case FORM_CR:
-        decode_cr(vcpu, svm->vmcb, code);
+        decode_cr(vcpu, code);
         break;
     case FORM_EXCEPTION:
         decode_exception(vcpu, code - VMEXIT_EXCEPTION_0);

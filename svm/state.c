@@ -216,7 +216,7 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
         set_control(vcpu, svm);
         if (is_loaded(vcpu)) {
             debug_registers_load(state->control.dr);
-            fpu_set_xcr0(vcpu, state->control.xcr0);
+            fpu_set_xcr0(vcpu);
         }
     }
     if (groups & VCPU_TABLES) {

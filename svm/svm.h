@@ -70,7 +70,6 @@ enum exit_form {
     FORM_MSR,
     FORM_VINTR,
     FORM_IRET,
-    FORM_XSETBV,
 };
 
 struct exit_decision {

@@ -223,7 +223,3 @@ _Static_assert(VMEXIT_SHUTDOWN == 0x7f && VMEXIT_RDPRU == 0x8e && VMEXIT_IDLE_HL
 #define NPF_WRITE   (1ull << 1)
 #define NPF_FETCH   (1ull << 4)
 #define NPF_WALK    (1ull << 33)
-
-/* EXITINFO1 of CR accesses with decode assists (15.33.1). */
-#define CR_INFO_MOV (1ull << 63)
-#define CR_INFO_GPR 0xfull

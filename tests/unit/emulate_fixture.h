@@ -25,8 +25,11 @@ static void begin(enum test_mode mode)
 static enum emulate_result run(const char *code, size_t length)
 {
     memcpy(machine.ram + state.gpr.rip, code, length);
-    emulator = (struct emulator){
-        .machine = &test_emulator_machine, .context = &machine, .state = &state, .gpa = EMULATE_UNKNOWN};
+    emulator = (struct emulator){.machine = &test_emulator_machine,
+                                 .context = &machine,
+                                 .limits = &limits,
+                                 .state = &state,
+                                 .gpa = EMULATE_UNKNOWN};
     machine.accesses = 0;
     enum emulate_result result = emulate(&emulator);
     if (result == EMULATE_KILL)

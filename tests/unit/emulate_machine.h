@@ -79,8 +79,38 @@ static int test_get(void *context, struct vcpu_state *state, uint32_t groups)
     return 0;
 }
 
+/* One register that holds what is written. */
+enum { TEST_MSR = 0x1b };
+static uint64_t test_msr;
+
+static bool test_read_msr(void *context, unsigned vcpu, uint32_t index, uint64_t *value)
+{
+    (void)context, (void)vcpu;
+    *value = test_msr;
+    return index == TEST_MSR;
+}
+
+static bool test_write_msr(void *context, unsigned vcpu, uint32_t index, uint64_t value)
+{
+    (void)context, (void)vcpu;
+    test_msr = value;
+    return index == TEST_MSR;
+}
+
 static const struct emulator_machine test_emulator_machine = {
-    .ram = test_ram, .read = test_read, .write = test_write, .in = test_in, .out = test_out, .get = test_get};
+    .ram = test_ram,
+    .read = test_read,
+    .write = test_write,
+    .in = test_in,
+    .out = test_out,
+    .read_msr = test_read_msr,
+    .write_msr = test_write_msr,
+    .get = test_get,
+};
+
+/* An EPYC's. */
+static const struct processor_limits limits = {
+    .cr4 = 0x3507ff, .efer = 0x4d01, .xcr0 = 7, .physical_width = 40};
 
 /* Flat segments of the given mode at CPL 0, paging off; in 64-bit mode identity page tables of 1 GiB leaves.
  */

@@ -223,6 +223,12 @@ static int no_base(const struct comparison *c)
            c->ours.modrm < 0x40 && ZYAN_SUCCESS(c->their_status) && c->ours.length == c->theirs.length;
 }
 
+static int lock_mov_cr(const struct comparison *c)
+{
+    return c->ours.map == MAP_0F && (c->ours.opcode == 0x20 || c->ours.opcode == 0x22) &&
+           (c->ours.prefixes & PREFIX_LOCK) && c->status == DECODE_OK && !(c->ours.modrm & 0x38);
+}
+
 static struct difference {
     const char *reason;
     int (*applies)(const struct comparison *c);
@@ -241,6 +247,7 @@ static struct difference {
     {"SIB base 5 with mod 0 is no base whatever REX.B says (SDM table 2-5); theirs forgets it for 32-bit "
      "addresses",
      no_base, 0},
+    {"LOCK MOV CR0 is MOV CR8 on AMD's processors (APM Vol. 3), #UD in theirs", lock_mov_cr, 0},
 };
 
 static void compare(struct comparison *c)

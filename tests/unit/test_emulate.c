@@ -287,17 +287,17 @@ static void upcall_answers(void **unused)
     upcall.groups = VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS;
     upcall.exit.reason = VCPU_EXIT_MEMORY;
     upcall.exit.memory.gpa = TEST_DEVICE + 4;
-    emulate_upcall(&upcall, &test_emulator_machine, &machine);
+    emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits);
     assert_int_equal(upcall.status, UPCALL_OK);
     assert_int_equal(upcall.modified, VCPU_GPR);
     assert_int_equal(upcall.state.gpr.rip, CODE + 2);
     upcall.state.segment[SEG_DS].limit = 0xfff;
     upcall.state.gpr.rip = CODE;
-    emulate_upcall(&upcall, &test_emulator_machine, &machine);
+    emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits);
     assert_int_equal(upcall.status, UPCALL_INJECT);
     assert_int_equal(upcall.inject.vector, EXCEPTION_GP);
     machine.ram[CODE] = 0xd7;
-    emulate_upcall(&upcall, &test_emulator_machine, &machine);
+    emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits);
     assert_int_equal(upcall.status, UPCALL_KILL);
     assert_non_null(strstr(upcall.text, " d7 "));
 }
@@ -317,8 +317,11 @@ static void locked_increments(void **unused)
     test_state(shared, &state, TEST_PROTECTED_32);
     state.gpr.reg[RBX] = 0x4000;
     memcpy(shared->ram + CODE, "\xf0\xff\x03", 3); /* lock inc dword [ebx] */
-    emulator = (struct emulator){
-        .machine = &test_emulator_machine, .context = shared, .state = &state, .gpa = EMULATE_UNKNOWN};
+    emulator = (struct emulator){.machine = &test_emulator_machine,
+                                 .context = shared,
+                                 .limits = &limits,
+                                 .state = &state,
+                                 .gpa = EMULATE_UNKNOWN};
     pid_t other = fork();
     if (other == 0) {
         for (unsigned i = 0; i < NATIVE_INCREMENTS; i++)

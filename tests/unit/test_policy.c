@@ -1,7 +1,7 @@
 /*
  * What a guest is shown of its processor: CPUID, MSRs, the KVM clock; and conversions of guest time.
  *
- * sources: devices/cpuid.c devices/msr.c devices/kvm_clock.c devices/guest_time.c
+ * sources: devices/cpuid.c devices/processor.c devices/msr.c devices/kvm_clock.c devices/guest_time.c
  * sources: devices/bus.c tests/unit/host_effects.c
  */
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include "host_effects.h"
 #include "kvm_clock.h"
 #include "msr.h"
+#include "processor.h"
 
 const struct device_slot bus_slots[1];
 const unsigned bus_slot_count = 0;
@@ -136,6 +137,27 @@ static void old_processor(void **state)
     assert_null(leaf_of(0x80000008));
 }
 
+/* A register's bit can be set where CPUID offers it, and nowhere else. */
+static void registers_follow_cpuid(void **state)
+{
+    struct processor_limits limits;
+    (void)state;
+    table_count = cpuid_build(table, &host.config, everything);
+    processor_limits(&limits, table, table_count);
+    assert_int_equal(limits.cr4 & 1 << 13, 0); /* VMXE */
+    assert_int_equal(limits.cr4 & 1 << 17, 0); /* PCIDE */
+    assert_int_equal(limits.cr4 & 0x7ff, 0x7ff);
+    assert_int_equal(limits.cr4 & 1 << 20, 1 << 20); /* SMEP */
+    assert_int_equal(limits.efer & 0xd01, 0xd01);
+    assert_int_equal(limits.physical_width, 52);
+    table_count = cpuid_build(table, &host.config, nothing);
+    processor_limits(&limits, table, table_count);
+    assert_int_equal(limits.cr4, 0);
+    assert_int_equal(limits.efer, 0);
+    assert_int_equal(limits.xcr0, 0);
+    assert_int_equal(limits.physical_width, 36);
+}
+
 static uint64_t read_msr(uint32_t index)
 {
     uint64_t value;
@@ -253,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_not_virtualised_is_hidden, set_up),
         cmocka_unit_test_setup(paravirtual_leaves, set_up),
         cmocka_unit_test_setup(old_processor, set_up),
+        cmocka_unit_test_setup(registers_follow_cpuid, set_up),
         cmocka_unit_test_setup(msr_policy, set_up),
         cmocka_unit_test_setup(kvm_clock, set_up),
         cmocka_unit_test_setup(time_conversions, set_up),
