@@ -47,7 +47,7 @@ static void report(void)
     log_print("nullring: processor: %s, %lu MHz, %u of it", (const char *)name, tsc_khz / 1000, cpu_count);
     vcpu_ops->report();
     log_print("nullring: memory: %lu MiB free for guests, %lu KiB the monitor's own",
-              frames_free_count() >> 8, pages_held() >> 10);
+              frames_free_count() >> 8, monitor_held >> 10);
     log_print("nullring: %s, %u modules, options \"%s\"", boot_info.loader, boot_info.module_count,
               boot_info.options);
     for (uint32_t i = 0; i < boot_info.module_count; i++) {
@@ -55,7 +55,7 @@ static void report(void)
         log_print("nullring: module %s, %lu bytes", module->name, module->end - module->start);
     }
     if (boot_info.modules_lost) {
-        log_print("nullring: %u modules more than the %u that can be used were left out",
+        log_print("nullring: %u modules left out: more than %u, or not on a page boundary",
                   boot_info.modules_lost, BOOT_MODULES_MAX);
     }
 }
@@ -73,7 +73,7 @@ __attribute__((optimize("no-stack-protector"))) void boot_main(uint32_t magic, u
     if (acpi_wrong)
         log_print("nullring: %s", acpi_wrong);
     uint64_t stack = stack_map(0, STACK_NORMAL);
-    stop_if(stack && !window_init(0) ? NULL : "no memory for the first stack");
+    stop_if(stack ? NULL : "no memory for the first stack");
     stack_switch(stack, stack_switch_main);
 }
 

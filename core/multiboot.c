@@ -35,10 +35,10 @@ struct multiboot2_memory_map {
     uint8_t entries[];
 };
 
-struct multiboot2_region {
+struct region { /* in both versions */
     uint64_t base, length;
-    uint32_t type, reserved;
-};
+    uint32_t type;
+} __attribute__((packed));
 
 struct multiboot1_info {
     uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
@@ -50,12 +50,6 @@ enum multiboot1_flag { MB1_CMDLINE = 1 << 2, MB1_MODULES = 1 << 3, MB1_MEMORY_MA
 struct multiboot1_module {
     uint32_t start, end, string, reserved;
 };
-
-struct multiboot1_region {
-    uint32_t size; /* of the rest */
-    uint64_t base, length;
-    uint32_t type;
-} __attribute__((packed));
 
 struct boot_info boot_info;
 
@@ -74,19 +68,53 @@ static void copy_word(char *to, uint32_t size, const char *from, char end)
     to[n] = 0;
 }
 
-static void add_region(uint64_t base, uint64_t length, uint32_t type)
+void boot_region_cut(uint64_t start, uint64_t end)
 {
-    if (type != MEMORY_AVAILABLE || boot_info.region_count == BOOT_REGIONS_MAX)
-        return;
-    uint64_t start = (base + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-    uint64_t end = (base + length) & ~(PAGE_SIZE - 1);
-    if (start < end)
-        boot_info.region[boot_info.region_count++] = (struct boot_region){start, end};
+    for (uint32_t i = 0; i < boot_info.region_count; i++) {
+        struct boot_region *region = &boot_info.region[i];
+        if (region->start >= end || region->end <= start)
+            continue;
+        /* A part on either side: the upper one is lost when there is no room for it. */
+        if (region->start < start && region->end > end && boot_info.region_count < BOOT_REGIONS_MAX)
+            boot_info.region[boot_info.region_count++] = (struct boot_region){end, region->end};
+        if (region->start < start)
+            region->end = start;
+        else
+            region->start = region->end < end ? region->end : end;
+    }
 }
 
-static void add_module(uint64_t start, uint64_t end, const char *string)
+static void region_add(const struct region *region)
 {
-    if (boot_info.module_count == BOOT_MODULES_MAX) {
+    uint64_t start = (region->base + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+    uint64_t end = (region->base + region->length) & ~(PAGE_SIZE - 1);
+    if (start >= end || boot_info.region_count == BOOT_REGIONS_MAX)
+        return;
+    boot_region_cut(start, end); /* no page twice, whatever the firmware says */
+    boot_info.region[boot_info.region_count++] = (struct boot_region){start, end};
+}
+
+/* Entries of a fixed size, or (0) each with its size before it. Where they overlap, RAM is what all call so.
+ */
+static void map_read(const uint8_t *map, uint32_t length, uint32_t entry_size)
+{
+    uint32_t before = entry_size ? 0 : sizeof(uint32_t);
+    for (unsigned others = 0; others < 2; others++) {
+        for (uint32_t at = 0; at + before + sizeof(struct region) <= length;) {
+            const struct region *region = (const struct region *)(map + at + before);
+            if (region->type == MEMORY_AVAILABLE && !others)
+                region_add(region);
+            else if (region->type != MEMORY_AVAILABLE && others)
+                boot_region_cut(region->base & ~(PAGE_SIZE - 1),
+                                (region->base + region->length + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
+            at += entry_size ? entry_size : *(const uint32_t *)(map + at) + before;
+        }
+    }
+}
+
+static void module_add(uint64_t start, uint64_t end, const char *string)
+{
+    if (boot_info.module_count == BOOT_MODULES_MAX || start % PAGE_SIZE || end < start) {
         boot_info.modules_lost++;
         return;
     }
@@ -102,13 +130,11 @@ static void read_2_tag(const struct multiboot2_tag *tag)
         copy_word(boot_info.options, sizeof(boot_info.options), (const char *)(tag + 1), 0);
     } else if (tag->type == TAG_MODULE) {
         const struct multiboot2_module *module = (const struct multiboot2_module *)tag;
-        add_module(module->start, module->end, module->string);
+        module_add(module->start, module->end, module->string);
     } else if (tag->type == TAG_MEMORY_MAP) {
         const struct multiboot2_memory_map *map = (const struct multiboot2_memory_map *)tag;
-        for (uint32_t at = sizeof(*map); at + map->entry_size <= tag->size; at += map->entry_size) {
-            const struct multiboot2_region *region = (const void *)((const uint8_t *)tag + at);
-            add_region(region->base, region->length, region->type);
-        }
+        if (tag->size >= sizeof(*map) && map->entry_size >= sizeof(struct region))
+            map_read(map->entries, tag->size - sizeof(*map), map->entry_size);
     } else if (tag->type == TAG_RSDP_1 || tag->type == TAG_RSDP_2) {
         boot_info.rsdp = (uint64_t)(tag + 1) - DIRECT_BASE;
     }
@@ -126,28 +152,26 @@ static void read_2(uint32_t address)
     }
 }
 
+/* What follows the first word of a string, perhaps nothing. */
+static const char *second_word(const char *string)
+{
+    while (*string && *string != ' ')
+        string++;
+    return *string ? string + 1 : string;
+}
+
 static void read_1(uint32_t address)
 {
     const struct multiboot1_info *info = physical(address);
-    if (info->flags & MB1_CMDLINE) {
-        const char *line = physical(info->cmdline);
-        while (*line && *line != ' ') /* the first word is the file's name */
-            line++;
-        copy_word(boot_info.options, sizeof(boot_info.options), *line ? line + 1 : line, 0);
-    }
-    for (uint32_t at = 0; info->flags & MB1_MEMORY_MAP && at < info->mmap_length;) {
-        const struct multiboot1_region *region = physical(info->mmap_addr + at);
-        add_region(region->base, region->length, region->type);
-        at += region->size + sizeof(region->size);
-    }
+    if (info->flags & MB1_CMDLINE) /* the first word is the file's name */
+        copy_word(boot_info.options, sizeof(boot_info.options), second_word(physical(info->cmdline)), 0);
+    if (info->flags & MB1_MEMORY_MAP)
+        map_read(physical(info->mmap_addr), info->mmap_length, 0);
     for (uint32_t i = 0; info->flags & MB1_MODULES && i < info->mods_count; i++) {
         const struct multiboot1_module *module = physical(info->mods_addr + i * sizeof(*module));
-        const char *string = physical(module->string);
-        const char *word = string;
         /* QEMU puts the file's name first: "file name". GRUB gives the string alone. */
-        while (*word && *word != ' ')
-            word++;
-        add_module(module->start, module->end, *word ? word + 1 : string);
+        const char *string = physical(module->string), *name = second_word(string);
+        module_add(module->start, module->end, *name ? name : string);
     }
 }
 

@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include "process_info.h"
 
-enum { BOOT_REGIONS_MAX = 64, BOOT_MODULES_MAX = 48, BOOT_STRING_MAX = 256, BOOT_NAME_MAX = PROCESS_MODULE_NAME };
+enum {
+    BOOT_REGIONS_MAX = 128,
+    BOOT_MODULES_MAX = 48,
+    BOOT_STRING_MAX = 256,
+    BOOT_NAME_MAX = PROCESS_MODULE_NAME
+};
 
 struct boot_region {
-    uint64_t start, end; /* usable RAM */
+    uint64_t start, end; /* RAM that is free, in whole pages; no two overlap, some are empty */
 };
 
 struct boot_module {
@@ -32,3 +37,5 @@ extern struct boot_info boot_info;
 /* Reads the Multiboot (1 or 2) information at a physical address below 4 GiB into boot_info.
  * Returns NULL, or a sentence that says what is wrong. */
 const char *multiboot_read(uint32_t magic, uint32_t address);
+/* Takes [start, end) out of the regions. */
+void boot_region_cut(uint64_t start, uint64_t end);

@@ -208,7 +208,7 @@ void process_destroy(struct process *process)
     page_free(process->info, 1);
     for (unsigned i = 0; process->root && i < paging_index(USER_GUEST_RAM, LEVEL_ROOT); i++)
         if (process->root[i] & PTE_PRESENT)
-            paging_free_tables(phys_to_virt(process->root[i] & PTE_ADDRESS), LEVEL_1G);
+            paging_free_tables(phys_to_virt(process->root[i] & PTE_ADDRESS));
     page_free(process->root, 0);
     page_free(process, 0);
 }

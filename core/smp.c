@@ -54,7 +54,7 @@ static bool cpu_start(struct cpu *cpu)
 {
     ap_cpu = cpu;
     ap_stack_top = stack_map(cpu->index, STACK_NORMAL);
-    if (!ap_stack_top || window_init(cpu->index))
+    if (!ap_stack_top)
         return false;
     host_apic_init_ipi(cpu->apic_id);
     time_wait_us(INIT_WAIT_US);

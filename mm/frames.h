@@ -14,7 +14,7 @@
 #define LARGE_PAGE_SIZE (2ull << 20)
 #define FRAME_NONE      (~0ull)
 
-enum { FRAME_ORDERS = 19, ORDER_2M = 9, ORDER_1G = 18, PAGE_ORDERS = 5 };
+enum { FRAME_ORDERS = 19, ORDER_2M = 9, ORDER_1G = 18 };
 
 /* Bytes of metadata for a physical address space of so many frames; frames_init() takes that much, zeroed or
  * not. */
@@ -28,12 +28,12 @@ uint64_t frames_alloc(unsigned order);
 void frames_free(uint64_t frame, unsigned order);
 uint64_t frames_free_count(void);
 
-/* 2^order zeroed pages of the monitor's own memory, physically contiguous, order < PAGE_ORDERS. NULL when
+/* 2^order zeroed pages of the monitor's own memory, physically contiguous, order < ORDER_2M. NULL when
  * none is left. */
 void *page_alloc(unsigned order);
 void page_free(void *page, unsigned order);
 /* Bytes that the monitor holds for itself: image, metadata, pages. */
-uint64_t pages_held(void);
+extern uint64_t monitor_held;
 /* Host-physical address of monitor memory (an image or page_alloc address), and back for page_alloc
  * addresses. */
 uint64_t virt_to_phys(const void *address);

@@ -49,22 +49,21 @@ int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t siz
     return NR_OK;
 }
 
-static void free_leaf_tables(uint64_t *directory)
+static bool is_table(uint64_t entry)
 {
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-        if (directory[i] & PTE_PRESENT && !(directory[i] & PTE_LARGE))
-            page_free(phys_to_virt(directory[i] & PTE_ADDRESS), 0);
+    return (entry & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT;
 }
 
-void paging_free_tables(uint64_t *table, unsigned level)
+void paging_free_tables(uint64_t *pointers)
 {
-    /* One loop a level: ring 0 has no recursion. level is LEVEL_1G (a page-directory-pointer table) here. */
-    for (unsigned i = 0; level == LEVEL_1G && i < TABLE_ENTRIES; i++) {
-        if (table[i] & PTE_PRESENT && !(table[i] & PTE_LARGE)) {
-            uint64_t *directory = phys_to_virt(table[i] & PTE_ADDRESS);
-            free_leaf_tables(directory);
-            page_free(directory, 0);
-        }
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        if (!is_table(pointers[i]))
+            continue;
+        uint64_t *directory = phys_to_virt(pointers[i] & PTE_ADDRESS);
+        for (unsigned j = 0; j < TABLE_ENTRIES; j++)
+            if (is_table(directory[j]))
+                page_free(phys_to_virt(directory[j] & PTE_ADDRESS), 0);
+        page_free(directory, 0);
     }
-    page_free(table, 0);
+    page_free(pointers, 0);
 }

@@ -26,8 +26,8 @@ uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level);
 uint64_t *paging_find(uint64_t *root, uint64_t address, unsigned *level);
 /* Maps pages of 4 KiB one after another. 0 or NR_ENOMEM. */
 int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t size, uint64_t rights);
-/* Frees all tables below an entry of the given level, but not what leaves point to. */
-void paging_free_tables(uint64_t *table, unsigned level);
+/* Frees a page-directory-pointer table and the tables below it, but not what leaves point to. */
+void paging_free_tables(uint64_t *pointers);
 
 static inline unsigned paging_index(uint64_t address, unsigned level)
 {

@@ -25,7 +25,7 @@ int stage2_create(struct stage2 *stage2, uint64_t *process_root)
 void stage2_destroy(struct stage2 *stage2)
 {
     if (stage2->pointers)
-        paging_free_tables(stage2->pointers, LEVEL_1G);
+        paging_free_tables(stage2->pointers);
     page_free(stage2->root_table, 0);
 }
 

@@ -3,7 +3,6 @@
  * used with interrupts off, and empty in between.
  */
 #include "cpu.h"
-#include "errors.h"
 #include "fixup.h"
 #include "frames.h"
 #include "layout_ring0.h"
@@ -11,26 +10,18 @@
 #include "paging.h"
 #include "string.h"
 
-static uint64_t *window_entry[CPU_MAX];
-
-int window_init(uint32_t cpu)
-{
-    window_entry[cpu] = paging_entry(monitor_root, WINDOW_BASE + cpu * LARGE_PAGE_SIZE, LEVEL_2M);
-    return window_entry[cpu] ? NR_OK : NR_ENOMEM;
-}
-
 static void *window_open(uint64_t physical)
 {
     uint32_t cpu = this_cpu()->index;
     uint64_t block = physical & ~(LARGE_PAGE_SIZE - 1);
-    *window_entry[cpu] = block | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
+    window_entry[cpu] = block | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
     return (void *)(WINDOW_BASE + cpu * LARGE_PAGE_SIZE + (physical - block));
 }
 
 static void window_close(void)
 {
     uint32_t cpu = this_cpu()->index;
-    *window_entry[cpu] = 0;
+    window_entry[cpu] = 0;
     __asm__ volatile("invlpg (%0)" : : "r"(WINDOW_BASE + cpu * LARGE_PAGE_SIZE) : "memory");
 }
 
@@ -44,12 +35,6 @@ void window_zero(uint64_t physical, uint64_t size)
         physical += part;
         size -= part;
     }
-}
-
-void window_read(void *to, uint64_t physical, uint64_t size)
-{
-    memcpy(to, window_open(physical), size);
-    window_close();
 }
 
 int window_write_page(uint64_t physical, uint64_t from_user)
