@@ -1,8 +1,10 @@
 """Debian's three stock kernels under the monitor, to a marker computed by their init: 1 and 2 virtual processors on 1 and 2
 real ones, without paravirtualization, and started from UEFI."""
 
+import subprocess
+
 import pytest
-from nullring import DONE, boot, description, marker
+from nullring import DONE, SECONDS, WORK, boot, description, marker, nr
 
 KERNELS = ["debian-686", "debian-686-pae", "debian-amd64"]
 
@@ -38,6 +40,21 @@ def test_clock_and_disk():
 
 def test_from_uefi():
     report("debian-686", "uefi", "--firmware", "uefi")
+
+
+@pytest.mark.parametrize("firmware", [[], ["-bios", "/usr/share/ovmf/OVMF.fd"]], ids=["bios", "uefi"])
+def test_an_image_on_another_machine(firmware):
+    """What `nr image` makes without options, from a CD on a chipset that nr never uses, with one serial port for all."""
+    source = description("debian-686", "image", bootargs="console=ttyS0 quiet mode=report nonce=9")
+    image, serial = WORK / "another.iso", WORK / "another.serial"
+    run = nr("image", "-o", image, source)
+    assert run.status == DONE, run.text
+    subprocess.run(["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg", "-machine",
+                    "q35", "-cpu", "EPYC", "-smp", "2", "-m", "640", "-no-reboot", "-serial", f"file:{serial}", "-cdrom",
+                    image, *firmware], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False)
+    text = serial.read_text(encoding="utf-8", errors="replace")
+    for words in (marker(9).strip("^$"), "nullring: guest debian-686: powered off", "all guests have ended, status 0"):
+        assert words in text, text
 
 
 def test_two_guests_at_once():
