@@ -21,7 +21,14 @@
 #define LEAF_POWER        0x80000007u
 #define LEAF_SIZES        0x80000008u
 #define LEAF_HYPERVISOR   0x40000000u
-enum { LEAF_VENDOR = 0, LEAF_FEATURES = 1, LEAF_DESCRIPTORS = 2, LEAF_CACHES = 4, LEAF_STRUCTURED = 7 };
+enum {
+    LEAF_VENDOR = 0,
+    LEAF_FEATURES = 1,
+    LEAF_DESCRIPTORS = 2,
+    LEAF_CACHES = 4,
+    LEAF_THERMAL = 6,
+    LEAF_STRUCTURED = 7,
+};
 
 #define BIT(n) (1u << (n))
 
@@ -86,6 +93,7 @@ enum {
                    | BIT(29) /* long mode */
                    | BIT(30) /* 3DNow! extensions */,
     POWER_INVARIANT_TSC = BIT(8),
+    THERMAL_ARAT = BIT(2), /* the timer of the local APIC, which is the monitor's, never stops */
 };
 static const uint32_t feature_hypervisor = BIT(31), extended_3dnow = BIT(31);
 
@@ -141,7 +149,7 @@ static void cpuid_add_basic(struct cpuid_builder *b)
     e->eax = maximum < LEAF_STRUCTURED ? maximum : LEAF_STRUCTURED;
 
     e = cpuid_add(b, LEAF_FEATURES, CPUID_ANY);
-    e->ebx = (e->ebx & 0xffff) | cpus << EBX_COUNT_SHIFT;
+    e->ebx = (e->ebx & 0xffff) | (cpus > 1 ? cpus << EBX_COUNT_SHIFT : 0);
     e->ecx = (e->ecx & FEATURES_ECX) | (b->config->hypervisor_hidden ? 0 : feature_hypervisor);
     e->edx = (e->edx & FEATURES_EDX) | (cpus > 1 ? FEATURE_HTT : 0u);
 
@@ -152,6 +160,11 @@ static void cpuid_add_basic(struct cpuid_builder *b)
         /* Cores in the package; nothing but the processor itself shares a cache. */
         if (e->eax & 0x1f)
             e->eax = (e->eax & 0x3fff) | (cpus - 1) << CACHES_CORES_SHIFT;
+    }
+    if (maximum >= LEAF_THERMAL) {
+        e = cpuid_add(b, LEAF_THERMAL, CPUID_ANY);
+        e->eax = THERMAL_ARAT;
+        e->ebx = e->ecx = e->edx = 0;
     }
     if (maximum >= LEAF_STRUCTURED) {
         e = cpuid_add(b, LEAF_STRUCTURED, 0);

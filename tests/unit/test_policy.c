@@ -94,6 +94,8 @@ static void what_is_not_virtualised_is_hidden(void **state)
     assert_int_equal(leaf_of(7)->ebx & (1u << 10 | 1u << 1 | 1u << 5 | 1u << 16),
                      0); /* INVPCID, TSC_ADJUST, AVX */
     assert_int_equal(leaf_of(7)->edx, 0);
+    assert_int_equal(leaf_of(6)->eax, 1 << 2); /* ARAT: the timer is the monitor's */
+    assert_int_equal(leaf_of(6)->ecx, 0);
     assert_int_equal(leaf_of(0x80000000)->eax, 0x80000008);
     e = leaf_of(0x80000001);
     assert_int_equal(e->ecx & (1u << 2 | 1u << 3 | 1u << 10 | 1u << 22), 0); /* SVM, ExtAPIC, IBS, topology */
@@ -133,6 +135,8 @@ static void old_processor(void **state)
     table_count = cpuid_build(table, &host.config, nothing);
     assert_int_equal(leaf_of(0)->eax, 1);
     assert_int_equal(leaf_of(1)->edx, 0);
+    assert_int_equal(leaf_of(1)->ebx >> 16, 0); /* a count only with HTT */
+    assert_null(leaf_of(6));
     assert_null(leaf_of(7));
     assert_null(leaf_of(0x80000008));
 }
