@@ -4,7 +4,6 @@
  * through the boot page tables.
  */
 #include "acpi.h"
-#include "cpu.h"
 #include "layout_ring0.h"
 #include "string.h"
 
@@ -26,17 +25,21 @@ struct rsdp {
     uint64_t xsdt;
 } __attribute__((packed));
 
-struct madt {
-    struct table_header header;
-    uint32_t local_apic, flags;
-    uint8_t entries[];
-} __attribute__((packed));
+struct madt_entry { /* the start of those that are looked at */
+    uint8_t type, length, at2, at3;
+    uint32_t at4, at8;
+};
 
-enum madt_entry { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_X2APIC = 9, MADT_ENABLED = 1 };
+enum madt_entry_type {
+    MADT_LAPIC = 0,
+    MADT_IOAPIC = 1,
+    MADT_OVERRIDE = 2,
+    MADT_X2APIC = 9,
+    MADT_ENABLED = 1
+};
 
+enum { MADT_ENTRIES = 44 };
 enum fadt_offset { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
-
-#define BOOT_TABLES_END (1ull << 32)
 enum { SLP_EN = 1 << 13, SLP_TYP_SHIFT = 10, BIOS_AREA = 0xe0000, BIOS_AREA_END = 0x100000 };
 
 struct acpi_info acpi;
@@ -61,57 +64,46 @@ static bool sum_is_zero(const void *data, uint32_t length)
     return sum == 0;
 }
 
-/* A table below 4 GiB with a right checksum, or NULL. */
+/* A whole table within the boot tables' reach, with a right checksum; or NULL. */
 static const struct table_header *table_at(uint64_t address)
 {
-    if (!address || address + sizeof(struct table_header) > BOOT_TABLES_END)
+    if (!address || address > BOOT_MAP_END - sizeof(struct table_header))
         return NULL;
     const struct table_header *table = physical(address);
-    if (address + table->length > BOOT_TABLES_END || table->length < sizeof(*table))
+    if (table->length < sizeof(*table) || table->length > BOOT_MAP_END - address)
         return NULL;
     return sum_is_zero(table, table->length) ? table : NULL;
 }
 
 static void cpu_add(uint32_t apic_id, uint32_t flags)
 {
-    if (!(flags & MADT_ENABLED))
-        return;
-    if (acpi.cpu_count < CPU_MAX)
+    if (flags & MADT_ENABLED && acpi.cpu_count < CPU_MAX)
         acpi.apic_id[acpi.cpu_count++] = apic_id;
-    else
-        acpi.cpus_lost++;
 }
 
-static void madt_entry_read(const uint8_t *entry)
+static void madt_entry_read(const struct madt_entry *entry)
 {
-    switch (entry[0]) {
-    case MADT_LAPIC:
-        cpu_add(entry[3], read32(entry, 4));
-        break;
-    case MADT_X2APIC:
-        cpu_add(read32(entry, 4), read32(entry, 8));
-        break;
-    case MADT_IOAPIC:
-        if (acpi.ioapic_count < ACPI_IOAPICS_MAX)
-            acpi.ioapic[acpi.ioapic_count++] = (struct acpi_ioapic){read32(entry, 4), read32(entry, 8)};
-        break;
-    case MADT_OVERRIDE:
-        if (entry[3] < ACPI_ISA_IRQS)
-            acpi.isa_gsi[entry[3]] = read32(entry, 4);
-        break;
-    default:
-        break;
-    }
+    if (entry->type == MADT_LAPIC)
+        cpu_add(entry->at3, entry->at4);
+    else if (entry->type == MADT_X2APIC)
+        cpu_add(entry->at4, entry->at8);
+    else if (entry->type == MADT_IOAPIC && acpi.ioapic_count < ACPI_IOAPICS_MAX)
+        acpi.ioapic[acpi.ioapic_count++] = (struct acpi_ioapic){entry->at4, entry->at8};
+    else if (entry->type == MADT_OVERRIDE && entry->at3 < ACPI_ISA_IRQS)
+        acpi.isa_gsi[entry->at3] = entry->at4;
 }
 
-static void madt_read(const struct table_header *table)
+static void madt_read(const struct table_header *madt)
 {
-    const struct madt *madt = (const struct madt *)table;
-    const uint8_t *end = (const uint8_t *)table + table->length;
-    for (const uint8_t *entry = madt->entries;
-         entry + 2 <= end && entry[1] >= 2 && entry + entry[1] <= end;) {
-        madt_entry_read(entry);
-        entry += entry[1];
+    const uint8_t *bytes = (const uint8_t *)madt;
+    for (uint32_t at = MADT_ENTRIES; at + 2 <= madt->length;) {
+        struct madt_entry entry = {0};
+        uint32_t length = bytes[at + 1];
+        if (length < 2 || length > madt->length - at)
+            break;
+        memcpy(&entry, bytes + at, length < sizeof(entry) ? length : sizeof(entry));
+        madt_entry_read(&entry);
+        at += length;
     }
 }
 
@@ -125,14 +117,13 @@ static void s5_find(const struct table_header *dsdt)
             continue;
         aml += 5;
         aml += (aml[0] >> 6) + 2; /* package length, element count */
-        uint8_t value[2];
+        uint16_t value[2];
         for (unsigned i = 0; i < 2; i++) {
             aml += aml[0] == 0x0a; /* byte prefix */
-            value[i] = *aml++;
+            value[i] = (uint16_t)((*aml++ & 7) << SLP_TYP_SHIFT | SLP_EN);
         }
-        acpi.s5_a = value[0] & 7;
-        acpi.s5_b = value[1] & 7;
-        acpi.s5_known = true;
+        acpi.sleep_a = value[0];
+        acpi.sleep_b = value[1];
         return;
     }
 }
@@ -189,9 +180,8 @@ const char *acpi_read(uint64_t rsdp_address)
 
 void acpi_power_off(void)
 {
-    if (acpi.s5_known && acpi.pm1a_control) {
-        out16(acpi.pm1a_control, (uint16_t)(acpi.s5_a << SLP_TYP_SHIFT | SLP_EN));
-        if (acpi.pm1b_control)
-            out16(acpi.pm1b_control, (uint16_t)(acpi.s5_b << SLP_TYP_SHIFT | SLP_EN));
-    }
+    if (acpi.sleep_a && acpi.pm1a_control)
+        out16(acpi.pm1a_control, acpi.sleep_a);
+    if (acpi.sleep_b && acpi.pm1b_control)
+        out16(acpi.pm1b_control, acpi.sleep_b);
 }

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
+#include "cpu.h"
 
 enum { ACPI_IOAPICS_MAX = 8, ACPI_ISA_IRQS = 16 };
 
@@ -15,15 +15,13 @@ struct acpi_ioapic {
 
 struct acpi_info {
     uint32_t cpu_count; /* usable processors, at most CPU_MAX */
-    uint32_t cpus_lost;
-    uint32_t apic_id[32];
+    uint32_t apic_id[CPU_MAX];
     uint32_t ioapic_count;
     struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
     uint32_t isa_gsi[ACPI_ISA_IRQS];
     uint16_t pm_timer; /* port, 0: none */
     uint16_t pm1a_control, pm1b_control;
-    uint8_t s5_a, s5_b;
-    bool s5_known;
+    uint16_t sleep_a, sleep_b; /* what to write there for S5; 0: unknown */
 };
 
 extern struct acpi_info acpi;

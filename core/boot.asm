@@ -1,16 +1,19 @@
 ; From GRUB (Multiboot 2 or 1, 32-bit protected mode, paging off) to long mode in the high half.
 ; Multiboot2 1.6, section 3.2; Multiboot 0.6.96, section 3.2.
 ;
-; The tables built here are for the boot only: the first 4 GiB, three times (identity, at DIRECT_BASE, and the first of it
-; at IMAGE_BASE). memory_init() replaces them; application processors pass through them on their way.
+; The tables here are for the boot only: the first 4 GiB, three times (identity, at DIRECT_BASE, and the first of it at
+; IMAGE_BASE). memory_init() replaces them; application processors pass through them on their way.
 
 bits 32
 
 IMAGE_BASE equ 0xffffffff80000000
 PAGE_PRESENT_WRITE equ 3
 PAGE_LARGE equ 0x83
+CR4_PAE equ 0x20
+CR0_LONG_MODE equ 0x80010033         ; PG, WP, NE, ET, MP, PE
 MSR_EFER equ 0xc0000080
 EFER_LME_NXE equ 0x900
+LONG_MODE_NX equ 1 << 29 | 1 << 20   ; CPUID 0x80000001, EDX
 
 extern image_start, load_end, image_end, boot_main
 
@@ -31,70 +34,75 @@ multiboot2:
     dd 8
 multiboot2_end:
 
-section .boot exec write nobits align=4096
-global boot_pml4
-boot_pml4: resb 4096
-boot_pdpt: resb 4096
-boot_pdpt_image: resb 4096
-boot_pd: resb 4 * 4096
-boot_stack: resb 4096
+section .boot exec write progbits align=4096
+boot_pml4:
+    dq boot_pdpt + PAGE_PRESENT_WRITE
+    times 255 dq 0
+    dq boot_pdpt + PAGE_PRESENT_WRITE
+    times 254 dq 0
+    dq boot_pdpt_image + PAGE_PRESENT_WRITE
+boot_pdpt:
+%assign i 0
+%rep 4
+    dq boot_pd + i * 4096 + PAGE_PRESENT_WRITE
+  %assign i i + 1
+%endrep
+    times 508 dq 0
+boot_pdpt_image:
+    times 510 dq 0
+    dq boot_pd + PAGE_PRESENT_WRITE, 0
+boot_pd:
+%assign i 0
+%rep 4 * 512
+    dq i * 0x200000 + PAGE_LARGE
+  %assign i i + 1
+%endrep
+boot_stack:
+    times 4096 db 0
 boot_stack_top:
+boot_gdt:                            ; 64-bit code, data, 32-bit code for application processors
+    dq 0, 0x00af9a000000ffff, 0x00cf92000000ffff, 0x00cf9a000000ffff
+boot_gdtr:
+    dw boot_gdtr - boot_gdt - 1
+    dd boot_gdt
 
 section .boot.text exec progbits
 global boot_entry
 boot_entry:
     cli
     cld
-    mov esp, boot_stack_top
     mov ebp, eax                     ; magic
     mov esi, ebx                     ; information structure
-
     mov eax, 0x80000000              ; long mode and NX are needed to say anything at all
     cpuid
     cmp eax, 0x80000001
-    jb .no_long_mode
+    jb no_long_mode
     mov eax, 0x80000001
     cpuid
-    and edx, 1 << 29 | 1 << 20
-    cmp edx, 1 << 29 | 1 << 20
-    jne .no_long_mode
+    and edx, LONG_MODE_NX
+    cmp edx, LONG_MODE_NX
+    jne no_long_mode
 
-    mov edi, boot_pml4               ; clear all tables
-    mov ecx, 7 * 1024
-    xor eax, eax
-    rep stosd
-
-    mov edi, boot_pd                 ; 4 GiB in 2 MiB pages
-    mov eax, PAGE_LARGE
-.fill:
-    mov [edi], eax
-    mov dword [edi + 4], 0
-    add edi, 8
-    add eax, 0x200000
-    jnc .fill
-
-    mov edi, boot_pdpt
-    mov eax, boot_pd + PAGE_PRESENT_WRITE
-    mov ecx, 4
-.directories:
-    mov [edi], eax
-    add eax, 4096
-    add edi, 8
-    loop .directories
-    mov dword [boot_pdpt_image + 510 * 8], boot_pd + PAGE_PRESENT_WRITE
-    mov dword [boot_pml4], boot_pdpt + PAGE_PRESENT_WRITE
-    mov dword [boot_pml4 + 256 * 8], boot_pdpt + PAGE_PRESENT_WRITE
-    mov dword [boot_pml4 + 511 * 8], boot_pdpt_image + PAGE_PRESENT_WRITE
-    call enter_long_mode
+enter_long_mode:                     ; EBP: 0 on an application processor
+    mov eax, CR4_PAE
+    mov cr4, eax
+    mov eax, boot_pml4
+    mov cr3, eax
+    mov ecx, MSR_EFER
+    rdmsr
+    or eax, EFER_LME_NXE
+    wrmsr
+    mov eax, CR0_LONG_MODE
+    mov cr0, eax
+    lgdt [boot_gdtr]
     jmp 0x08:.long_mode
 bits 64
 .long_mode:
-    mov edi, ebp
-    mov esi, esi
     mov rax, boot_high
     jmp rax
+
 bits 32
-.no_long_mode:                       ; a sentence on the VGA text screen and the first serial port
+no_long_mode:                        ; a sentence on the VGA text screen and the first serial port
     mov esi, no_long_mode_text
     mov edi, 0xb8000
 .next:
@@ -111,30 +119,13 @@ bits 32
     jmp .stop
 no_long_mode_text: db "nullring: this processor has no 64-bit mode with NX; it cannot run here.", 13, 10, 0
 
-; Paging on with boot_pml4, flat segments. Clobbers eax, ecx, edx.
-enter_long_mode:
-    mov eax, 0x20                    ; CR4.PAE
-    mov cr4, eax
-    mov eax, boot_pml4
-    mov cr3, eax
-    mov ecx, MSR_EFER
-    rdmsr
-    or eax, EFER_LME_NXE
-    wrmsr
-    mov eax, 0x80010033              ; PG, WP, NE, ET, MP, PE
-    mov cr0, eax
-    lgdt [boot_gdtr]
-    ret
+ap_protected:
+    mov ax, 0x10
+    mov ds, ax
+    xor ebp, ebp
+    jmp enter_long_mode
 
-align 8
-boot_gdt:
-    dq 0, 0x00af9a000000ffff, 0x00cf92000000ffff
-boot_gdtr:
-    dw $ - boot_gdt - 1
-    dd boot_gdt
-
-; Application processors start here in real mode, copied to a page below 1 MiB (SDM Vol. 3A, 9.4.4). The page's number is
-; in CS; ap_stack_top holds the stack that the boot processor prepared.
+; Application processors start here in real mode, copied to TRAMPOLINE (SDM Vol. 3A, 9.4.4).
 section .rodata
 bits 16
 global ap_trampoline, ap_trampoline_end
@@ -143,69 +134,32 @@ ap_trampoline:
     cld
     mov ax, cs
     mov ds, ax
-    lgdt [ap_gdtr - ap_trampoline]
-    mov eax, 0x11
+    o32 lgdt [.gdtr - ap_trampoline]
+    mov eax, 0x11                    ; ET, PE
     mov cr0, eax
-    jmp dword 0x08:ap_protected
-align 8
-ap_gdt:
-    dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
-ap_gdtr:
-    dw ap_gdtr - ap_gdt - 1
-    dd 0                             ; linear address of the copy's ap_gdt: filled in by smp_start()
+    jmp dword 0x18:ap_protected
+.gdtr:
+    dw boot_gdtr - boot_gdt - 1
+    dd boot_gdt
 ap_trampoline_end:
-global ap_gdt_offset, ap_gdtr_offset
-ap_gdt_offset equ ap_gdt - ap_trampoline
-ap_gdtr_offset equ ap_gdtr - ap_trampoline + 2
 
-section .boot.text
-bits 32
-ap_protected:
-    mov ax, 0x10
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov esp, boot_stack_top          ; free again: processors start one after the other
-    call enter_long_mode
-    jmp 0x08:.long_mode
-bits 64
-.long_mode:
-    mov rax, ap_high
-    jmp rax
-
+; In the high half, still with the loader's data segments: tables_load() loads them. An application processor takes the
+; final page tables, and the stack that the boot processor has prepared in them.
 section .text
 bits 64
-extern ap_main, ap_stack_top
+extern ap_main, ap_stack_top, monitor_cr3
 boot_high:
-    mov ax, 0x10
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    xor eax, eax
-    mov fs, ax
-    mov gs, ax
-    mov rax, IMAGE_BASE
-    lea rsp, [rax + boot_stack_top]
+    mov edi, ebp
+    mov esi, esi
+    test ebp, ebp
+    jz .application_processor
+    lea rsp, [IMAGE_BASE + boot_stack_top]
     xor ebp, ebp
     call boot_main
-.stop:
-    hlt
-    jmp .stop
-
-; An application processor in the high half: take the final page tables with the stack in them.
-extern monitor_cr3
-ap_high:
-    mov ax, 0x10
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    xor eax, eax
-    mov fs, ax
-    mov gs, ax
+.application_processor:
     mov rax, [rel monitor_cr3]
     mov cr3, rax
     mov rsp, [rel ap_stack_top]
-    xor ebp, ebp
     call ap_main
 
 ; void stack_switch(uint64_t top, void (*function)(void)): goes on in function on another stack; does not return.

@@ -151,6 +151,11 @@ void host_apic_kick(uint32_t apic_id)
     icr_write(apic_id, VECTOR_KICK);
 }
 
+bool host_apic_reaches(uint32_t apic_id)
+{
+    return apic_id < (x2apic ? 0xffffffff : 0xff); /* the broadcast */
+}
+
 void host_apic_init_ipi(uint32_t apic_id)
 {
     icr_write(apic_id, ICR_INIT);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Finds and maps the local APIC (boot processor, once). NULL, or what is wrong. */
@@ -18,6 +19,8 @@ void host_apic_calibrate(void);
 void host_apic_timer(uint64_t deadline);
 /* Sends VECTOR_KICK. */
 void host_apic_kick(uint32_t apic_id);
+/* An IPI can be sent to this processor and to no other. */
+bool host_apic_reaches(uint32_t apic_id);
 /* INIT or SIPI with the page of the trampoline (SDM Vol. 3A, 9.4.4). */
 void host_apic_init_ipi(uint32_t apic_id);
 void host_apic_startup_ipi(uint32_t apic_id, uint8_t page);

@@ -15,6 +15,8 @@
 #define MMIO_BASE   0xffffe00000000000ull
 #define IMAGE_BASE  0xffffffff80000000ull
 
+#define BOOT_MAP_END 0x100000000ull /* how far the boot tables reach */
+
 #define STACK_SLOT  0x8000ull /* 16 KiB of stack at the top of each slot, the rest unmapped */
 #define STACK_PAGES 4
 

@@ -12,13 +12,14 @@
 #include "memory.h"
 #include "multiboot.h"
 #include "schedule.h"
+#include "string.h"
 #include "time.h"
 #include "trap.h"
 #include "vcpu_ops.h"
 
 enum { TRAMPOLINE = 0x8000, INIT_WAIT_US = 100, SIPI_WAIT_US = 200, ONLINE_WAIT_MS = 500 };
 
-extern char ap_trampoline[], ap_trampoline_end[], ap_gdt_offset[], ap_gdtr_offset[];
+extern char ap_trampoline[], ap_trampoline_end[];
 
 uint64_t ap_stack_top;
 static struct cpu *volatile ap_cpu;
@@ -40,14 +41,19 @@ void ap_main(void)
  * of its own. */
 static bool trampoline_place(void)
 {
-    volatile uint8_t *copy = mmio_map(TRAMPOLINE);
-    uint32_t gdt = TRAMPOLINE + (uint32_t)(uint64_t)ap_gdt_offset;
-    if (!copy)
-        return false;
-    for (long i = 0; i < ap_trampoline_end - ap_trampoline; i++)
-        copy[i] = (uint8_t)ap_trampoline[i];
-    *(volatile uint32_t *)(copy + (uint64_t)ap_gdtr_offset) = gdt;
-    return true;
+    void *copy = (void *)mmio_map(TRAMPOLINE);
+    if (copy)
+        memcpy(copy, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+    return copy;
+}
+
+/* Firmware may name a processor twice, or one that no IPI can name alone. */
+static bool cpu_usable(uint32_t apic_id)
+{
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i].apic_id == apic_id)
+            return false;
+    return host_apic_reaches(apic_id);
 }
 
 static bool cpu_start(struct cpu *cpu)
@@ -76,7 +82,7 @@ void smp_start(void)
         return;
     }
     for (uint32_t i = 0; i < acpi.cpu_count; i++) {
-        if (acpi.apic_id[i] == cpus[0].apic_id)
+        if (!cpu_usable(acpi.apic_id[i]))
             continue;
         struct cpu *cpu = &cpus[cpu_count];
         cpu->index = cpu_count;

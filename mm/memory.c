@@ -18,7 +18,6 @@ uint64_t monitor_cr3;
 uint64_t *window_entry;
 
 #define LOW_MEMORY_END 0x100000ull /* BIOS data, trampoline, tables: never handed out */
-#define BOOT_MAP_END   (1ull << 32)
 #define FIRST_PAGES    (64 * PAGE_SIZE)
 
 static uint64_t round_up(uint64_t value, uint64_t to)

@@ -4,5 +4,6 @@ $(patsubst %,$(B)/unit/%,test_lapic test_lapic_ipi test_lapic_timer test_lapic_p
 $(B)/unit/test_guest_memory: core/guest_memory.c
 $(B)/unit/test_pages: mm/pages.c
 $(B)/unit/test_boot_info: core/multiboot.c
+$(B)/unit/test_host_acpi: core/acpi.c
 $(B)/unit/test_console: service/console.c service/prompt.c $(wildcard service/*.h)
 $(B)/unit/test_string: lib/string.c lib/string_search.c
