@@ -1,7 +1,8 @@
 /*
  * The entry rules: for each one a state that breaks it and nothing else, and states that pass in each mode.
+ * The source is included for its table: no rule is left out, and no other rule is broken.
  *
- * sources: checks/entry_checks.c
+ * sources:
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,15 +10,17 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "entry_checks.h"
-#include "vcpu_state.h"
-#include "x86.h"
+#include "entry_checks.c"
 
 #define NOT_CANONICAL 0x0000800000000000ull
 
-enum { DATA = 0x93, CODE = 0x9b, CODE_32 = 0xc9b, CODE_64 = 0xa9b, LDT = 0x82, TSS = 0x8b };
+enum { DATA = 0x93, CODE = 0x9b, CODE_32 = 0xc9b, CODE_64 = 0xa9b, STACK_3 = 0xf3 };
+enum { LDT_PRESENT = 0x82, TSS_BUSY = 0x8b, TSS_AVAILABLE = 0x89, TSS_16 = 0x83 };
+enum { RULES = sizeof(rules) / sizeof(rules[0]) };
 
-static struct vcpu_state real_mode(void)
+static bool broken[RULES];
+
+static struct vcpu_state state_real(void)
 {
     struct vcpu_state s;
     memset(&s, 0, sizeof(s));
@@ -25,8 +28,8 @@ static struct vcpu_state real_mode(void)
     s.gpr.rflags = RFLAGS_FIXED;
     for (unsigned i = SEG_ES; i <= SEG_GS; i++)
         s.segment[i] = (struct segment){.attributes = i == SEG_CS ? CODE : DATA, .limit = 0xffff};
-    s.segment[SEG_LDTR] = (struct segment){.attributes = LDT, .limit = 0xffff};
-    s.segment[SEG_TR] = (struct segment){.attributes = TSS, .limit = 0xffff};
+    s.segment[SEG_LDTR] = (struct segment){.attributes = LDT_PRESENT, .limit = 0xffff};
+    s.segment[SEG_TR] = (struct segment){.attributes = TSS_BUSY, .limit = 0xffff};
     s.control =
         (struct vcpu_control){.cr0 = CR0_CD | CR0_NW | CR0_ET, .xcr0 = 1, .dr6 = DR6_RESET, .dr7 = DR7_RESET};
     s.tables.gdtr.limit = s.tables.idtr.limit = 0xffff;
@@ -34,17 +37,17 @@ static struct vcpu_state real_mode(void)
     return s;
 }
 
-static struct vcpu_state protected_mode(void)
+static struct vcpu_state state_protected(void)
 {
-    struct vcpu_state s = real_mode();
+    struct vcpu_state s = state_real();
     s.control.cr0 = CR0_PE | CR0_PG | CR0_ET;
     s.segment[SEG_CS].attributes = CODE_32;
     return s;
 }
 
-static struct vcpu_state long_mode(void)
+static struct vcpu_state state_long(void)
 {
-    struct vcpu_state s = protected_mode();
+    struct vcpu_state s = state_protected();
     s.control.cr4 = CR4_PAE;
     s.msrs.efer = EFER_LME | EFER_LMA;
     s.segment[SEG_CS].attributes = CODE_64;
@@ -55,92 +58,150 @@ static struct vcpu_state long_mode(void)
 static void good_states(void **state)
 {
     (void)state;
-    struct vcpu_state s = real_mode();
+    struct vcpu_state s = state_real();
     assert_null(entry_check(&s));
-    s = protected_mode();
+    s = state_protected();
     assert_null(entry_check(&s));
-    s = long_mode();
+    s = state_long();
     assert_null(entry_check(&s));
     s.segment[SEG_GS].base = 0xffff888000000000;
     s.segment[SEG_LDTR] = (struct segment){0}; /* not present */
     assert_null(entry_check(&s));
-    s = protected_mode(); /* vm86 */
+    s.control.cr4 |= CR4_LA57;
+    s.segment[SEG_GS].base = NOT_CANONICAL; /* with four levels */
+    assert_null(entry_check(&s));
+    s = state_protected(); /* vm86 */
     s.gpr.rflags |= RFLAGS_VM;
     s.segment[SEG_SS].attributes = 0xf3;
     assert_null(entry_check(&s));
-    s = protected_mode(); /* LME waits for paging */
+    s = state_protected(); /* LME waits for paging */
     s.control.cr0 &= ~CR0_PG;
     s.msrs.efer = EFER_LME;
     assert_null(entry_check(&s));
+}
+
+/* Just the one rule, under its name. */
+static void assert_breaks(const struct vcpu_state *s, const char *name)
+{
+    const char *rule = entry_check(s);
+    assert_non_null(rule);
+    assert_string_equal(rule, name);
+    for (unsigned i = 0; i < RULES; i++) {
+        bool named = !strcmp(rules[i].name, name);
+        if (rules[i].holds(s) == named)
+            fail_msg("%s: %s", name, rules[i].name);
+        broken[i] |= named;
+    }
 }
 
 #define BREAKS(mode, name, ...)                                                                              \
     do {                                                                                                     \
         struct vcpu_state s = mode();                                                                        \
         __VA_ARGS__;                                                                                         \
-        const char *rule = entry_check(&s);                                                                  \
-        assert_non_null(rule);                                                                               \
-        assert_string_equal(rule, name);                                                                     \
+        assert_breaks(&s, name);                                                                             \
     } while (0)
 
 static void control_registers(void **state)
 {
     (void)state;
-    BREAKS(real_mode, "EFER has a reserved bit set", s.msrs.efer = EFER_SVME);
-    BREAKS(real_mode, "CR0 has a bit above 31 set", s.control.cr0 |= 1ull << 32);
-    BREAKS(real_mode, "CR0.NW is set without CR0.CD", s.control.cr0 &= ~CR0_CD);
-    BREAKS(real_mode, "CR0.PG is set without CR0.PE", s.control.cr0 |= CR0_PG);
-    BREAKS(long_mode, "CR3 is wider than a physical address", s.control.cr3 = 1ull << 52);
-    BREAKS(real_mode, "CR4 has a reserved bit set", s.control.cr4 = 1ull << 13);
-    BREAKS(real_mode, "DR6 has a bit above 31 set", s.control.dr6 |= 1ull << 32);
-    BREAKS(real_mode, "DR7 has a bit above 31 set", s.control.dr7 |= 1ull << 63);
-    BREAKS(long_mode, "long mode without CR4.PAE", s.control.cr4 = 0);
-    BREAKS(long_mode, "EFER.LMA does not follow LME and paging", s.msrs.efer = EFER_LME);
-    BREAKS(protected_mode, "EFER.LMA does not follow LME and paging", s.msrs.efer = EFER_LMA);
-    BREAKS(protected_mode, "CR4.PCIDE is set outside of long mode", s.control.cr4 = CR4_PCIDE);
-    BREAKS(real_mode, "CR8 is above 15", s.control.cr8 = 16);
-    BREAKS(real_mode, "XCR0 has not x87", s.control.xcr0 = 2);
+    BREAKS(state_real, "EFER has a reserved bit set", s.msrs.efer = EFER_SVME);
+    BREAKS(state_real, "CR0 has a bit above 31 set", s.control.cr0 |= 1ull << 32);
+    BREAKS(state_real, "CR0.NW is set without CR0.CD", s.control.cr0 &= ~CR0_CD);
+    BREAKS(state_real, "CR0.PG is set without CR0.PE", s.control.cr0 |= CR0_PG);
+    BREAKS(state_long, "CR3 is wider than a physical address", s.control.cr3 = 1ull << 52);
+    BREAKS(state_real, "CR4 has a reserved bit set", s.control.cr4 = 1ull << 13);
+    BREAKS(state_real, "DR6 has a bit above 31 set", s.control.dr6 |= 1ull << 32);
+    BREAKS(state_real, "DR7 has a bit above 31 set", s.control.dr7 |= 1ull << 63);
+    BREAKS(state_long, "long mode without CR4.PAE", s.control.cr4 = 0);
+    BREAKS(state_long, "EFER.LMA does not follow LME and paging", s.msrs.efer = EFER_LME);
+    BREAKS(state_protected, "EFER.LMA does not follow LME and paging", s.msrs.efer = EFER_LMA);
+    BREAKS(state_protected, "CR4.PCIDE is set outside of long mode", s.control.cr4 = CR4_PCIDE);
+    BREAKS(state_real, "CR8 is above 15", s.control.cr8 = 16);
+    BREAKS(state_real, "XCR0 has not x87", s.control.xcr0 = 2);
 }
 
 static void segments(void **state)
 {
     (void)state;
-    BREAKS(long_mode, "CS.L and CS.D are both set in long mode", s.segment[SEG_CS].attributes |= SEG_DB);
-    BREAKS(protected_mode, "CS is not a present code segment", s.segment[SEG_CS].attributes &= ~SEG_P);
-    BREAKS(real_mode, "CS is not a present code segment", s.segment[SEG_CS].attributes &= ~SEG_S);
-    BREAKS(real_mode, "SS has a privilege level that the mode does not allow",
-           s.segment[SEG_SS].attributes = 0xf3);
-    BREAKS(protected_mode, "SS has a privilege level that the mode does not allow",
-           s.gpr.rflags |= RFLAGS_VM);
-    BREAKS(real_mode, "ES, CS, SS or DS has a base above 4 GiB", s.segment[SEG_DS].base = 1ull << 32);
-    BREAKS(long_mode, "FS, GS, LDTR, TR or KERNEL_GS_BASE is not canonical",
-           s.segment[SEG_TR].base = NOT_CANONICAL);
-    BREAKS(long_mode, "FS, GS, LDTR, TR or KERNEL_GS_BASE is not canonical",
-           s.msrs.kernel_gs_base = NOT_CANONICAL);
-    BREAKS(long_mode, "TR is not a busy TSS", s.segment[SEG_TR].attributes = 0x83);
-    BREAKS(protected_mode, "TR is not a busy TSS", s.segment[SEG_TR].attributes = 0x89);
-    BREAKS(protected_mode, "LDTR is not an LDT", s.segment[SEG_LDTR].attributes = TSS);
-    BREAKS(long_mode, "GDTR or IDTR has a base that is not canonical", s.tables.idtr.base = NOT_CANONICAL);
-    BREAKS(real_mode, "GDTR or IDTR has a limit above 0xffff", s.tables.gdtr.limit = 0x10000);
+    const char *cs = "CS is not a present code segment", *low = "ES, CS, SS or DS has a base above 4 GiB",
+               *ss = "SS has a privilege level that the mode does not allow", *tss = "TR is not a busy TSS",
+               *wide = "FS, GS, LDTR, TR or KERNEL_GS_BASE is not canonical", *ldt = "LDTR is not an LDT";
+    BREAKS(state_long, "CS.L and CS.D are both set in long mode", s.segment[SEG_CS].attributes |= SEG_DB);
+    BREAKS(state_protected, cs, s.segment[SEG_CS].attributes &= ~SEG_P);
+    BREAKS(state_real, cs, s.segment[SEG_CS].attributes &= ~SEG_S);
+    BREAKS(state_protected, cs, s.segment[SEG_CS].attributes = DATA; s.segment[SEG_CS].selector = 3);
+    BREAKS(state_real, ss, s.segment[SEG_SS].attributes = STACK_3);
+    BREAKS(state_protected, ss, s.gpr.rflags |= RFLAGS_VM);
+    for (unsigned i = SEG_ES; i <= SEG_DS; i++)
+        BREAKS(state_real, low, s.segment[i].base = 1ull << 32);
+    BREAKS(state_long, wide, s.segment[SEG_FS].base = NOT_CANONICAL);
+    BREAKS(state_long, wide, s.segment[SEG_GS].base = NOT_CANONICAL);
+    BREAKS(state_long, wide, s.segment[SEG_LDTR].base = NOT_CANONICAL);
+    BREAKS(state_long, wide, s.segment[SEG_TR].base = NOT_CANONICAL);
+    BREAKS(state_long, wide, s.msrs.kernel_gs_base = NOT_CANONICAL);
+    BREAKS(state_long, tss, s.segment[SEG_TR].attributes = TSS_16);
+    BREAKS(state_protected, tss, s.segment[SEG_TR].attributes = TSS_AVAILABLE);
+    BREAKS(state_protected, tss, s.segment[SEG_TR].attributes = TSS_BUSY & ~SEG_P);
+    BREAKS(state_protected, tss, s.segment[SEG_TR].attributes |= SEG_S);
+    BREAKS(state_protected, ldt, s.segment[SEG_LDTR].attributes = TSS_BUSY);
+    BREAKS(state_protected, ldt, s.segment[SEG_LDTR].attributes |= SEG_S);
+}
+
+static void descriptor_tables(void **state)
+{
+    (void)state;
+    const char *base = "GDTR or IDTR has a base that is not canonical",
+               *limit = "GDTR or IDTR has a limit above 0xffff";
+    BREAKS(state_long, base, s.tables.gdtr.base = NOT_CANONICAL);
+    BREAKS(state_long, base, s.tables.idtr.base = NOT_CANONICAL);
+    BREAKS(state_real, limit, s.tables.gdtr.limit = 0x10000);
+    BREAKS(state_real, limit, s.tables.idtr.limit = 0x10000);
 }
 
 static void flags_and_addresses(void **state)
 {
     (void)state;
-    BREAKS(real_mode, "RFLAGS has a reserved bit wrong", s.gpr.rflags = 0);
-    BREAKS(real_mode, "RFLAGS has a reserved bit wrong", s.gpr.rflags |= 1ull << 22);
-    BREAKS(real_mode, "RFLAGS.VM is set outside of protected mode, or in long mode",
-           s.gpr.rflags |= RFLAGS_VM);
-    BREAKS(long_mode, "RFLAGS.VM is set outside of protected mode, or in long mode",
-           s.gpr.rflags |= RFLAGS_VM);
-    BREAKS(protected_mode, "RIP is outside of what CS can reach", s.gpr.rip = 1ull << 32);
-    BREAKS(long_mode, "RIP is outside of what CS can reach", s.gpr.rip = NOT_CANONICAL);
-    BREAKS(long_mode, "an entry point of SYSCALL or SYSENTER is not canonical", s.msrs.lstar = NOT_CANONICAL);
-    BREAKS(real_mode, "PAT has a reserved memory type", s.msrs.pat = 2ull << 56);
-    BREAKS(real_mode, "the pending event is none that a processor knows", s.interrupts.event.type = 6);
-    BREAKS(real_mode, "the pending event is none that a processor knows",
-           s.interrupts.event.type = EVENT_EXCEPTION;
-           s.interrupts.event.vector = EXCEPTION_NMI);
+    const char *rip = "RIP is outside of what CS can reach", *flags = "RFLAGS has a reserved bit wrong",
+               *vm = "RFLAGS.VM is set outside of protected mode, or in long mode",
+               *entry = "an entry point of SYSCALL or SYSENTER is not canonical",
+               *pat = "PAT has a reserved memory type";
+    BREAKS(state_real, flags, s.gpr.rflags = 0);
+    BREAKS(state_real, flags, s.gpr.rflags |= 1ull << 22);
+    BREAKS(state_real, vm, s.gpr.rflags |= RFLAGS_VM);
+    BREAKS(state_long, vm, s.gpr.rflags |= RFLAGS_VM; s.segment[SEG_SS].attributes = STACK_3);
+    BREAKS(state_protected, rip, s.gpr.rip = 1ull << 32);
+    BREAKS(state_long, rip, s.gpr.rip = NOT_CANONICAL);
+    BREAKS(state_long, rip, s.segment[SEG_CS].attributes = CODE_32); /* compatibility mode */
+    BREAKS(state_long, entry, s.msrs.lstar = NOT_CANONICAL);
+    BREAKS(state_long, entry, s.msrs.cstar = NOT_CANONICAL);
+    BREAKS(state_long, entry, s.msrs.sysenter_esp = NOT_CANONICAL);
+    BREAKS(state_long, entry, s.msrs.sysenter_eip = NOT_CANONICAL);
+    BREAKS(state_real, pat, s.msrs.pat = 2ull << 56);
+    BREAKS(state_real, pat, s.msrs.pat = 3);
+    BREAKS(state_real, pat, s.msrs.pat = 8ull << 8);
+}
+
+static void events(void **state)
+{
+    (void)state;
+    const char *rule = "the pending event is none that a processor knows";
+    BREAKS(state_real, rule, s.interrupts.event.type = EVENT_TYPES);
+    BREAKS(state_real, rule,
+           s.interrupts.event = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_NMI});
+    BREAKS(state_real, rule,
+           s.interrupts.event = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_COUNT});
+    struct vcpu_state s = state_real();
+    s.interrupts.event = (struct vcpu_event){.type = EVENT_INTERRUPT, .vector = 255};
+    assert_null(entry_check(&s));
+}
+
+/* The last test: it looks at what the others have done. */
+static void every_rule_was_broken(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < RULES; i++)
+        if (!broken[i])
+            fail_msg("no state breaks: %s", rules[i].name);
 }
 
 int main(void)
@@ -149,7 +210,10 @@ int main(void)
         cmocka_unit_test(good_states),
         cmocka_unit_test(control_registers),
         cmocka_unit_test(segments),
+        cmocka_unit_test(descriptor_tables),
         cmocka_unit_test(flags_and_addresses),
+        cmocka_unit_test(events),
+        cmocka_unit_test(every_rule_was_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
