@@ -20,8 +20,6 @@ enum irq_source { IRQ_ISA, IRQ_PIRQ_A, IRQ_PIRQ_B, IRQ_PIRQ_C, IRQ_PIRQ_D, IRQ_S
 void effect_irq(unsigned irq, enum irq_source source, bool level);
 /* Whether the last rising edge of an unmasked line still waits for its interrupt acknowledge. */
 bool effect_irq_waiting(unsigned irq);
-/* Level of a pin of the IOAPIC alone, 16-23. */
-void effect_gsi(unsigned gsi, bool level);
 /* Level of INTA-D (pin 0-3) of a PCI function: to the router of the south bridge. */
 void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level);
 /* A message-signalled interrupt, or what the IOAPIC sends in its place (SDM Vol. 3A, 11.11). */

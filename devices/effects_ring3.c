@@ -76,12 +76,6 @@ bool effect_irq_waiting(unsigned irq)
     return pic_waiting(&ring3_pc()->pic, irq);
 }
 
-void effect_gsi(unsigned gsi, bool level)
-{
-    if (gsi >= PIC_LINES)
-        ioapic_set_line(&ring3_pc()->ioapic, gsi, level);
-}
-
 void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level)
 {
     piix3_set_interrupt(&ring3_pc()->piix3, devfn, pin, level);

@@ -10,7 +10,6 @@ enum {
     MSR_KVM_SYSTEM_TIME = 0x12,
     MSR_KVM_WALL_CLOCK_NEW = 0x4b564d00,
     MSR_KVM_SYSTEM_TIME_NEW = 0x4b564d01,
-    MSR_KVM_PV_EOI_EN = 0x4b564d04, /* ring 0's: it belongs to the local APIC */
 };
 
 enum { KVM_SYSTEM_TIME_ENABLE = 1 };

@@ -7,15 +7,7 @@
 #include <stdint.h>
 #include "vcpu_exit.h"
 
-enum guest_status {
-    GUEST_ABSENT,
-    GUEST_STARTING,
-    GUEST_RUNNING,
-    GUEST_PAUSED,
-    GUEST_POWERED_OFF,
-    GUEST_RESET_ENDED,
-    GUEST_KILLED
-};
+enum guest_status { GUEST_ABSENT, GUEST_STARTING, GUEST_RUNNING, GUEST_POWERED_OFF, GUEST_KILLED };
 
 enum { RECORDER_ENTRIES = 256, GUEST_SENTENCE_SIZE = 256 };
 

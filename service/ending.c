@@ -21,7 +21,7 @@ static uint32_t part, line_index;
 
 static bool has_ended(uint32_t status)
 {
-    return status == GUEST_POWERED_OFF || status == GUEST_RESET_ENDED || status == GUEST_KILLED;
+    return status == GUEST_POWERED_OFF || status == GUEST_KILLED;
 }
 
 static void look_for_end(uint32_t index)

@@ -50,9 +50,8 @@ static const char *const need_name[] = {
 };
 
 static const char *const status_name[] = {
-    [GUEST_ABSENT] = "absent", [GUEST_STARTING] = "starting",       [GUEST_RUNNING] = "running",
-    [GUEST_PAUSED] = "paused", [GUEST_POWERED_OFF] = "powered off", [GUEST_RESET_ENDED] = "ended by a reset",
-    [GUEST_KILLED] = "killed",
+    [GUEST_ABSENT] = "absent",           [GUEST_STARTING] = "starting", [GUEST_RUNNING] = "running",
+    [GUEST_POWERED_OFF] = "powered off", [GUEST_KILLED] = "killed",
 };
 
 #define NAME_OF(table, index)                                                                                \

@@ -35,13 +35,6 @@ bool effect_irq_waiting(unsigned irq)
     return host.irq_waiting;
 }
 
-void effect_gsi(unsigned gsi, bool level)
-{
-    if (gsi >= HOST_GSIS)
-        abort();
-    host.gsi[gsi] = level;
-}
-
 void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level)
 {
     if (devfn >= sizeof host.pci_pins || pin > 3)

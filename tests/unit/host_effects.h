@@ -13,7 +13,6 @@
 
 enum {
     HOST_IRQS = 16,
-    HOST_GSIS = 24,
     HOST_MSIS = 64,
     HOST_CONSOLE = 4096,
     HOST_LOG = 256,
@@ -30,7 +29,6 @@ struct host_effects {
     uint8_t irq[HOST_IRQS];        /* sources that assert the line */
     unsigned irq_rises[HOST_IRQS]; /* of the joined line */
     bool irq_waiting;              /* answer of effect_irq_waiting() */
-    bool gsi[HOST_GSIS];
     uint8_t pci_pins[256]; /* by function: a bit per pin that is asserted */
     bool intr;
     unsigned intr_changes, nmis;
