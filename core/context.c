@@ -12,7 +12,7 @@ static void start_finish(struct process *process)
 {
     struct vm *vm = process->vm;
     process->start = 0;
-    if (!vm || !vcpu_take_state(vm->vcpu[0], process->upcall, process->upcall->modified))
+    if (!vm || !vcpu_take_state(vm->vcpu[0], &process->upcall, process->upcall.modified))
         return;
     vm->status = GUEST_RUNNING;
     vm->vcpu[0]->run_state = VCPU_RUN;
@@ -22,16 +22,16 @@ static void start_finish(struct process *process)
 static void events_fill(struct process *process, uint32_t events)
 {
     struct vm *vm = process->vm;
-    process->upcall->events = events;
+    process->upcall.events = events;
     for (unsigned i = 0; vm && i < 4; i++)
-        process->upcall->eoi[i] = atomic_exchange(&vm->eoi[i], 0);
+        process->upcall.eoi[i] = atomic_exchange(&vm->eoi[i], 0);
 }
 
 static void upcall_finish(struct process *process, enum upcall_result result)
 {
     if (result == UPCALL_RUNNING)
         return; /* still runnable */
-    uint32_t status = process->upcall->status;
+    uint32_t status = process->upcall.status;
     if (result == UPCALL_FINISHED && status == UPCALL_KILL && process->vm) {
         process->start = 0;
         upcall_kill(process);
@@ -96,6 +96,10 @@ void context_run(struct process *process)
     }
     if (vm && vm->status != GUEST_RUNNING && vm->status != GUEST_STARTING)
         return;
+    if (vm && vm_zero_ram(vm)) {
+        process->context.runnable = 1;
+        return;
+    }
     uint32_t kind = process->start                              ? process->start
                     : process->events || process->needs_restart ? UPCALL_EVENTS
                                                                 : 0;
@@ -107,7 +111,7 @@ void context_run(struct process *process)
     if (!token_take(process, &process->context))
         return;
     process->context.runnable = 1;
-    process->upcall->groups = 0;
+    process->upcall.groups = 0;
     if (kind == UPCALL_EVENTS && !process->needs_restart)
         events_fill(process, atomic_exchange(&process->events, 0));
     upcall_finish(process, upcall_run(process, NULL, kind));

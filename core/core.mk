@@ -9,10 +9,10 @@ RING0_COMMON_O := $(filter-out $(B)/ring0/core/programs.o,$(RING0_O))
 
 # $(1): name of the monitor; $(2): its device model
 define monitor_rules
-$(B)/ring0/$(1)-programs.o: core/programs.asm $(2) $(B)/service.elf
+$(B)/ring0/$(1)-programs.o: core/programs.asm $(2) $(B)/service.bin
 	@mkdir -p $$(@D)
 	$$(call say,NASM)
-	$(Q)$(NASM) -f elf64 '-DDEVICE_MODEL="$(2)"' '-DSERVICE="$(B)/service.elf"' $$< -o $$@
+	$(Q)$(NASM) -f elf64 '-DDEVICE_MODEL="$(2)"' '-DSERVICE="$(B)/service.bin"' $$< -o $$@
 $(B)/$(1).pass1: $(RING0_COMMON_O) $(B)/ring0/$(1)-programs.o $(B)/gen/symbols-none.o core/monitor.ld
 	$$(call say,LINK)
 	$(Q)$(LINK) $$(filter %.o,$$^) -o $$@
@@ -26,8 +26,8 @@ $(B)/$(1): $(B)/$(1).debug
 	$$(call say,STRIP)
 	$(Q)objcopy --strip-all $$< $$@
 endef
-$(eval $(call monitor_rules,nullring,$(B)/device-model.elf))
-$(eval $(call monitor_rules,nullring-test,$(B)/device-model-test.elf))
+$(eval $(call monitor_rules,nullring,$(B)/device-model.bin))
+$(eval $(call monitor_rules,nullring-test,$(B)/device-model-test.bin))
 
 $(B)/gen/symbols-none.asm: core/symbols.awk
 	@mkdir -p $(@D)

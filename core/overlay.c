@@ -45,12 +45,12 @@ static int overlay_reserve(struct process *process, uint64_t address, uint64_t s
 
 int process_map_module(struct process *process, uint32_t index, uint32_t overlay_mib)
 {
+    struct process_info *info = &process->info;
+    if (index >= boot_info.module_count || info->module_count == PROCESS_MODULES_MAX)
+        return NR_EINVAL;
     const struct boot_module *module = &boot_info.module[index];
-    struct process_info *info = process->info;
     uint64_t size = module->end - module->start;
     uint64_t address = USER_MODULES;
-    if (info->module_count == PROCESS_MODULES_MAX)
-        return NR_EINVAL;
     if (info->module_count) {
         const struct process_module *last = &info->module[info->module_count - 1];
         address = (last->address + last->size + LARGE_PAGE_SIZE) & ~(LARGE_PAGE_SIZE - 1);
@@ -64,7 +64,6 @@ int process_map_module(struct process *process, uint32_t index, uint32_t overlay
     entry->address = address;
     entry->size = size;
     entry->writable = overlay_mib != 0;
-    entry->index = index;
     format_text(entry->name, sizeof(entry->name), "%s", module->name);
     info->module_count += !error;
     return error;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include "frames.h"
 #include "process_info.h"
 #include "schedule.h"
 #include "trap.h"
@@ -28,13 +30,21 @@ struct overlay {
 };
 
 struct process {
-    struct entity context; /* asynchronous upcalls; must be first */
+    /* Pages that ring 3 sees: the first two cannot be written there. */
+    union {
+        struct process_info info;
+        uint8_t info_pages[2 * PAGE_SIZE];
+    };
+    union {
+        struct upcall upcall;
+        uint8_t upcall_page[PAGE_SIZE];
+    };
+
+    struct entity context; /* asynchronous upcalls */
     struct vm *vm;         /* NULL for the service */
     uint64_t *root;
     uint64_t cr3;
     uint64_t entry; /* of the program */
-    struct upcall *upcall;
-    struct process_info *info;
 
     _Atomic uint64_t token; /* token_number of its holder and of those who wait, first come lowest; 0: free */
     uint64_t upcalls;       /* that it has had */
@@ -52,6 +62,11 @@ struct process {
     struct overlay overlay[OVERLAYS_MAX];
 };
 
+static inline struct process *process_of(struct entity *context)
+{
+    return (struct process *)((char *)context - offsetof(struct process, context));
+}
+
 extern struct process *service; /* the host's one */
 
 /* Builds a process from the embedded program; vm is NULL for the service. NULL when no memory is left. */
@@ -65,8 +80,12 @@ void process_reload(struct process *process);
 int process_map_module(struct process *process, uint32_t index, uint32_t overlay_mib);
 /* SYS_DISK_PREPARE. */
 int64_t process_disk_prepare(struct process *process, uint64_t address, uint64_t pages);
-/* Lets the other side's page of the channel appear in this process. */
-int process_map_channel(struct process *process, uint64_t address, void *pages);
+/* Pages of its own at a user address, zeroed. False: none is left. */
+bool process_own_pages(struct process *process, uint64_t address, uint64_t size);
+/* Lets pages of the monitor appear in a process; rights: PTE_WRITE, PTE_OWNED, or 0. False: no page is left.
+ */
+bool process_show_pages(struct process *process, uint64_t address, const void *pages, uint64_t size,
+                        uint64_t rights);
 
 /* Sets events and wakes the context. From any processor. */
 void process_notify(struct process *process, uint32_t events);

@@ -62,7 +62,7 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
             deadline = vcpu->rest_until;
         return vcpu->vm->status == GUEST_RUNNING ? deadline : 0;
     }
-    struct process *process = (struct process *)entity;
+    struct process *process = process_of(entity);
     uint64_t deadline = process->timer;
     if (deadline && deadline <= now) {
         process->timer = 0;
@@ -154,7 +154,7 @@ void schedule_loop(void)
         } else {
             uint64_t tick = now + tsc_khz * TICK_US / 1000;
             host_apic_timer(tick < deadline ? tick : deadline);
-            context_run((struct process *)entity);
+            context_run(process_of(entity));
         }
         cpu->current = NULL;
     }

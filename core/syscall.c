@@ -74,8 +74,8 @@ static int64_t sys_vcpu_get(const struct call *call)
     if (!vcpu || call->a & ~(uint64_t)VCPU_ALL)
         return NR_EINVAL;
     vcpu_ops->get(vcpu, (uint32_t)call->a);
-    call->process->upcall->state = vcpu->state;
-    call->process->upcall->groups |= (uint32_t)call->a;
+    call->process->upcall.state = vcpu->state;
+    call->process->upcall.groups |= (uint32_t)call->a;
     return NR_OK;
 }
 

@@ -73,7 +73,7 @@ void upcall_reject(struct process *process, const char *why)
 
 void upcall_kill(struct process *process)
 {
-    guest_kill(process->vm, "%.*s", UPCALL_TEXT_SIZE, process->upcall->text);
+    guest_kill(process->vm, "%.*s", UPCALL_TEXT_SIZE, process->upcall.text);
 }
 
 static enum upcall_result upcall_result(struct process *process, enum user_exit exit)
@@ -87,7 +87,7 @@ static enum upcall_result upcall_result(struct process *process, enum user_exit 
         upcall_reject(process, process->fault);
     } else { /* it was UPCALL_RESTART */
         process->needs_restart = false;
-        if (process->upcall->status == UPCALL_KILL)
+        if (process->upcall.status == UPCALL_KILL)
             guest_kill(process->vm, "its device model found its state damaged after a restart");
     }
     return UPCALL_FAILED;
@@ -98,8 +98,8 @@ enum upcall_result upcall_run(struct process *process, struct vcpu *vcpu, uint32
     process_load(process);
     process->ticks = 0;
     process->upcalls++;
-    process->upcall->kind = process->needs_restart ? UPCALL_RESTART : kind;
-    process->upcall->vcpu = vcpu ? vcpu->index : 0;
+    process->upcall.kind = process->needs_restart ? UPCALL_RESTART : kind;
+    process->upcall.vcpu = vcpu ? vcpu->index : 0;
     return upcall_result(process, user_start(process->entry, USER_STACK_TOP, USER_UPCALL));
 }
 

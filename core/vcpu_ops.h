@@ -40,9 +40,7 @@ struct vcpu_ops {
     /* Turn the extension on, on the calling processor. 0 or an enum nr_error. */
     int (*cpu_enable)(void);
 
-    /* Allocate and initialise the backend's part of a VM or vCPU. On failure nothing is left behind. */
-    int (*vm_create)(struct vm *vm);
-    void (*vm_destroy)(struct vm *vm);
+    /* Allocate and initialise the backend's part of a vCPU. On failure nothing is left behind. */
     int (*vcpu_create)(struct vcpu *vcpu);
     void (*vcpu_destroy)(struct vcpu *vcpu);
 

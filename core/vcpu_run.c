@@ -93,8 +93,8 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
     vcpu->run_state = VCPU_RUN;
     uint64_t rest = 0;
     if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
-        rest = vcpu->upcall_kind == UPCALL_PIO ? process->upcall->rest_until : 0;
-        if (!exit_complete_upcall(vcpu, process->upcall))
+        rest = vcpu->upcall_kind == UPCALL_PIO ? process->upcall.rest_until : 0;
+        if (!exit_complete_upcall(vcpu, &process->upcall))
             upcall_reject(process, "it answered nonsense");
     }
     token_release(process);
@@ -109,7 +109,7 @@ static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
         vcpu->run_state = VCPU_WAIT_TOKEN;
         return false;
     }
-    exit_fill_upcall(vcpu, process->upcall);
+    exit_fill_upcall(vcpu, &process->upcall);
     return upcall_settle(vcpu, upcall_run(process, vcpu, kind));
 }
 

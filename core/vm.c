@@ -11,12 +11,13 @@
 #include "layout.h"
 #include "log.h"
 #include "memory.h"
-#include "multiboot.h"
 #include "paging.h"
 #include "process.h"
 #include "channel.h"
 #include "string.h"
 #include "vcpu_ops.h"
+
+enum { ZERO_SLICE = 16 << 20 };
 
 static struct vm *vms[VM_MAX];
 static _Atomic uint32_t vm_count;
@@ -35,163 +36,144 @@ static unsigned order_of(uint64_t size)
     return order;
 }
 
-/* Gives RAM to [gpa, end) in the largest pieces that fit: 1 GiB, 2 MiB, 4 KiB. Pieces are zeroed through a
- * window. */
-static int ram_map(struct vm *vm, uint64_t gpa, uint64_t end)
+/* RAM lies below the PCI hole, and what does not fit from 4 GiB on. */
+static uint64_t ram_gpa(uint64_t offset)
 {
-    while (gpa < end) {
-        unsigned level = LEVEL_4K;
-        uint64_t frame = FRAME_NONE;
-        for (level = LEVEL_1G; level >= LEVEL_4K; level--) {
-            uint64_t size = paging_size(level);
-            bool holed = gpa < GUEST_VGA_HOLE_END && level > LEVEL_4K; /* the first 2 MiB have a hole */
-            if (gpa & (size - 1) || gpa + size > end || holed)
-                continue;
-            frame = frames_alloc(order_of(size));
-            if (frame != FRAME_NONE)
-                break;
-        }
-        if (frame == FRAME_NONE)
-            return NR_ENOMEM;
-        window_zero(frame << PAGE_SHIFT, paging_size(level));
-        int error = stage2_set(&vm->stage2, gpa, level, frame << PAGE_SHIFT, STAGE2_ALL);
-        if (error) {
-            frames_free(frame, order_of(paging_size(level)));
-            return error;
-        }
-        gpa += paging_size(level);
-        if (gpa == GUEST_VGA_HOLE)
-            gpa = GUEST_VGA_HOLE_END;
+    return offset < GUEST_LOW_RAM_MAX ? offset : offset - GUEST_LOW_RAM_MAX + GUEST_HIGH_RAM;
+}
+
+/* The largest piece of RAM that fits at an offset: 1 GiB, 2 MiB, 4 KiB. FRAME_NONE: no memory is left. */
+static uint64_t ram_piece(const struct vm *vm, uint64_t offset, unsigned *level)
+{
+    for (*level = LEVEL_1G;; --*level) {
+        uint64_t size = paging_size(*level);
+        bool fits = !(ram_gpa(offset) & (size - 1)) && offset + size <= vm->ram_bytes &&
+                    (offset >= GUEST_VGA_HOLE_END || *level == LEVEL_4K);
+        uint64_t frame = fits ? frames_alloc(paging_order(*level)) : FRAME_NONE;
+        if (frame != FRAME_NONE || *level == LEVEL_4K)
+            return frame;
     }
-    return NR_OK;
 }
 
 static int ram_create(struct vm *vm)
 {
-    uint64_t low = vm->ram_bytes < GUEST_LOW_RAM_MAX ? vm->ram_bytes : GUEST_LOW_RAM_MAX;
+    unsigned level;
     int error = stage2_create(&vm->stage2, vm->process->root);
-    error = error ? error : ram_map(vm, 0, low);
-    return error ? error : ram_map(vm, GUEST_HIGH_RAM, GUEST_HIGH_RAM + vm->ram_bytes - low);
-}
-
-static void ram_free(struct vm *vm, uint64_t gpa, uint64_t end)
-{
-    while (vm->stage2.pointers && gpa < end) {
-        uint64_t physical;
-        unsigned level = LEVEL_4K;
-        if (stage2_get(&vm->stage2, gpa, &physical, &level) == NR_OK)
-            frames_free(physical >> PAGE_SHIFT, order_of(paging_size(level)));
-        gpa += paging_size(level);
-    }
-}
-
-/* Boot modules are called "guest:path"; those of disks are copy-on-write. */
-static int modules_map(struct vm *vm)
-{
-    size_t length = strlen(vm->config.name);
-    for (uint32_t i = 0; i < boot_info.module_count; i++) {
-        const char *name = boot_info.module[i].name;
-        uint32_t overlay_mib = 0;
-        if (strncmp(name, vm->config.name, length) || name[length] != ':')
-            continue;
-        for (uint32_t d = 0; d < vm->config.disk_count; d++)
-            if (!strcmp(vm->config.disk[d].image, name + length + 1))
-                overlay_mib = vm->config.disk[d].overlay_mib;
-        int error = process_map_module(vm->process, i, overlay_mib);
+    for (uint64_t offset = 0; !error && offset < vm->ram_bytes; offset += paging_size(level)) {
+        if (offset == GUEST_VGA_HOLE)
+            offset = GUEST_VGA_HOLE_END;
+        uint64_t frame = ram_piece(vm, offset, &level);
+        if (frame == FRAME_NONE)
+            return NR_ENOMEM;
+        error = stage2_set(&vm->stage2, ram_gpa(offset), level, frame << PAGE_SHIFT, STAGE2_ALL);
         if (error)
-            return error;
+            frames_free(frame, paging_order(level));
     }
+    return error;
+}
+
+bool vm_zero_ram(struct vm *vm)
+{
+    uint64_t left = vm->ram_bytes - vm->ram_zeroed,
+             end = vm->ram_zeroed + (left < ZERO_SLICE ? left : ZERO_SLICE);
+    while (vm->ram_zeroed < end) {
+        uint64_t physical, part = PAGE_SIZE;
+        unsigned level;
+        if (stage2_get(&vm->stage2, ram_gpa(vm->ram_zeroed), &physical, &level) == NR_OK) {
+            part = paging_size(level) - (physical & (paging_size(level) - 1));
+            part = part < end - vm->ram_zeroed ? part : end - vm->ram_zeroed;
+            window_zero(physical, part);
+        } /* else the VGA's hole */
+        vm->ram_zeroed += part;
+    }
+    return left != 0;
+}
+
+static int vcpu_create(struct vm *vm)
+{
+    struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
+    if (!vcpu)
+        return NR_ENOMEM;
+    vcpu->vm = vm;
+    vcpu->index = vm->vcpu_count;
+    vcpu->entity.kind = ENTITY_VCPU;
+    vcpu->entity.token_number = TOKEN_VCPU_0 + vcpu->index;
+    vcpu->run_state = VCPU_WAIT_SIPI;
+    if (vcpu_ops->vcpu_create(vcpu)) {
+        page_free(vcpu, order_of(sizeof(*vcpu)));
+        return NR_ENOMEM;
+    }
+    vcpu_reset(vcpu, false);
+    vcpu->state.time.tsc_offset = vm->clock_offset;
+    vcpu_ops->set(vcpu, VCPU_TIME);
+    lapic_reset(vcpu, false);
+    vm->vcpu[vm->vcpu_count++] = vcpu;
     return NR_OK;
 }
 
-static int vcpus_create(struct vm *vm)
+/* Pages of the device model's that the service sees as well. The service comes last: all of this part of it
+ * is under one table, so that nothing stays behind there when memory runs out. */
+static int channel_create(struct vm *vm)
 {
-    static uint32_t next_cpu;
-    for (uint32_t i = 0; i < vm->config.cpu_count; i++) {
-        struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
-        if (!vcpu)
+    if (!process_own_pages(vm->process, USER_CHANNEL, CHANNEL_SIZE))
+        return NR_ENOMEM;
+    for (uint64_t at = 0; at < CHANNEL_SIZE; at += PAGE_SIZE) {
+        const uint64_t *entry = paging_entry(vm->process->root, USER_CHANNEL + at, LEVEL_4K);
+        if (!process_show_pages(service, USER_CHANNEL + vm->index * CHANNEL_SIZE + at,
+                                phys_to_virt(*entry & PTE_ADDRESS), PAGE_SIZE, PTE_WRITE))
             return NR_ENOMEM;
-        vcpu->vm = vm;
-        vcpu->index = i;
-        vcpu->entity.kind = ENTITY_VCPU;
-        vcpu->entity.token_number = TOKEN_VCPU_0 + i;
-        vcpu->run_state = VCPU_WAIT_SIPI;
-        vm->vcpu[vm->vcpu_count++] = vcpu;
-        int error = vcpu_ops->vcpu_create(vcpu);
-        if (error)
-            return error;
-        vcpu_reset(vcpu, false);
-        vcpu->state.time.tsc_offset = vm->clock_offset;
-        vcpu_ops->set(vcpu, VCPU_TIME);
-        lapic_reset(vcpu, false);
-        schedule_add(&vcpu->entity, next_cpu++);
     }
     return NR_OK;
 }
 
 static int vm_build(struct vm *vm)
 {
+    const struct guest_config *config = &vm->config;
+    if (config->cpu_count < 1 || config->cpu_count > GUEST_CPUS_MAX ||
+        config->memory_mib < GUEST_MEMORY_MIB_MIN || config->memory_mib > GUEST_MEMORY_MIB_MAX ||
+        config->file_count > GUEST_FILES_MAX)
+        return NR_EINVAL;
+    vm->ram_bytes = (uint64_t)config->memory_mib << 20;
     vm->process = process_create(vm);
-    vm->channel = page_alloc(order_of(CHANNEL_SIZE));
-    char *config = page_alloc(0);
-    if (!vm->process || !vm->channel || !config) {
-        page_free(config, 0);
+    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, PAGE_SIZE, 0))
         return NR_ENOMEM;
-    }
-    memcpy(config, &vm->config, sizeof(vm->config));
-    struct process *process = vm->process;
-    process->info->clock_offset = vm->clock_offset;
-    process->info->guest_index = vm->index;
-    process->info->test = vm->config.test;
-    int error = paging_map(process->root, USER_CONFIG, virt_to_phys(config), PAGE_SIZE,
-                           PTE_PRESENT | PTE_USER | PTE_NX);
-    error = error ? error : process_map_channel(process, USER_CHANNEL, vm->channel);
-    error =
-        error ? error : process_map_channel(service, USER_CHANNEL + vm->index * CHANNEL_SIZE, vm->channel);
-    error = error ? error : modules_map(vm);
-    error = error ? error : ram_create(vm);
-    error = error ? error : vcpu_ops->vm_create(vm);
-    return error ? error : vcpus_create(vm);
+    vm->process->info.clock_offset = vm->clock_offset;
+    vm->process->info.guest_index = vm->index;
+    vm->process->info.test = config->test;
+    int error = ram_create(vm);
+    for (uint32_t i = 0; i < config->file_count && !error; i++)
+        error = process_map_module(vm->process, config->file[i].module, config->file[i].overlay_mib);
+    for (uint32_t i = 0; i < config->cpu_count && !error; i++)
+        error = vcpu_create(vm);
+    return error ? error : channel_create(vm);
 }
 
-/* Takes apart what vm_build() had reached. vCPUs that are on a list already stay there, dead: see
- * vm_create(). */
+/* Takes apart what vm_build() had reached. */
 static void vm_free(struct vm *vm)
 {
-    uint64_t low = vm->ram_bytes < GUEST_LOW_RAM_MAX ? vm->ram_bytes : GUEST_LOW_RAM_MAX;
-    ram_free(vm, 0, low);
-    ram_free(vm, GUEST_HIGH_RAM, GUEST_HIGH_RAM + vm->ram_bytes - low);
-    if (vm->backend)
-        vcpu_ops->vm_destroy(vm);
+    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+        vcpu_ops->vcpu_destroy(vm->vcpu[i]);
+        page_free(vm->vcpu[i], order_of(sizeof(*vm->vcpu[i])));
+    }
     if (vm->process)
         process_destroy(vm->process);
     stage2_destroy(&vm->stage2);
-    page_free(vm->channel, order_of(CHANNEL_SIZE));
     page_free(vm, order_of(sizeof(*vm)));
-}
-
-static bool config_is_valid(const struct guest_config *config)
-{
-    return config->cpu_count >= 1 && config->cpu_count <= GUEST_CPUS_MAX &&
-           config->memory_mib >= GUEST_MEMORY_MIB_MIN && config->memory_mib <= GUEST_MEMORY_MIB_MAX &&
-           config->disk_count <= GUEST_DISKS_MAX;
 }
 
 int vm_create(uint64_t config_address)
 {
+    static uint32_t next_cpu;
     if (vm_count == VM_MAX)
         return NR_ENOSPC;
     struct vm *vm = page_alloc(order_of(sizeof(*vm)));
     if (!vm)
         return NR_ENOMEM;
-    int error = user_copy_in(&vm->config, config_address, sizeof(vm->config));
-    if (!error && !config_is_valid(&vm->config))
-        error = NR_EINVAL;
-    vm->config.name[GUEST_NAME_SIZE - 1] = 0;
     vm->index = vm_count;
-    vm->ram_bytes = (uint64_t)vm->config.memory_mib << 20;
     vm->clock_offset = -rdtsc(); /* a guest's time starts at 0 */
     vm->status = GUEST_STARTING;
+    int error = user_copy_in(&vm->config, config_address, sizeof(vm->config));
+    vm->config.name[GUEST_NAME_SIZE - 1] = 0;
     error = error ? error : vm_build(vm);
     if (error) {
         vm_free(vm);
@@ -199,7 +181,9 @@ int vm_create(uint64_t config_address)
     }
     vms[vm->index] = vm;
     vm_count = vm->index + 1;
-    schedule_add(&vm->process->context, vm->vcpu[0]->entity.cpu->index);
+    schedule_add(&vm->process->context, next_cpu); /* where the first vCPU is */
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        schedule_add(&vm->vcpu[i]->entity, next_cpu++);
     schedule_wake(&vm->process->context);
     return (int)vm->index;
 }

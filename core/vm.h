@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "frames.h"
 #include "guest_config.h"
 #include "guest_report.h"
 #include "insn.h"
@@ -89,20 +90,21 @@ struct vcpu {
 
 /* The virtual machine. */
 struct vm {
-    struct guest_config config;
+    union {
+        struct guest_config config;
+        uint8_t config_page[PAGE_SIZE]; /* that the device model sees */
+    };
     uint32_t index;
     uint32_t vcpu_count;
     struct vcpu *vcpu[GUEST_CPUS_MAX];
     _Atomic uint32_t status; /* enum guest_status */
     _Atomic uint32_t ending; /* enum guest_end asked for, taken when no upcall runs; VM_END_KILL */
     struct stage2 stage2;
-    uint64_t ram_bytes;
+    uint64_t ram_bytes, ram_zeroed;
     uint64_t clock_offset;       /* guest time = host TSC + clock_offset */
     _Atomic uint32_t intr_level; /* INTR output of the guest's 8259 pair */
     _Atomic uint64_t eoi[4];     /* level-triggered EOIs not yet told to the device model */
     struct process *process;     /* its device model; the token is in there */
-    struct channel *channel;     /* between device model and service; not looked into */
-    void *backend;
     uint32_t cpuid_count;
     struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
     uint8_t cpuid_first[CPUID_RANGES][CPUID_INDEXED]; /* where the entries of a leaf begin */
@@ -121,6 +123,8 @@ void guest_kill(struct vm *vm, const char *format, ...) __attribute__((format(pr
  * service's; all that it will ever need is allocated here. Its index, or an enum nr_error, with nothing left
  * behind. */
 int vm_create(uint64_t config_address);
+/* Zeroes the next slice of its RAM, before its device model runs for the first time. False: all is done. */
+bool vm_zero_ram(struct vm *vm);
 struct vm *vm_find(uint64_t index);
 /* Asks for the end of a guest (enum guest_end, VM_END_KILL): taken when none of its vCPUs runs. */
 void vm_end(struct vm *vm, uint32_t ending);

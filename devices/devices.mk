@@ -16,9 +16,9 @@ $(B)/service.debug: $(SERVICE_O) lib/user.ld
 	$(call say,LINK)
 	$(Q)$(USER_LINK) $(filter %.o,$^) $(shell $(CC) -print-file-name=libfdt.a) -o $@
 
-$(B)/device-model.elf $(B)/device-model-test.elf $(B)/service.elf: %.elf: %.debug
+$(B)/device-model.bin $(B)/device-model-test.bin $(B)/service.bin: %.bin: %.debug
 	$(call say,STRIP)
-	$(Q)objcopy --strip-all $< $@
+	$(Q)objcopy -O binary $< $@
 
 .PHONY: device-model
-device-model: $(B)/device-model.elf $(B)/device-model-test.elf
+device-model: $(B)/device-model.bin $(B)/device-model-test.bin

@@ -15,6 +15,7 @@ enum {
     GUEST_CPUS_MAX = 8,
     GUEST_DISKS_MAX = 4,
     GUEST_MODULES_MAX = 8,
+    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_MODULES_MAX, /* kernel and initrd too */
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
@@ -37,6 +38,12 @@ struct guest_module {
     char arguments[160];
 };
 
+/* A boot module; with overlay_mib copy-on-write. */
+struct guest_image {
+    uint32_t module; /* index in process_info of the service */
+    uint32_t overlay_mib;
+};
+
 struct guest_config {
     char name[GUEST_NAME_SIZE];
     uint32_t memory_mib;
@@ -48,12 +55,13 @@ struct guest_config {
     uint32_t test; /* process_info.test of the test build of the device model; 0 otherwise */
     uint32_t disk_count;
     uint32_t module_count;
-    uint32_t reserved;
+    uint32_t file_count;
     char kernel[GUEST_PATH_SIZE];
     char initrd[GUEST_PATH_SIZE];
     char bootargs[GUEST_BOOTARGS_SIZE];
     struct guest_disk disk[GUEST_DISKS_MAX];
     struct guest_module module[GUEST_MODULES_MAX];
+    struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */
 };
 
 _Static_assert(sizeof(struct guest_config) <= 4096, "one page");

@@ -4,8 +4,7 @@
  *   0x0000_0040_0000  the program (device model or service), W^X
  *   0x0000_1000_0000  stack, guard pages on both sides, grows down from USER_STACK_TOP
  *   0x0000_2000_0000  upcall page
- *   0x0000_2000_1000  page that FS points to (stack-protector canary at +0x28), read-only
- *   0x0000_2000_2000  struct process_info, read-only
+ *   0x0000_2000_2000  struct process_info, read-only; FS points here
  *   0x0000_2000_4000  struct guest_config, read-only (device model)
  *   0x0000_2010_0000  state blocks: pages of the monitor that outlive the process (device model)
  *   0x0000_2020_0000  channel page(s) shared with the service: the device model's one, or guest g's at + g *
@@ -18,8 +17,8 @@
 #define USER_STACK_TOP    0x0000000010000000ull
 #define USER_STACK_SIZE   0x0000000000008000ull
 #define USER_UPCALL       0x0000000020000000ull
-#define USER_FS_BASE      0x0000000020001000ull
 #define USER_INFO         0x0000000020002000ull
+#define USER_FS_BASE      USER_INFO
 #define USER_CONFIG       0x0000000020004000ull
 #define USER_STATE        0x0000000020100000ull
 #define USER_STATE_SIZE   0x0000000000020000ull

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 #include "guest_config.h"
 
@@ -15,8 +16,7 @@ struct process_module {
                                        "guest.dtb" */
     uint64_t address;               /* in this address space */
     uint64_t size;                  /* bytes */
-    uint32_t writable;              /* copy-on-write: sys_disk_prepare before a write */
-    uint32_t index;                 /* of the boot module */
+    uint64_t writable;              /* copy-on-write: sys_disk_prepare before a write */
 };
 
 struct process_info {
@@ -29,6 +29,7 @@ struct process_info {
     uint64_t boot_epoch; /* host date at boot, seconds since 1970 UTC */
     uint32_t guest_index;
     uint32_t cpu_count; /* physical processors */
+    uint64_t canary;    /* of the program's stack protector: FS points here */
     uint32_t module_count;
     uint32_t test; /* a device model built for tests misbehaves as this says; 0 in every other build */
     /* The monitor's own command line (words, NUL-terminated, cut to fit): "why" and "needs" are the
@@ -37,4 +38,5 @@ struct process_info {
     struct process_module module[PROCESS_MODULES_MAX];
 };
 
+_Static_assert(offsetof(struct process_info, canary) == 0x28, "where the x86-64 psABI has it");
 _Static_assert(sizeof(struct process_info) <= 8192, "two pages");

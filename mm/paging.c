@@ -49,20 +49,27 @@ int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t siz
     return NR_OK;
 }
 
-static bool is_table(uint64_t entry)
+/* The table behind an entry; NULL, and leaf() has seen it, where the entry maps something or nothing. */
+static uint64_t *table_behind(uint64_t entry, unsigned level, paging_leaf *leaf)
 {
-    return (entry & (PTE_PRESENT | PTE_LARGE)) == PTE_PRESENT;
+    if (!(entry & PTE_PRESENT))
+        return NULL;
+    if (level > LEVEL_4K && !(entry & PTE_LARGE))
+        return phys_to_virt(entry & PTE_ADDRESS);
+    leaf(entry, level);
+    return NULL;
 }
 
-void paging_free_tables(uint64_t *pointers)
+void paging_free(uint64_t *pointers, paging_leaf *leaf)
 {
     for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        if (!is_table(pointers[i]))
-            continue;
-        uint64_t *directory = phys_to_virt(pointers[i] & PTE_ADDRESS);
-        for (unsigned j = 0; j < TABLE_ENTRIES; j++)
-            if (is_table(directory[j]))
-                page_free(phys_to_virt(directory[j] & PTE_ADDRESS), 0);
+        uint64_t *directory = table_behind(pointers[i], LEVEL_1G, leaf);
+        for (unsigned j = 0; directory && j < TABLE_ENTRIES; j++) {
+            uint64_t *table = table_behind(directory[j], LEVEL_2M, leaf);
+            for (unsigned k = 0; table && k < TABLE_ENTRIES; k++)
+                table_behind(table[k], LEVEL_4K, leaf);
+            page_free(table, 0);
+        }
         page_free(directory, 0);
     }
     page_free(pointers, 0);

@@ -14,6 +14,7 @@
 #define PTE_ACCESSED (1ull << 5)
 #define PTE_DIRTY    (1ull << 6)
 #define PTE_LARGE    (1ull << 7)
+#define PTE_OWNED    (1ull << 9) /* free for software: a page that goes with the process */
 #define PTE_NX       (1ull << 63)
 #define PTE_ADDRESS  0x000ffffffffff000ull
 
@@ -26,15 +27,23 @@ uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level);
 uint64_t *paging_find(uint64_t *root, uint64_t address, unsigned *level);
 /* Maps pages of 4 KiB one after another. 0 or NR_ENOMEM. */
 int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t size, uint64_t rights);
-/* Frees a page-directory-pointer table and the tables below it, but not what leaves point to. */
-void paging_free_tables(uint64_t *pointers);
+/* Frees a page-directory-pointer table and all tables below; leaf() is called for each entry that maps
+ * something. */
+typedef void paging_leaf(uint64_t entry, unsigned level);
+void paging_free(uint64_t *pointers, paging_leaf *leaf);
 
 static inline unsigned paging_index(uint64_t address, unsigned level)
 {
     return address >> (12 + 9 * (level - 1)) & (TABLE_ENTRIES - 1);
 }
 
+/* Of a leaf, in frames and in bytes. */
+static inline unsigned paging_order(unsigned level)
+{
+    return 9 * (level - 1);
+}
+
 static inline uint64_t paging_size(unsigned level)
 {
-    return 4096ull << (9 * (level - 1));
+    return 4096ull << paging_order(level);
 }

@@ -22,10 +22,16 @@ int stage2_create(struct stage2 *stage2, uint64_t *process_root)
     return NR_OK;
 }
 
+static void leaf_free(uint64_t entry, unsigned level)
+{
+    uint64_t frame = (entry & PTE_ADDRESS) / PAGE_SIZE;
+    frames_free(frame & ~((1ull << paging_order(level)) - 1), paging_order(level));
+}
+
 void stage2_destroy(struct stage2 *stage2)
 {
     if (stage2->pointers)
-        paging_free_tables(stage2->pointers);
+        paging_free(stage2->pointers, leaf_free);
     page_free(stage2->root_table, 0);
 }
 

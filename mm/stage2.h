@@ -22,7 +22,7 @@ struct stage2 {
 };
 
 /* Makes an empty tree and hangs it into an address space as well. 0 or NR_ENOMEM; stage2_destroy() cleans up
- * after both. */
+ * after both, and gives back the frames that are mapped. */
 int stage2_create(struct stage2 *stage2, uint64_t *process_root);
 void stage2_destroy(struct stage2 *stage2);
 

@@ -17,7 +17,8 @@ static const struct process_info *const info = (const struct process_info *)USER
 struct start {
     const char *file;  /* name of the description's module */
     const char *guest; /* its name for messages: of the module, then of the guest */
-    bool said;         /* one sentence is enough */
+    struct guest_config *config;
+    bool said; /* one sentence is enough */
 };
 
 static void say_mistake(void *context, const struct description_mistake *mistake)
@@ -32,17 +33,32 @@ static void say_mistake(void *context, const struct description_mistake *mistake
     }
 }
 
-static void look_for_module(void *context, const char *node, const char *property, const char *path)
+/* A file that the description names goes to the guest, once; a disk's is copy-on-write. */
+static void take_module(void *context, const char *node, const char *property, const char *path)
 {
     struct start *start = context;
+    struct guest_config *config = start->config;
+    int found = modules_find(info->module, info->module_count, start->guest, path);
+    uint32_t at = 0;
 
-    if (!start->said &&
-        modules_find(info->module, info->module_count, start->guest, path) == MODULE_NOT_FOUND) {
+    if (found == MODULE_NOT_FOUND) {
+        if (!start->said)
+            service_log(
+                "guest %s: not started: %s: %s %s: no boot module \"%s:%s\"; build the image again with "
+                "nr image",
+                start->guest, start->file, node, property, start->guest, path);
         start->said = true;
-        service_log(
-            "guest %s: not started: %s: %s %s: no boot module \"%s:%s\"; build the image again with nr image",
-            start->guest, start->file, node, property, start->guest, path);
+        return;
     }
+    while (at < config->file_count && config->file[at].module != (uint32_t)found)
+        at++;
+    if (at == GUEST_FILES_MAX)
+        return; /* no description names so many */
+    if (at == config->file_count)
+        config->file[config->file_count++] = (struct guest_image){.module = (uint32_t)found};
+    for (uint32_t i = 0; i < config->disk_count; i++)
+        if (strcmp(config->disk[i].image, path) == 0)
+            config->file[at].overlay_mib = config->disk[i].overlay_mib;
 }
 
 /* What vm_create() refuses, in words. */
@@ -62,7 +78,7 @@ static const char *create_error(int64_t error)
     }
 }
 
-static bool create(const struct guest_config *config, struct start *start)
+static bool create(struct guest_config *config, struct start *start)
 {
     if (guests_find(config->name) != NO_GUEST) {
         service_log(
@@ -70,7 +86,8 @@ static bool create(const struct guest_config *config, struct start *start)
             start->guest, start->file);
         return false;
     }
-    description_files(config, look_for_module, start);
+    config->file_count = 0;
+    description_files(config, take_module, start);
     if (start->said)
         return false;
     int64_t index = sys_guest_create(config);
@@ -89,7 +106,7 @@ static bool create(const struct guest_config *config, struct start *start)
 static void start_guest(const struct process_module *module)
 {
     static struct guest_config config; /* one page, of a stack of eight */
-    struct start start = {.file = module->name, .guest = module->name};
+    struct start start = {.file = module->name, .guest = module->name, .config = &config};
 
     if (description_parse(&config, (const void *)(uintptr_t)module->address, module->size, say_mistake,
                           &start) != 0) {

@@ -138,17 +138,6 @@ static int svm_cpu_enable(void)
     return NR_OK;
 }
 
-static int svm_vm_create(struct vm *vm)
-{
-    (void)vm; /* the nested tree is vm->stage2, the permission maps are everybody's */
-    return NR_OK;
-}
-
-static void svm_vm_destroy(struct vm *vm)
-{
-    (void)vm;
-}
-
 static int svm_vcpu_create(struct vcpu *vcpu)
 {
     _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one page");
@@ -197,8 +186,6 @@ const struct vcpu_ops svm_ops = {
     .probe = svm_probe,
     .report = svm_report,
     .cpu_enable = svm_cpu_enable,
-    .vm_create = svm_vm_create,
-    .vm_destroy = svm_vm_destroy,
     .vcpu_create = svm_vcpu_create,
     .vcpu_destroy = svm_vcpu_destroy,
     .load = svm_load,

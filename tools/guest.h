@@ -10,8 +10,6 @@
 #include <stdint.h>
 #include "guest_config.h"
 
-enum { GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_MODULES_MAX };
-
 enum guest_file_kind { FILE_KERNEL, FILE_INITRD, FILE_MODULE, FILE_DISK };
 
 struct guest_file {

@@ -43,6 +43,15 @@ void page_free(void *page, unsigned order)
     free(page);
 }
 
+static uint64_t freed_frame[4], freed_count;
+static unsigned freed_order[4];
+
+void frames_free(uint64_t frame, unsigned order)
+{
+    freed_frame[freed_count % 4] = frame;
+    freed_order[freed_count++ % 4] = order;
+}
+
 uint64_t virt_to_phys(const void *address)
 {
     return (uint64_t)address;
@@ -252,6 +261,27 @@ static void test_create_runs_out(void **state)
     }
 }
 
+/* Pieces of each size go back to the allocator as they came. */
+static void test_frames_given_back(void **state)
+{
+    (void)state;
+    static uint64_t other_root[TABLE_ENTRIES];
+    struct stage2 other = {0};
+    assert_int_equal(stage2_create(&other, other_root), NR_OK);
+    assert_int_equal(stage2_set(&other, 4096, LEVEL_4K, 0x7000, STAGE2_ALL), NR_OK);
+    assert_int_equal(stage2_set(&other, 8192, LEVEL_4K, 0x8000, STAGE2_READ), NR_OK);
+    assert_int_equal(stage2_set(&other, 8192, LEVEL_4K, 0, STAGE2_NONE), NR_OK);
+    assert_int_equal(stage2_set(&other, 2 * MIB, LEVEL_2M, 6 * MIB, STAGE2_ALL), NR_OK);
+    assert_int_equal(stage2_set(&other, 4 * GIB, LEVEL_1G, 3 * GIB, STAGE2_ALL), NR_OK);
+    freed_count = 0;
+    stage2_destroy(&other);
+    assert_int_equal(freed_count, 3);
+    static const uint64_t frame[] = {7, 6 * MIB / 4096, 3 * GIB / 4096};
+    static const unsigned order[] = {0, ORDER_2M, ORDER_1G};
+    assert_memory_equal(freed_frame, frame, sizeof frame);
+    assert_memory_equal(freed_order, order, sizeof order);
+}
+
 static void test_whole_guest(void **state)
 {
     (void)state;
@@ -281,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_leaf_and_table_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_create_runs_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_frames_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_whole_guest, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
