@@ -3,6 +3,7 @@ $(patsubst %,$(B)/unit/%,test_lapic test_lapic_ipi test_lapic_timer test_lapic_p
   $(wildcard core/lapic*.c) core/event.c
 $(B)/unit/test_guest_memory: core/guest_memory.c
 $(B)/unit/test_entry_checks: checks/entry_checks.c checks/entry_checks.h
+$(B)/unit/test_fpu: core/fpu.c
 $(B)/unit/test_pages: mm/pages.c
 $(B)/unit/test_boot_info: core/multiboot.c
 $(B)/unit/test_host_acpi: core/acpi.c
