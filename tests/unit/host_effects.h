@@ -29,7 +29,7 @@ struct host_effects {
     uint8_t irq[HOST_IRQS];        /* sources that assert the line */
     unsigned irq_rises[HOST_IRQS]; /* of the joined line */
     bool irq_waiting;              /* answer of effect_irq_waiting() */
-    uint8_t pci_pins[256]; /* by function: a bit per pin that is asserted */
+    uint8_t pci_pins[256];         /* by function: a bit per pin that is asserted */
     bool intr;
     unsigned intr_changes, nmis;
     uint64_t rest;                  /* what effect_rest was last told */
@@ -66,6 +66,16 @@ void host_reset(void);
 void host_device_reset(const struct device *device, void *state);
 uint32_t host_in(const struct device *device, void *state, uint64_t address, unsigned size);
 void host_out(const struct device *device, void *state, uint64_t address, unsigned size, uint32_t value);
+/* Byte accesses to the ports of the device that a test is about. */
+#define HOST_PORTS(device, block)                                                                            \
+    static void out(uint16_t port, uint8_t value)                                                            \
+    {                                                                                                        \
+        host_out(&device, &block, port, 1, value);                                                           \
+    }                                                                                                        \
+    static uint8_t in(uint16_t port)                                                                         \
+    {                                                                                                        \
+        return (uint8_t)host_in(&device, &block, port, 1);                                                   \
+    }
 /* Moves the clock on and calls tick at each deadline on the way. */
 void host_run(const struct device *device, void *state, uint64_t ns);
 /* What inspect() reports under a name; UINT64_MAX if there is no such field. */

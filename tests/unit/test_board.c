@@ -12,9 +12,6 @@
 #include "board.h"
 #include "host_effects.h"
 
-const struct device_slot bus_slots[1];
-const unsigned bus_slot_count = 0;
-
 static struct board board;
 static struct pic pic;
 static struct ioapic ioapic;

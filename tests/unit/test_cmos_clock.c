@@ -11,9 +11,6 @@
 #include "host_effects.h"
 #include "cmos_clock.h"
 
-const struct device_slot bus_slots[] = {{.device = &rtc_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 enum { A = 10, B = 11, C = 12, D = 13 };
 #define SECOND 1000000000ull
 #define EPOCH  1700000000ull /* 2023-11-14 22:13:20 UTC, a Tuesday */

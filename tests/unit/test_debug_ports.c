@@ -10,9 +10,6 @@
 #include "debug_ports.h"
 #include "host_effects.h"
 
-const struct device_slot bus_slots[] = {{.device = &debug_ports_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 enum { CONSOLE = 0xe9, EXIT = 0xf4 };
 
 static struct debug_ports ports;

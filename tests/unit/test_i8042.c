@@ -10,9 +10,6 @@
 #include "host_effects.h"
 #include "i8042.h"
 
-const struct device_slot bus_slots[] = {{.device = &i8042_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 enum { OUTPUT_FULL = 1 };
 
 static struct i8042 i8042;

@@ -11,9 +11,6 @@
 #include "board.h"
 #include "host_effects.h"
 
-const struct device_slot bus_slots[] = {{.device = &ioapic_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 enum { LEVEL = 1 << 15, MASKED = 1 << 16, LOGICAL = 1 << 11, REMOTE_IRR = 1 << 14 };
 
 static struct ioapic ioapic;

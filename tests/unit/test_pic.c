@@ -10,20 +10,9 @@
 #include "host_effects.h"
 #include "pic.h"
 
-const struct device_slot bus_slots[] = {{.device = &pic_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 static struct pic pic;
 
-static void out(uint16_t port, uint8_t value)
-{
-    host_out(&pic_device, &pic, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-    return (uint8_t)host_in(&pic_device, &pic, port, 1);
-}
+HOST_PORTS(pic_device, pic)
 
 static void initialise(uint8_t icw4)
 {

@@ -10,20 +10,9 @@
 #include "host_effects.h"
 #include "pit.h"
 
-const struct device_slot bus_slots[] = {{.device = &pit_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 static struct pit pit;
 
-static void out(uint16_t port, uint8_t value)
-{
-    host_out(&pit_device, &pit, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-    return (uint8_t)host_in(&pit_device, &pit, port, 1);
-}
+HOST_PORTS(pit_device, pit)
 
 /* The first ns of a clock of the 8254. */
 static uint64_t at_clock(uint64_t clock)

@@ -16,9 +16,6 @@
 #include "msr.h"
 #include "processor.h"
 
-const struct device_slot bus_slots[1];
-const unsigned bus_slot_count = 0;
-
 static struct cpuid_entry table[CPUID_ENTRIES_MAX];
 static uint32_t table_count;
 static struct msr_state msrs;

@@ -10,22 +10,11 @@
 #include "host_effects.h"
 #include "system_ports.h"
 
-const struct device_slot bus_slots[] = {{.device = &system_ports_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 enum { PORT92 = 0x92, RESET_CONTROL = 0xcf9, POST = 0x80, DELAY = 0xed };
 
 static struct system_ports ports;
 
-static void out(uint16_t port, uint8_t value)
-{
-    host_out(&system_ports_device, &ports, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-    return (uint8_t)host_in(&system_ports_device, &ports, port, 1);
-}
+HOST_PORTS(system_ports_device, ports)
 
 static int set_up(void **state)
 {

@@ -11,9 +11,6 @@
 #include "host_effects.h"
 #include "uart.h"
 
-const struct device_slot bus_slots[] = {{.device = &uart_device, .devfn = DEVFN_NONE}};
-const unsigned bus_slot_count = 0;
-
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH };
 
 static struct uart uart;
