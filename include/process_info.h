@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include "guest_config.h"
 
-enum { PROCESS_MODULES_MAX = 48, PROCESS_MODULE_NAME = GUEST_NAME_SIZE + GUEST_PATH_SIZE, PROCESS_OPTIONS_SIZE = 128 };
+enum {
+    PROCESS_MODULES_MAX = 48,
+    PROCESS_MODULE_NAME = GUEST_NAME_SIZE + GUEST_PATH_SIZE,
+    PROCESS_OPTIONS_SIZE = 128
+};
 
 /* A boot module as the process sees it. The service sees all of them, a device model those that its guest
  * names. */

@@ -37,13 +37,13 @@ static size_t parse_number(const char **at, va_list *arguments)
 /* The digits of a number at the end of a buffer of DIGITS_MAX bytes; returns the first. */
 static const char *format_digits(char *buffer, uint64_t value, unsigned base)
 {
-    char *at = buffer + DIGITS_MAX;
+    size_t at = DIGITS_MAX;
 
     do {
-        *--at = "0123456789abcdef"[value % base];
+        buffer[--at] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    return at;
+    return buffer + at;
 }
 
 /* Writes one conversion that starts after the percent sign; returns where the format goes on. */

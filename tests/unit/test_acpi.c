@@ -2,7 +2,8 @@
  * The tables that the firmware leaves behind, as a system finds them in memory (ACPI 6.4, 5.2; MP 1.4, 4),
  * and the state of the PCI functions that they describe.
  *
- * sources: devices/firmware.c devices/reset_rom.c devices/acpi_tables.c devices/mptable.c devices/table_area.c
+ * sources: devices/firmware.c devices/reset_rom.c devices/acpi_tables.c devices/mptable.c
+ * sources: devices/table_area.c
  * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/msix.c devices/virt*.c lib/format.c
  */
 #include <setjmp.h>
