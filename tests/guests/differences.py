@@ -8,6 +8,11 @@ ALLOWED lists lines that may differ between the native run and the monitor: (gue
 """
 
 EMULATOR = [
+    ("alignment", "unaligned read: ", "TCG has no alignment check; hardware: #AC(0)"),
+    ("alignment", "unaligned write", "TCG has no alignment check; hardware: #AC(0)"),
+    ("alignment", "unaligned read of a word", "TCG has no alignment check; hardware: #AC(0)"),
+    ("alignment", "unaligned stack", "TCG has no alignment check; hardware: #AC(0)"),
+    ("alignment", "device memory, unaligned: ", "TCG has no alignment check; hardware: #AC(0)"),
     ("fpu", "MXCSR reserved bit", "TCG takes reserved bits of MXCSR; hardware: #GP(0)"),
     ("paging", "reserved bit 21", "TCG leaves out P in the error code of a reserved bit; hardware: #PF(9)"),
     ("paging_pae", "reserved bit", "TCG leaves out P in the error code of a reserved bit; hardware: #PF(9)"),
@@ -23,6 +28,7 @@ EMULATOR = [
 ]
 
 ALLOWED = [
+    ("alignment", "device memory, unaligned: ", "TCG has no alignment check; hardware and the monitor's emulator: #AC(0)"),
     ("ports", "memory that nobody has", "QEMU answers 0; hardware and the monitor: ffffffff"),
     ("ports", "  of it", "QEMU answers 0; hardware and the monitor: ones"),
     ("cr_rules", "CR8 reserved bit", "TCG takes reserved bits of CR8; hardware and the monitor: #GP(0)"),
