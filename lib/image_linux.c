@@ -2,6 +2,7 @@
  * The setup header of a Linux bzImage. Follows Documentation/arch/x86/boot.rst of Linux; protocol versions
  * before 2.06 (Linux 2.6.22) have no cmdline_size and are refused.
  */
+#include <stdarg.h>
 #include "format.h"
 #include "image_linux.h"
 #include "little_endian.h"
@@ -40,22 +41,130 @@ static const char *find_wrong_kind(const uint8_t *head, uint64_t size)
     return NULL;
 }
 
+/* What the checks need, and where their sentence goes. */
+struct reader {
+    const char *file;
+    const uint8_t *head;
+    uint64_t head_size, file_size;
+    char *sentence;
+    size_t sentence_size;
+};
+
+__attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, const char *format, ...)
+{
+    va_list arguments;
+    size_t length = format_text(reader->sentence, reader->sentence_size, "kernel \"%s\": ", reader->file);
+
+    va_start(arguments, format);
+    format_text_va(reader->sentence + length, reader->sentence_size - length, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* Is it a bzImage, as a whole, of a size that a kernel can have? */
+static bool check_file(struct reader *reader)
+{
+    const char *wrong = find_wrong_kind(reader->head, reader->head_size);
+
+    if (reader->file_size == 0)
+        return refuse(reader, "the file is empty; copy the kernel again");
+    if (wrong != NULL)
+        return refuse(reader, "%s", wrong);
+    if (reader->file_size < LINUX_HEADER_MAX || reader->head_size < LINUX_HEADER_MAX) {
+        return refuse(
+            reader,
+            "truncated: the setup header ends at byte 0x%x, the file at byte 0x%lx; copy the kernel "
+            "again",
+            LINUX_HEADER_MAX, reader->file_size);
+    }
+    if (reader->file_size > KERNEL_SIZE_MAX) {
+        return refuse(reader,
+                      "%lu MiB is more than the %lu MiB a kernel may have; check that this is the kernel and "
+                      "not a disk",
+                      reader->file_size >> 20, (uint64_t)(KERNEL_SIZE_MAX >> 20));
+    }
+    return true;
+}
+
+/* Boot flag, version, load flags and the header's own end. */
+static bool read_header(struct reader *reader, struct linux_image *image)
+{
+    const uint8_t *head = reader->head;
+
+    if (load16(head + LINUX_BOOT_FLAG) != BOOT_FLAG) {
+        return refuse(reader,
+                      "the boot flag at byte 0x1fe is 0x%x, not 0xaa55: the file is damaged; copy the kernel "
+                      "again",
+                      load16(head + LINUX_BOOT_FLAG));
+    }
+    image->version = load16(head + LINUX_VERSION);
+    if (image->version < VERSION_MIN) {
+        return refuse(
+            reader,
+            "boot protocol %u.%02u at byte 0x206, at least 2.06 is needed; give Linux 2.6.22 or later",
+            image->version >> 8, image->version & 0xff);
+    }
+    if ((head[LINUX_LOADFLAGS] & LINUX_LOADED_HIGH) == 0) {
+        return refuse(reader, "a zImage (loadflags at byte 0x211 are 0x%x), which loads low; build a bzImage",
+                      head[LINUX_LOADFLAGS]);
+    }
+    image->header_end = LINUX_MAGIC + head[LINUX_JUMP + 1];
+    if (image->header_end < HEADER_FIXED || image->header_end > LINUX_HEADER_MAX) {
+        return refuse(
+            reader,
+            "the setup header ends at byte 0x%x, allowed is 0x%x to 0x%x: the file is damaged; copy "
+            "the kernel again",
+            image->header_end, HEADER_FIXED, LINUX_HEADER_MAX);
+    }
+    image->kernel_64 =
+        image->version >= VERSION_XLOADFLAGS && (load16(head + LINUX_XLOADFLAGS) & LINUX_XLF_KERNEL_64) != 0;
+    image->cmdline_max = load32(head + LINUX_CMDLINE_SIZE);
+    image->initrd_max = load32(head + LINUX_INITRD_ADDR_MAX);
+    return true;
+}
+
+/* The protected-mode part. What lies behind it belongs to the file (a signature) and not to the kernel. */
+static bool read_payload(struct reader *reader, struct linux_image *image)
+{
+    const uint8_t *head = reader->head;
+    uint64_t setup_sects = head[LINUX_SETUP_SECTS] != 0 ? head[LINUX_SETUP_SECTS] : SETUP_SECTS_DEFAULT;
+
+    image->payload = (setup_sects + 1) * SECTOR;
+    image->payload_size = (uint64_t)load32(head + LINUX_SYSSIZE) * PARAGRAPH;
+    if (image->payload_size == 0)
+        return refuse(reader, "its size at byte 0x1f4 is 0: the file is damaged; copy the kernel again");
+    uint64_t need = image->payload + image->payload_size;
+    /* syssize is rounded up to a paragraph. */
+    if (reader->file_size + PARAGRAPH <= need) {
+        return refuse(reader,
+                      "truncated: its header announces %lu bytes, the file has %lu; copy the kernel again",
+                      need, reader->file_size);
+    }
+    if (need > reader->file_size)
+        image->payload_size = reader->file_size - image->payload;
+    image->load_address = LINUX_LOAD_ADDRESS;
+    image->run_address = LINUX_LOAD_ADDRESS;
+    image->run_size = image->payload_size;
+    return true;
+}
+
 /* Protocol 2.10 tells where the kernel will run and how much it needs there. One that cannot be relocated is
  * loaded at 1 MiB and moves itself. */
-static bool read_preferred(struct linux_image *image, const char *file, const uint8_t *head, char *sentence,
-                           size_t sentence_size)
+static bool read_preferred(struct reader *reader, struct linux_image *image)
 {
+    const uint8_t *head = reader->head;
+
+    if (image->version < VERSION_PREF_ADDRESS || image->header_end < LINUX_INIT_SIZE + 4)
+        return true;
     uint64_t preferred = load64(head + LINUX_PREF_ADDRESS);
     uint64_t size = load32(head + LINUX_INIT_SIZE);
-
     if (preferred == 0)
         return true;
     if (preferred < LINUX_LOAD_ADDRESS || preferred > UINT32_MAX) {
-        format_text(sentence, sentence_size,
-                    "kernel \"%s\": its preferred address at byte 0x258 is 0x%lx, allowed is 0x100000 to "
-                    "0xffffffff: the file is damaged; copy the kernel again",
-                    file, preferred);
-        return false;
+        return refuse(reader,
+                      "its preferred address at byte 0x258 is 0x%lx, allowed is 0x100000 to 0xffffffff: the "
+                      "file is damaged; copy the kernel again",
+                      preferred);
     }
     image->run_address = preferred;
     if (head[LINUX_RELOCATABLE] != 0)
@@ -68,96 +177,9 @@ static bool read_preferred(struct linux_image *image, const char *file, const ui
 bool linux_image_read(struct linux_image *image, const char *file, const uint8_t *head, uint64_t head_size,
                       uint64_t file_size, char *sentence, size_t sentence_size)
 {
-    const char *wrong = find_wrong_kind(head, head_size);
-    uint64_t setup_sects, need;
+    struct reader reader = {file, head, head_size, file_size, sentence, sentence_size};
 
-    if (file_size == 0) {
-        format_text(sentence, sentence_size, "kernel \"%s\": the file is empty; copy the kernel again", file);
-        return false;
-    }
-    if (wrong != NULL) {
-        format_text(sentence, sentence_size, "kernel \"%s\": %s", file, wrong);
-        return false;
-    }
-    if (file_size < LINUX_HEADER_MAX || head_size < LINUX_HEADER_MAX) {
-        format_text(
-            sentence, sentence_size,
-            "kernel \"%s\": truncated: the setup header ends at byte 0x%x, the file at byte 0x%lx; copy "
-            "the kernel again",
-            file, LINUX_HEADER_MAX, file_size);
-        return false;
-    }
-    if (file_size > KERNEL_SIZE_MAX) {
-        format_text(
-            sentence, sentence_size,
-            "kernel \"%s\": %lu MiB is more than the %lu MiB a kernel may have; check that this is the "
-            "kernel and not a disk",
-            file, file_size >> 20, (uint64_t)(KERNEL_SIZE_MAX >> 20));
-        return false;
-    }
-    if (load16(head + LINUX_BOOT_FLAG) != BOOT_FLAG) {
-        format_text(
-            sentence, sentence_size,
-            "kernel \"%s\": the boot flag at byte 0x1fe is 0x%x, not 0xaa55: the file is damaged; copy "
-            "the kernel again",
-            file, load16(head + LINUX_BOOT_FLAG));
-        return false;
-    }
-    *image = (struct linux_image){.version = load16(head + LINUX_VERSION)};
-    if (image->version < VERSION_MIN) {
-        format_text(sentence, sentence_size,
-                    "kernel \"%s\": boot protocol %u.%02u at byte 0x206, at least 2.06 is needed; give Linux "
-                    "2.6.22 or later",
-                    file, image->version >> 8, image->version & 0xff);
-        return false;
-    }
-    if ((head[LINUX_LOADFLAGS] & LINUX_LOADED_HIGH) == 0) {
-        format_text(sentence, sentence_size,
-                    "kernel \"%s\": a zImage (loadflags at byte 0x211 are 0x%x), which loads low; build a "
-                    "bzImage",
-                    file, head[LINUX_LOADFLAGS]);
-        return false;
-    }
-
-    image->header_end = LINUX_MAGIC + head[LINUX_JUMP + 1];
-    if (image->header_end < HEADER_FIXED || image->header_end > LINUX_HEADER_MAX) {
-        format_text(sentence, sentence_size,
-                    "kernel \"%s\": the setup header ends at byte 0x%x, allowed is 0x%x to 0x%x: the file is "
-                    "damaged; copy the kernel again",
-                    file, image->header_end, HEADER_FIXED, LINUX_HEADER_MAX);
-        return false;
-    }
-    setup_sects = head[LINUX_SETUP_SECTS] != 0 ? head[LINUX_SETUP_SECTS] : SETUP_SECTS_DEFAULT;
-    image->payload = (setup_sects + 1) * SECTOR;
-    image->payload_size = (uint64_t)load32(head + LINUX_SYSSIZE) * PARAGRAPH;
-    need = image->payload + image->payload_size;
-    if (image->payload_size == 0) {
-        format_text(sentence, sentence_size,
-                    "kernel \"%s\": its size at byte 0x1f4 is 0: the file is damaged; copy the kernel again",
-                    file);
-        return false;
-    }
-    /* syssize is rounded up to a paragraph. */
-    if (file_size + PARAGRAPH <= need) {
-        format_text(
-            sentence, sentence_size,
-            "kernel \"%s\": truncated: its header announces %lu bytes, the file has %lu; copy the kernel "
-            "again",
-            file, need, file_size);
-        return false;
-    }
-    if (need > file_size)
-        image->payload_size = file_size - image->payload;
-    /* What lies behind syssize belongs to the file (a signature) and not to the kernel. */
-
-    image->kernel_64 =
-        image->version >= VERSION_XLOADFLAGS && (load16(head + LINUX_XLOADFLAGS) & LINUX_XLF_KERNEL_64) != 0;
-    image->cmdline_max = load32(head + LINUX_CMDLINE_SIZE);
-    image->initrd_max = load32(head + LINUX_INITRD_ADDR_MAX);
-    image->load_address = LINUX_LOAD_ADDRESS;
-    image->run_address = LINUX_LOAD_ADDRESS;
-    image->run_size = image->payload_size;
-    if (image->version >= VERSION_PREF_ADDRESS && image->header_end >= LINUX_INIT_SIZE + 4)
-        return read_preferred(image, file, head, sentence, sentence_size);
-    return true;
+    memset(image, 0, sizeof *image);
+    return check_file(&reader) && read_header(&reader, image) && read_payload(&reader, image) &&
+           read_preferred(&reader, image);
 }

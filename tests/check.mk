@@ -12,7 +12,7 @@ CPPCHECK := cppcheck -q --std=c11 --enable=warning,portability --error-exitcode=
   --library=tests/check/cppcheck.cfg --suppressions-list=tests/check/cppcheck.suppress
 
 RING0_BUDGET := 6500
-# Tables of entry checks are counted apart (docs/design.md, section 1); checks/ holds nothing else.
+# Tables of entry checks are counted apart (docs/design.md, section 2); checks/ holds nothing else.
 RING0_COUNTED := $(filter-out checks/%,$(RING0_C)) $(RING0_ASM) $(LIB_RING0:.c=.h) $(foreach d,core mm svm vmx,$(wildcard $(d)/*.h))
 
 $(B)/check/%.format: % .clang-format
