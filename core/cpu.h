@@ -105,6 +105,12 @@ static inline void write_cr3(uint64_t value)
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
+static inline _Noreturn void cpu_stop(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
 /* RDMSR with a fix-up: false when the MSR does not exist. */
 bool rdmsr_safe(uint32_t index, uint64_t *value);
 

@@ -18,36 +18,26 @@ enum {
 
 static uint16_t log_port;
 static struct spinlock log_lock;
-static bool panicking;
+bool log_panicking;
 
-bool option_find(const char *options, const char *name, const char **value)
+static uint16_t port_chosen(const char *options)
 {
-    size_t length = strlen(name);
-    for (const char *at = options; *at;) {
-        if (!strncmp(at, name, length) && (!at[length] || at[length] == ' ' || at[length] == '=')) {
-            *value = at + length + (at[length] == '=');
-            return true;
-        }
-        while (*at && *at != ' ')
-            at++;
-        while (*at == ' ')
-            at++;
+    for (const char *at = options; *at; at++) {
+        if (at != options && at[-1] != ' ')
+            continue;
+        if (!strncmp(at, "log=com2", 8))
+            return 0x2f8;
+        if (!strncmp(at, "log=none", 8))
+            return 0;
     }
-    return false;
+    return 0x3f8;
 }
 
 void log_init(const char *options)
 {
-    const char *value;
-    log_port = 0x3f8;
-    if (option_find(options, "log", &value)) {
-        if (!strncmp(value, "com2", 4)) {
-            log_port = 0x2f8;
-        } else if (!strncmp(value, "none", 4)) {
-            log_port = 0;
-            return;
-        }
-    }
+    log_port = port_chosen(options);
+    if (!log_port)
+        return;
     if (in8(log_port + UART_LSR) == 0xff) { /* no such port */
         log_port = 0;
         return;
@@ -72,14 +62,14 @@ void log_write(const char *text, size_t length)
 {
     if (!log_port)
         return;
-    if (!panicking)
+    if (!log_panicking)
         spin_lock(&log_lock);
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n')
             put_byte('\r');
         put_byte((uint8_t)text[i]);
     }
-    if (!panicking)
+    if (!log_panicking)
         spin_unlock(&log_lock);
 }
 
@@ -92,9 +82,4 @@ void log_print(const char *format, ...)
     va_end(arguments);
     line[length++] = '\n';
     log_write(line, length);
-}
-
-void log_panicking(void)
-{
-    panicking = true;
 }

@@ -12,6 +12,4 @@ void log_init(const char *options);
 /* Raw text; takes the log's lock unless panicking. */
 void log_write(const char *text, size_t length);
 /* From now on without the lock. */
-void log_panicking(void);
-/* Whether a word "name" or "name=value" stands in the boot options; *value then points behind the '='. */
-bool option_find(const char *options, const char *name, const char **value);
+extern bool log_panicking;

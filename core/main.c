@@ -10,7 +10,6 @@
 #include "memory.h"
 #include "multiboot.h"
 #include "process.h"
-#include "rtc.h"
 #include "schedule.h"
 #include "smp.h"
 #include "time.h"
@@ -18,7 +17,6 @@
 #include "vcpu_ops.h"
 
 const struct vcpu_ops *vcpu_ops;
-uint64_t boot_epoch;
 extern uint64_t __stack_chk_guard;
 
 static void stack_switch_main(void);
@@ -29,34 +27,7 @@ static void stop_if(const char *sentence)
     if (sentence) {
         log_print("nullring: cannot start: %s", sentence);
         acpi_power_off();
-        for (;;)
-            __asm__ volatile("cli; hlt");
-    }
-}
-
-static void report(void)
-{
-    uint32_t name[13] = {0};
-    for (uint32_t i = 0; i < 3; i++) {
-        struct cpuid_result r = cpuid(0x80000002 + i, 0);
-        name[4 * i] = r.eax;
-        name[4 * i + 1] = r.ebx;
-        name[4 * i + 2] = r.ecx;
-        name[4 * i + 3] = r.edx;
-    }
-    log_print("nullring: processor: %s, %lu MHz, %u of it", (const char *)name, tsc_khz / 1000, cpu_count);
-    vcpu_ops->report();
-    log_print("nullring: memory: %lu MiB free for guests, %lu KiB the monitor's own",
-              frames_free_count() >> 8, monitor_held >> 10);
-    log_print("nullring: %s, %u modules, options \"%s\"", boot_info.loader, boot_info.module_count,
-              boot_info.options);
-    for (uint32_t i = 0; i < boot_info.module_count; i++) {
-        const struct boot_module *module = &boot_info.module[i];
-        log_print("nullring: module %s, %lu bytes", module->name, module->end - module->start);
-    }
-    if (boot_info.modules_lost) {
-        log_print("nullring: %u modules left out: more than %u, or not on a page boundary",
-                  boot_info.modules_lost, BOOT_MODULES_MAX);
+        cpu_stop();
     }
 }
 
@@ -82,20 +53,13 @@ static void stack_switch_main(void)
     struct cpu *cpu = &cpus[0];
     trap_init_cpu(cpu);
     cpu->online = 1;
-    for (uint16_t port = 0x21; port <= 0xa1;
-         port += 0x80) { /* the host's 8259s: out of the exceptions' way, masked */
-        out8(port - 1, 0x11);
-        out8(port, VECTOR_LEGACY + (port == 0xa1 ? 8 : 0));
-        out8(port, port == 0xa1 ? 2 : 4);
-        out8(port, 1);
-        out8(port, 0xff);
-    }
+    out8(0x21, 0xff); /* the host's 8259s: masked, as is LINT0, their only way here */
+    out8(0xa1, 0xff);
     stop_if(host_apic_init());
     host_apic_enable();
     cpu->apic_id = host_apic_id();
     time_init();
     host_apic_calibrate();
-    boot_epoch = rtc_read_epoch();
     static const struct vcpu_ops *const backends[] = {&svm_ops};
     const char *why_not = NULL;
     for (unsigned i = 0; i < sizeof(backends) / sizeof(backends[0]) && !vcpu_ops; i++) {
@@ -106,9 +70,12 @@ static void stack_switch_main(void)
     stop_if(vcpu_ops->cpu_enable() ? "no memory for the processor's virtualization area" : NULL);
     smp_start();
     host_ioapic_init();
-    report();
     service = process_create(NULL);
     stop_if(service ? NULL : "no memory for the service");
+    service->info.memory_free = frames_free_count() * PAGE_SIZE;
+    service->info.memory_held = monitor_held;
+    service->info.multiboot = boot_info.multiboot;
+    service->info.modules_lost = boot_info.modules_lost;
     for (uint32_t i = 0; i < boot_info.module_count; i++)
         stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);
     schedule_add(&service->context, 0);

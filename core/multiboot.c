@@ -178,10 +178,10 @@ static void read_1(uint32_t address)
 const char *multiboot_read(uint32_t magic, uint32_t address)
 {
     if (magic == MAGIC_2) {
-        boot_info.loader = "Multiboot 2";
+        boot_info.multiboot = 2;
         read_2(address);
     } else if (magic == MAGIC_1) {
-        boot_info.loader = "Multiboot 1";
+        boot_info.multiboot = 1;
         read_1(address);
     } else {
         return "the boot loader is not Multiboot (1 or 2): start nullring with GRUB's multiboot2 command";

@@ -24,7 +24,7 @@ struct boot_module {
 };
 
 struct boot_info {
-    const char *loader;
+    uint32_t multiboot; /* 1 or 2 */
     uint32_t region_count, module_count, modules_lost;
     uint64_t rsdp; /* physical; 0: search low memory */
     char options[BOOT_STRING_MAX];

@@ -4,6 +4,7 @@
  */
 #include "cpu.h"
 #include "format.h"
+#include "frames.h"
 #include "host_apic.h"
 #include "layout_ring0.h"
 #include "log.h"
@@ -29,26 +30,24 @@ static _Atomic uint32_t panics;
 
 static void print_address(uint64_t address)
 {
-    uint32_t low = 0, high = symbol_count;
     uint64_t offset = address - (uint64_t)text_start;
-    if (address < (uint64_t)text_start || address >= (uint64_t)text_end || !high) {
+    uint32_t i = 0;
+    if (address < (uint64_t)text_start || address >= (uint64_t)text_end || !symbol_count) {
         log_print("nullring:   %016lx", address);
         return;
     }
-    while (high - low > 1) {
-        uint32_t middle = (low + high) / 2;
-        if (symbol_table[middle].offset <= offset)
-            low = middle;
-        else
-            high = middle;
-    }
-    log_print("nullring:   %016lx %s+0x%lx", address, symbol_names + symbol_table[low].name,
-              offset - symbol_table[low].offset);
+    while (i + 1 < symbol_count && symbol_table[i + 1].offset <= offset)
+        i++;
+    log_print("nullring:   %016lx %s+0x%lx", address, symbol_names + symbol_table[i].name,
+              offset - symbol_table[i].offset);
 }
 
+/* RBP and the return address above it lie on a stack, and not on a guard page. */
 static bool on_stack(const uint64_t *frame)
 {
-    return (uint64_t)frame >> 40 == 0xffffc0 && !((uint64_t)frame & 7);
+    uint64_t address = (uint64_t)frame, place = address % STACK_SLOT;
+    return address >= STACK_BASE && address < WINDOW_BASE && address % 8 == 0 &&
+           place >= STACK_SLOT - STACK_PAGES * PAGE_SIZE && place <= STACK_SLOT - 2 * sizeof(uint64_t);
 }
 
 static void print_backtrace(uint64_t rip, const uint64_t *frame)
@@ -56,11 +55,8 @@ static void print_backtrace(uint64_t rip, const uint64_t *frame)
     log_print("nullring: back-trace:");
     print_address(rip);
     for (unsigned i = 0; i < BACKTRACE_DEPTH && on_stack(frame); i++) {
-        const uint64_t *next = (const uint64_t *)frame[0];
         print_address(frame[1]);
-        if (next <= frame || (uint64_t)next - (uint64_t)frame > 0x4000)
-            break;
-        frame = next;
+        frame = (const uint64_t *)frame[0];
     }
 }
 
@@ -75,19 +71,21 @@ static void print_running(void)
     }
 }
 
-static _Noreturn void stop(void)
-{
-    for (;;)
-        __asm__ volatile("cli; hlt");
-}
-
 static void panic_begin(void)
 {
     __asm__ volatile("cli");
     if (panics++) /* another processor, or a fault in here */
-        stop();
-    log_panicking();
+        cpu_stop();
+    log_panicking = true;
     host_apic_stop_others();
+}
+
+static _Noreturn void panic_end(uint64_t rip, const uint64_t *frame)
+{
+    print_running();
+    print_backtrace(rip, frame);
+    log_print("nullring: panic: the machine stands still; press its reset button");
+    cpu_stop();
 }
 
 void panic(const char *format, ...)
@@ -99,10 +97,7 @@ void panic(const char *format, ...)
     format_text_va(text, sizeof(text), format, arguments);
     va_end(arguments);
     log_print("nullring: panic: %s", text);
-    print_running();
-    print_backtrace((uint64_t)__builtin_return_address(0), __builtin_frame_address(0));
-    log_print("nullring: panic: the machine stands still; press its reset button");
-    stop();
+    panic_end((uint64_t)__builtin_return_address(0), __builtin_frame_address(0));
 }
 
 void panic_trap(const struct trap_frame *f)
@@ -116,10 +111,7 @@ void panic_trap(const struct trap_frame *f)
     log_print("nullring: r8  %016lx r9  %016lx r10 %016lx r11 %016lx", f->r8, f->r9, f->r10, f->r11);
     log_print("nullring: r12 %016lx r13 %016lx r14 %016lx r15 %016lx", f->r12, f->r13, f->r14, f->r15);
     log_print("nullring: cs %lx rflags %lx cr2 %016lx cr3 %016lx", f->cs, f->rflags, cr2, cr3);
-    print_running();
-    print_backtrace(f->rip, (const uint64_t *)f->rbp);
-    log_print("nullring: panic: the machine stands still; press its reset button");
-    stop();
+    panic_end(f->rip, (const uint64_t *)f->rbp);
 }
 
 /* #DF or #MC, on its own stack, perhaps with ring 3's GS. */

@@ -9,7 +9,6 @@
 #include "memory.h"
 #include "multiboot.h"
 #include "paging.h"
-#include "rtc.h"
 #include "string.h"
 #include "vm.h"
 
@@ -86,7 +85,6 @@ static bool process_build(struct process *process)
     process->info.tsc_shift = 32;
     process->info.tsc_mult = (1000000ull << 32) / tsc_khz;
     process->info.cpu_count = cpu_count;
-    process->info.boot_epoch = boot_epoch;
     format_text(process->info.options, sizeof(process->info.options), "%s", boot_info.options);
     return program_map(process) &&
            process_show_pages(process, USER_INFO, &process->info, sizeof(process->info_pages), 0) &&

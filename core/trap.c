@@ -39,9 +39,8 @@ static void interrupt_handle(uint64_t vector)
         service_input();
         break;
     case VECTOR_PANIC:
-        for (;;)
-            __asm__ volatile("cli; hlt");
-    default: /* spurious (SDM Vol. 3A, 11.9), or a masked 8259's */
+        cpu_stop();
+    default: /* spurious (SDM Vol. 3A, 11.9) */
         break;
     }
 }

@@ -15,7 +15,6 @@ struct trap_frame {
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "entry.asm knows the layout");
 
 enum vector {
-    VECTOR_LEGACY = 0x30, /* the masked 8259s: spurious interrupts only */
     VECTOR_TIMER = 0x40,
     VECTOR_KICK = 0x41,
     VECTOR_SERIAL = 0x42,

@@ -1,5 +1,6 @@
 /*
- * Task-state segment in long mode (AMD APM Vol. 2, 12.2.5) with an I/O map that reaches the serial ports.
+ * Task-state segment in long mode (AMD APM Vol. 2, 12.2.5) with an I/O map that reaches the serial ports and
+ * the RTC.
  */
 #pragma once
 
@@ -8,6 +9,7 @@
 
 #define SERVICE_PORT_1 0x3f8 /* the ports that the service may touch: eight each */
 #define SERVICE_PORT_2 0x2f8
+#define SERVICE_RTC    0x70 /* two */
 #define TSS_NO_PORTS   0xffff
 
 struct tss {

@@ -35,8 +35,6 @@ struct vcpu_ops {
     /* Is this processor able? Called once on the boot processor. NULL, or why not: a sentence with the cure.
      */
     const char *(*probe)(void);
-    /* Prints the features found and how each missing one is replaced (boot report). */
-    void (*report)(void);
     /* Turn the extension on, on the calling processor. 0 or an enum nr_error. */
     int (*cpu_enable)(void);
 

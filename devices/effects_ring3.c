@@ -43,7 +43,7 @@ uint64_t effect_now(void)
 
 uint64_t effect_epoch(void)
 {
-    return ring3_info()->boot_epoch;
+    return ring3_config()->boot_epoch;
 }
 
 void effects_begin(void)

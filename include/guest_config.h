@@ -56,6 +56,7 @@ struct guest_config {
     uint32_t disk_count;
     uint32_t module_count;
     uint32_t file_count;
+    uint64_t boot_epoch; /* the host's date when the service started, seconds since 1970 UTC */
     char kernel[GUEST_PATH_SIZE];
     char initrd[GUEST_PATH_SIZE];
     char bootargs[GUEST_BOOTARGS_SIZE];

@@ -30,12 +30,15 @@ struct process_info {
     uint32_t tsc_khz;
     /* Guest time = host TSC + clock_offset, in TSC ticks; every guest clock derives from it. */
     uint64_t clock_offset;
-    uint64_t boot_epoch; /* host date at boot, seconds since 1970 UTC */
     uint32_t guest_index;
     uint32_t cpu_count; /* physical processors */
-    uint64_t canary;    /* of the program's stack protector: FS points here */
     uint32_t module_count;
-    uint32_t test; /* a device model built for tests misbehaves as this says; 0 in every other build */
+    uint32_t test;   /* a device model built for tests misbehaves as this says; 0 in every other build */
+    uint64_t canary; /* of the program's stack protector: FS points here */
+    /* Of the whole machine, for the service alone: bytes of RAM free and the monitor's own; the boot loader's
+     * protocol, 1 or 2; modules that could not be used. */
+    uint64_t memory_free, memory_held;
+    uint32_t multiboot, modules_lost;
     /* The monitor's own command line (words, NUL-terminated, cut to fit): "why" and "needs" are the
      * service's. */
     char options[PROCESS_OPTIONS_SIZE];

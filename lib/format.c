@@ -34,8 +34,8 @@ static size_t parse_number(const char **at, va_list *arguments)
     return value;
 }
 
-/* The digits of a number at the end of a buffer of DIGITS_MAX bytes; returns the first. */
-static const char *format_digits(char *buffer, uint64_t value, unsigned base)
+/* The digits of a number at the end of a buffer; returns how many. */
+static size_t format_digits(char buffer[DIGITS_MAX], uint64_t value, unsigned base)
 {
     size_t at = DIGITS_MAX;
 
@@ -43,7 +43,7 @@ static const char *format_digits(char *buffer, uint64_t value, unsigned base)
         buffer[--at] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    return buffer + at;
+    return DIGITS_MAX - at;
 }
 
 /* Writes one conversion that starts after the percent sign; returns where the format goes on. */
@@ -79,14 +79,14 @@ static const char *convert(struct output *out, const char *start, va_list *argum
     case 'd':
         value = (uint64_t)(wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int));
         negative = (int64_t)value < 0;
-        body = format_digits(buffer, negative ? 0 - value : value, 10);
-        length = (size_t)(buffer + DIGITS_MAX - body);
+        length = format_digits(buffer, negative ? 0 - value : value, 10);
+        body = buffer + DIGITS_MAX - length;
         break;
     case 'u':
     case 'x':
         value = wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned);
-        body = format_digits(buffer, value, *at == 'u' ? 10 : 16);
-        length = (size_t)(buffer + DIGITS_MAX - body);
+        length = format_digits(buffer, value, *at == 'u' ? 10 : 16);
+        body = buffer + DIGITS_MAX - length;
         break;
     case '%':
         body = "%";

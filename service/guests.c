@@ -103,7 +103,7 @@ static bool create(struct guest_config *config, struct start *start)
     return true;
 }
 
-static void start_guest(const struct process_module *module)
+static void start_guest(const struct process_module *module, uint64_t epoch)
 {
     static struct guest_config config; /* one page, of a stack of eight */
     struct start start = {.file = module->name, .guest = module->name, .config = &config};
@@ -114,12 +114,14 @@ static void start_guest(const struct process_module *module)
         return;
     }
     start.guest = config.name;
+    config.boot_epoch = epoch;
     if (!create(&config, &start))
         service.failed = true;
 }
 
 void guests_start(void)
 {
+    uint64_t epoch = host_epoch_read();
     bool found = false;
 
     for (uint32_t i = 0; i < info->module_count; i++) {
@@ -128,7 +130,7 @@ void guests_start(void)
         if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0 &&
             strchr(name, ':') == NULL) {
             found = true;
-            start_guest(&info->module[i]);
+            start_guest(&info->module[i], epoch);
         }
     }
     if (!found) {

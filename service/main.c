@@ -91,6 +91,7 @@ void upcall_handle(struct upcall *upcall)
         wake_at = 0;
     if (upcall->kind == UPCALL_START) {
         console_start();
+        boot_report();
         guests_start();
     }
     console_run(waking);

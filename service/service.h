@@ -37,6 +37,11 @@ bool service_option(const char *word);
  * forgets it; those who still wait ask again. */
 void service_wake_after(uint32_t ms);
 
+/* boot_report.c: what the machine is and has, in the log. */
+void boot_report(void);
+/* host_clock.c: seconds since 1970-01-01 UTC, from the host's RTC. */
+uint64_t host_epoch_read(void);
+
 /* guests.c: reads the descriptions among the boot modules and starts their guests. */
 void guests_start(void);
 /* Index of the guest of that name, or NO_GUEST. */

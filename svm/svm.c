@@ -24,7 +24,6 @@ enum {
     EDX_CLEAN_BITS = 1 << 5,
     EDX_FLUSH_BY_ASID = 1 << 6,
     EDX_DECODE_ASSISTS = 1 << 7,
-    EDX_VIRTUAL_GIF = 1 << 16,
     VM_CR_SVMDIS = 1 << 4,
     IOPM_ORDER = 2, /* three pages are needed */
     MSRPM_ORDER = 1,
@@ -64,26 +63,6 @@ static const char *svm_probe(void)
         .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
     };
     return leaf.ebx < 2 ? "the processor has no address space identifiers for guests" : NULL;
-}
-
-static void svm_report(void)
-{
-    static const struct {
-        uint32_t bit;
-        const char *name, *without;
-    } features[] = {
-        {EDX_NEXT_RIP, "next RIP", "instruction lengths are decoded"},
-        {EDX_DECODE_ASSISTS, "decode assists", "operands are decoded"},
-        {EDX_FLUSH_BY_ASID, "flush by ASID", "flushes take a new ASID"},
-        {EDX_CLEAN_BITS, "VMCB clean bits", "all state is reloaded"},
-        {EDX_VIRTUAL_GIF, "virtual GIF", "not needed"},
-    };
-    log_print("nullring: AMD SVM, nested paging, %u ASIDs", svm_features.asid_count);
-    for (unsigned i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
-        bool have = svm_edx & features[i].bit;
-        log_print("nullring:   %s: %s%s", features[i].name,
-                  have ? "yes" : "no: ", have ? "" : features[i].without);
-    }
 }
 
 /* Clears both bits of an MSR in the map (15.11): 2 KiB for each of three ranges of 8192 MSRs. */
@@ -184,7 +163,6 @@ static const char *svm_check(const struct vcpu *vcpu)
 const struct vcpu_ops svm_ops = {
     .name = "AMD SVM",
     .probe = svm_probe,
-    .report = svm_report,
     .cpu_enable = svm_cpu_enable,
     .vcpu_create = svm_vcpu_create,
     .vcpu_destroy = svm_vcpu_destroy,

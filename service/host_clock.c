@@ -1,10 +1,8 @@
 /*
- * Reading the host's date (MC146818 data sheet): waits out an update in progress, binary or BCD, 12 or 24
- * hours.
+ * The host's date (MC146818 data sheet): waits out an update in progress, binary or BCD, 12 or 24 hours. The
+ * monitor opens the two ports to this process.
  */
-#include "rtc.h"
-#include <stdbool.h>
-#include "cpu.h"
+#include "service.h"
 
 enum {
     RTC_INDEX = 0x70,
@@ -18,8 +16,10 @@ enum { SECONDS, MINUTES = 2, HOURS = 4, DAY = 7, MONTH = 8, YEAR = 9, STATUS_A =
 
 static uint8_t cmos_read(uint8_t index)
 {
-    out8(RTC_INDEX, index);
-    return in8(RTC_DATA);
+    uint8_t value;
+    __asm__ volatile("outb %0, %1" : : "a"(index), "Nd"((uint16_t)RTC_INDEX));
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"((uint16_t)RTC_DATA));
+    return value;
 }
 
 static uint64_t number(uint8_t value, bool binary)
@@ -27,7 +27,7 @@ static uint64_t number(uint8_t value, bool binary)
     return binary ? value : (uint64_t)(value >> 4) * 10 + (value & 15);
 }
 
-uint64_t rtc_read_epoch(void)
+uint64_t host_epoch_read(void)
 {
     for (unsigned i = 0; i < 100000 && cmos_read(STATUS_A) & RTC_UPDATING; i++) {
     }
