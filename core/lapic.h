@@ -1,7 +1,7 @@
 /*
  * The virtual local APIC (SDM Vol. 3A, chapter 11), the one device in ring 0. State is a plain struct: its
- * save record. Fields that other processors use to deliver an interrupt are atomic; the rest is touched only
- * by the processor that the vCPU lives on. There are no locks.
+ * save record. What other processors use to deliver an interrupt is atomic; the rest is touched only by the
+ * processor that the vCPU lives on. There are no locks.
  */
 #pragma once
 
@@ -11,25 +11,50 @@
 struct vcpu;
 struct vm;
 
-enum { LAPIC_LVT_COUNT = 6 };
+enum { LAPIC_REGISTERS = 64, LAPIC_REGISTER_SIZE = 16, LAPIC_BANK = 4 };
 
 struct lapic {
-    /* Owner's and others': who is addressed, what is accepted, and what has arrived. */
-    _Atomic uint64_t base_msr; /* IA32_APIC_BASE */
-    _Atomic uint32_t id;       /* 8 bits */
-    _Atomic uint32_t ldr, dfr, svr, tpr;
-    _Atomic uint32_t lvt[LAPIC_LVT_COUNT]; /* timer, thermal, performance, LINT0, LINT1, error */
-    _Atomic uint32_t esr_pending;          /* errors since ESR was last written */
-    _Atomic uint32_t extint;               /* an ExtINT message waits for INTA */
-    _Atomic uint64_t irr[4], tmr[4];
-    /* The owner's alone. */
-    _Atomic uint64_t isr[4]; /* of the type of the others so that one scan serves all */
-    uint32_t esr, icr_low, icr_high;
-    uint32_t divide, initial_count;
-    uint32_t pv_eoi_pending; /* the guest's flag is set for the vector in service */
-    uint64_t timer_deadline; /* host TSC of the next expiry; 0: not running */
-    uint64_t timer_fraction; /* what the deadline lost in rounding, in 10^-6 TSC ticks */
-    uint64_t pv_eoi;         /* MSR_KVM_PV_EOI_EN as written; 0: off */
+    /* The register page: others read who is addressed and what is accepted, and set TMR and IRR. ISR, TMR and
+     * IRR are banks of LAPIC_BANK pairs. */
+    union {
+        _Atomic uint32_t reg[LAPIC_REGISTERS];
+        _Atomic uint64_t pair[LAPIC_REGISTERS / 2];
+    };
+    _Atomic uint64_t base_msr;    /* IA32_APIC_BASE */
+    _Atomic uint32_t esr_pending; /* errors since ESR was last written */
+    _Atomic uint32_t extint;      /* an ExtINT message waits for INTA */
+    uint32_t pv_eoi_pending;      /* the guest's flag is set for the vector in service */
+    uint64_t timer_deadline;      /* host TSC of the next expiry; 0: not running */
+    uint64_t timer_fraction;      /* what the deadline lost in rounding, in 10^-6 TSC ticks */
+    uint64_t pv_eoi;              /* MSR_KVM_PV_EOI_EN as written; 0: off */
+};
+
+enum lapic_register {
+    LAPIC_ID = 0x020,
+    LAPIC_VERSION = 0x030,
+    LAPIC_TPR = 0x080,
+    LAPIC_APR = 0x090,
+    LAPIC_PPR = 0x0a0,
+    LAPIC_EOI = 0x0b0,
+    LAPIC_RRD = 0x0c0,
+    LAPIC_LDR = 0x0d0,
+    LAPIC_DFR = 0x0e0,
+    LAPIC_SVR = 0x0f0,
+    LAPIC_ISR = 0x100,
+    LAPIC_TMR = 0x180,
+    LAPIC_IRR = 0x200,
+    LAPIC_ESR = 0x280,
+    LAPIC_ICR_LOW = 0x300,
+    LAPIC_ICR_HIGH = 0x310,
+    LAPIC_LVT_TIMER = 0x320,
+    LAPIC_LVT_THERMAL = 0x330,
+    LAPIC_LVT_PERFORMANCE = 0x340,
+    LAPIC_LVT_LINT0 = 0x350,
+    LAPIC_LVT_LINT1 = 0x360,
+    LAPIC_LVT_ERROR = 0x370,
+    LAPIC_INITIAL_COUNT = 0x380,
+    LAPIC_CURRENT_COUNT = 0x390,
+    LAPIC_DIVIDE = 0x3e0,
 };
 
 enum { LAPIC_NO_VECTOR = -1 };
@@ -55,10 +80,11 @@ void lapic_intr_level(struct vm *vm, bool level);
 
 /* Highest vector that the vCPU may take now by priority (IRR above PPR), or LAPIC_NO_VECTOR. */
 int lapic_pending_vector(struct vcpu *vcpu);
-/* Whether anything is in IRR. Asked before each entry. */
-static inline bool lapic_requested(const struct lapic *lapic)
+/* Whether anything is in a bank: LAPIC_ISR, LAPIC_TMR, LAPIC_IRR. */
+static inline bool lapic_any(const struct lapic *lapic, enum lapic_register bank)
 {
-    return (lapic->irr[0] | lapic->irr[1] | lapic->irr[2] | lapic->irr[3]) != 0;
+    const _Atomic uint64_t *pair = &lapic->pair[bank / LAPIC_REGISTER_SIZE / 2];
+    return (pair[0] | pair[1] | pair[2] | pair[3]) != 0;
 }
 /* Whether TPR alone holds the highest vector in IRR back. */
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
@@ -66,7 +92,6 @@ bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 /* The vector is being injected: IRR to ISR; sets the guest's PV EOI flag where it may. */
 void lapic_accept(struct vcpu *vcpu, uint8_t vector);
-void lapic_eoi(struct vcpu *vcpu);
 /* Takes back the guest's PV EOI flag: ends the interrupt if the guest has cleared it. Before
  * lapic_pending_vector. The guest's memory must be loaded. */
 void lapic_sync_pv_eoi(struct vcpu *vcpu);

@@ -16,7 +16,6 @@ enum {
     ICR_LEVEL = 1 << 15,
     ICR_SHORTHAND_SHIFT = 18,
     ICR_SHORTHAND_MASK = 3,
-    ICR_DESTINATION_SHIFT = 24,
     MSI_REDIRECTION_HINT = 1 << 3,
     MSI_LOGICAL = 1 << 2,
     MSI_DESTINATION_SHIFT = 12,
@@ -25,7 +24,6 @@ enum {
     MSI_ADDRESS_SHIFT = 20,
     MSI_ADDRESS = 0xfee,
     BROADCAST = 0xff,
-    LDR_ID_SHIFT = 24,
     DFR_MODEL_SHIFT = 28,
     DFR_CLUSTER = 0,
     CLUSTER_MASK = 0xf0,
@@ -49,9 +47,9 @@ static bool addresses(const struct message *message, const struct lapic *lapic)
     if (destination == BROADCAST)
         return true;
     if (!message->logical)
-        return lapic->id == destination;
-    uint8_t logical_id = (uint8_t)(lapic->ldr >> LDR_ID_SHIFT);
-    if (lapic->dfr >> DFR_MODEL_SHIFT == DFR_CLUSTER) {
+        return lapic_get(lapic, LAPIC_ID) >> ID_SHIFT == destination;
+    uint8_t logical_id = (uint8_t)(lapic_get(lapic, LAPIC_LDR) >> ID_SHIFT);
+    if (lapic_get(lapic, LAPIC_DFR) >> DFR_MODEL_SHIFT == DFR_CLUSTER) {
         return ((logical_id ^ destination) & CLUSTER_MASK) == 0 &&
                (logical_id & destination & CLUSTER_MEMBERS) != 0;
     }
@@ -87,6 +85,20 @@ static void deliver(struct vcpu *vcpu, const struct message *message, const stru
     }
 }
 
+void lapic_deliver_lvt(struct vcpu *vcpu, enum lapic_register entry)
+{
+    uint32_t lvt = lapic_get(&vcpu->lapic, entry);
+    const struct message message = {.vector = lvt & LVT_VECTOR,
+                                    .mode = lvt >> DELIVERY_MODE_SHIFT & DELIVERY_MODE_MASK,
+                                    .level = lvt & LVT_TRIGGER_LEVEL};
+    if (lvt & LVT_MASKED || message.mode == DELIVERY_LOWEST_PRIORITY || message.mode == DELIVERY_STARTUP)
+        return;
+    if (message.mode == DELIVERY_EXTINT)
+        vcpu_request(vcpu, REQUEST_EVENT); /* lapic_accepts_extint() finds it */
+    else
+        deliver(vcpu, &message, NULL);
+}
+
 /* Lowest-priority delivery goes to one of those addressed: by task priority, as chipsets arbitrate since the
  * Pentium 4 (SDM Vol. 3A, 11.6.2.4); of equal ones to the first. */
 static void deliver_lowest(struct vm *vm, const struct message *message, const struct vcpu *sender)
@@ -94,8 +106,8 @@ static void deliver_lowest(struct vm *vm, const struct message *message, const s
     struct vcpu *best = NULL;
     for (uint32_t i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *vcpu = vm->vcpu[i];
-        if (addresses(message, &vcpu->lapic) && (vcpu->lapic.svr & SVR_ENABLE) &&
-            (best == NULL || vcpu->lapic.tpr < best->lapic.tpr))
+        if (addresses(message, &vcpu->lapic) && (lapic_get(&vcpu->lapic, LAPIC_SVR) & SVR_ENABLE) &&
+            (best == NULL || lapic_get(&vcpu->lapic, LAPIC_TPR) < lapic_get(&best->lapic, LAPIC_TPR)))
             best = vcpu;
     }
     if (best != NULL)
@@ -126,11 +138,11 @@ void lapic_message(struct vm *vm, uint64_t address, uint32_t data)
 void lapic_send(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
-    uint32_t low = vcpu->lapic.icr_low;
+    uint32_t low = lapic_get(&vcpu->lapic, LAPIC_ICR_LOW);
     enum shorthand shorthand = low >> ICR_SHORTHAND_SHIFT & ICR_SHORTHAND_MASK;
     struct message message = {
         .destination =
-            shorthand == SHORTHAND_NONE ? vcpu->lapic.icr_high >> ICR_DESTINATION_SHIFT : BROADCAST,
+            shorthand == SHORTHAND_NONE ? lapic_get(&vcpu->lapic, LAPIC_ICR_HIGH) >> ID_SHIFT : BROADCAST,
         .vector = (uint8_t)low,
         .mode = low >> DELIVERY_MODE_SHIFT & DELIVERY_MODE_MASK,
         .logical = low & ICR_LOGICAL,

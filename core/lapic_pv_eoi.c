@@ -36,9 +36,8 @@ bool lapic_write_pv_eoi(struct vcpu *vcpu, uint64_t value)
 void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector)
 {
     struct lapic *lapic = &vcpu->lapic;
-    if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_requested(lapic) ||
-        (lapic->isr[0] | lapic->isr[1] | lapic->isr[2] | lapic->isr[3]) != 0 ||
-        (lapic->tmr[vector / 64] >> (vector % 64) & 1))
+    if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_any(lapic, LAPIC_IRR) || lapic_any(lapic, LAPIC_ISR) ||
+        (lapic->reg[LAPIC_TMR / LAPIC_REGISTER_SIZE + vector / 32] >> vector % 32 & 1))
         return;
     lapic->pv_eoi_pending = guest_test_and_set_bit(flag_address(lapic), PV_EOI_FLAG_BIT) >= 0;
 }

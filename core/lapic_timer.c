@@ -20,7 +20,7 @@ enum {
 /* The divide configuration register encodes 2, 4 .. 128, 1 in bits 3, 1 and 0 (SDM Vol. 3A, figure 11-10). */
 static uint64_t divisor(const struct lapic *lapic)
 {
-    uint32_t code = (lapic->divide & 3) | (lapic->divide & 8) >> 1;
+    uint32_t divide = lapic_get(lapic, LAPIC_DIVIDE), code = (divide & 3) | (divide & 8) >> 1;
     return 1ull << ((code + 1) % 8);
 }
 
@@ -46,13 +46,15 @@ static uint32_t counts_left(const struct lapic *lapic, uint64_t now)
     uint64_t ticks = lapic->timer_deadline - now;
     uint64_t clocks = ticks * CLOCKS_PER_MILLISECOND + lapic->timer_fraction;
     uint64_t counts = (clocks + scale(lapic) - 1) / scale(lapic);
-    return counts < lapic->initial_count ? (uint32_t)counts : lapic->initial_count;
+    uint32_t initial = lapic_get(lapic, LAPIC_INITIAL_COUNT);
+    return counts < initial ? (uint32_t)counts : initial;
 }
 
 /* Moves a periodic timer that has expired to its first deadline after now. */
 static void rearm(struct lapic *lapic, uint64_t now)
 {
-    uint64_t period = scale(lapic) * lapic->initial_count;
+    uint32_t initial = lapic_get(lapic, LAPIC_INITIAL_COUNT);
+    uint64_t period = scale(lapic) * initial;
     uint64_t shortest = tsc_khz * (PERIOD_MIN_MICROSECONDS * (uint64_t)CLOCKS_PER_MILLISECOND / 1000);
     if (period < shortest) {
         lapic->timer_deadline = now + shortest / CLOCKS_PER_MILLISECOND;
@@ -61,13 +63,13 @@ static void rearm(struct lapic *lapic, uint64_t now)
     /* Whole periods that have been missed; short of one the fraction is exact. */
     uint64_t missed = (now - lapic->timer_deadline) / (period / CLOCKS_PER_MILLISECOND);
     lapic->timer_deadline += missed * (period / CLOCKS_PER_MILLISECOND);
-    arm(lapic, lapic->timer_deadline, lapic->initial_count);
+    arm(lapic, lapic->timer_deadline, initial);
 }
 
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    return lapic->lvt[LVT_TIMER] & LVT_MASKED ? 0 : lapic->timer_deadline;
+    return lapic_get(lapic, LAPIC_LVT_TIMER) & LVT_MASKED ? 0 : lapic->timer_deadline;
 }
 
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
@@ -75,10 +77,8 @@ void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
     struct lapic *lapic = &vcpu->lapic;
     if (lapic->timer_deadline == 0 || now < lapic->timer_deadline)
         return;
-    uint32_t lvt = lapic->lvt[LVT_TIMER];
-    if (!(lvt & LVT_MASKED) && lapic_raise(vcpu, lvt & LVT_VECTOR, false))
-        vcpu_request(vcpu, REQUEST_EVENT); /* it may be halted */
-    if (lvt & LVT_PERIODIC)
+    lapic_deliver_lvt(vcpu, LAPIC_LVT_TIMER);
+    if (lapic_get(lapic, LAPIC_LVT_TIMER) & LVT_PERIODIC)
         rearm(lapic, now);
     else
         lapic->timer_deadline = 0;
@@ -95,7 +95,7 @@ void lapic_timer_start(struct vcpu *vcpu, uint32_t initial_count)
     struct lapic *lapic = &vcpu->lapic;
     uint64_t now = rdtsc();
     lapic_timer_expire(vcpu, now);
-    lapic->initial_count = initial_count;
+    lapic_set(lapic, LAPIC_INITIAL_COUNT, initial_count);
     lapic->timer_deadline = 0;
     lapic->timer_fraction = 0;
     if (initial_count != 0)
@@ -107,15 +107,9 @@ void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide)
     struct lapic *lapic = &vcpu->lapic;
     uint64_t now = rdtsc();
     uint32_t left = lapic_timer_current(vcpu, now);
-    lapic->divide = divide;
+    lapic_set(lapic, LAPIC_DIVIDE, divide);
     if (left != 0) {
         lapic->timer_fraction = 0;
         arm(lapic, now, left);
     }
-}
-
-void lapic_timer_set_lvt(struct vcpu *vcpu, uint32_t value)
-{
-    lapic_timer_expire(vcpu, rdtsc()); /* what was due before follows the old entry */
-    vcpu->lapic.lvt[LVT_TIMER] = value;
 }

@@ -138,8 +138,7 @@ static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
     vmcb->cr4 = cr4;
     vmcb->dr6 = control->dr6;
     vmcb->dr7 = control->dr7;
-    if (lapic_get_cr8(vcpu) != control->cr8)
-        lapic_set_cr8(vcpu, (uint8_t)control->cr8);
+    lapic_set_cr8(vcpu, (uint8_t)control->cr8);
     svm->clean &= ~(CLEAN_CR | CLEAN_CR2 | CLEAN_DR);
     efer_update(svm);
     svm_intercepts_update(vcpu);
