@@ -181,6 +181,14 @@ def bench_boot():
                    f"ring 0 {ring0:.1f}, ring 3 {ring3:.1f}, copying images and zeroing RAM {copy:.1f} apart")
 
 
+def disk(paravirt):
+    """The small example with its disk, and an initrd that can read it many requests deep."""
+    text = (TREE / "examples/debian-686.dts").read_text().replace('"../build/examples/686/initrd.gz"', '"initrd.gz"')
+    path = WORK / f"disk-{paravirt}.dts"
+    path.write_text(with_paravirt(text, paravirt))
+    return path
+
+
 def bench_disk():
     """Exits of a 4 KiB read by Linux, interrupts and timer ticks and all: the difference of two numbers of reads, by what
     the kernel says that the device has done. The kernel's log is off and a tick's share is small, under -icount."""

@@ -8,6 +8,7 @@
  */
 #include "guest.h"
 #include "memory.h"
+#include "paging.h"
 #include "processor.h"
 
 enum {
@@ -15,7 +16,7 @@ enum {
     ROUNDS = 100000,
     EXIT_CPUID = 0x72,
     CPUID_LENGTH = 2,
-    PAGE = 4096,
+    NESTED_PAGING = 1,
 };
 
 /* Offsets in the VMCB. */
@@ -26,9 +27,12 @@ enum {
     MSRPM_BASE = 0x048,
     GUEST_ASID = 0x058,
     EXIT_CODE = 0x070,
+    NP_ENABLE = 0x090,
+    NESTED_CR3 = 0x0b0,
     SAVE_ES = 0x400,
     SAVE_EFER = 0x4d0,
     SAVE_CR4 = 0x548,
+    SAVE_CR3 = 0x550,
     SAVE_CR0 = 0x558,
     SAVE_DR7 = 0x560,
     SAVE_DR6 = 0x568,
@@ -37,9 +41,10 @@ enum {
     SAVE_RAX = 0x5f8,
 };
 
-static uint8_t vmcb[PAGE] __attribute__((aligned(PAGE)));
-static uint8_t host_save[PAGE] __attribute__((aligned(PAGE)));
-static uint8_t permissions[3 * PAGE] __attribute__((aligned(PAGE)));
+static uint8_t vmcb[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static uint8_t host_state[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static uint8_t host_save[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static uint8_t permissions[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 __asm__("guest_code: cpuid\n jmp guest_code\n");
 extern const uint8_t guest_code[];
@@ -65,11 +70,14 @@ static void fill_vmcb(void)
     *field(IOPM_BASE) = (uint32_t)permissions;
     *field(MSRPM_BASE) = (uint32_t)permissions;
     *field(GUEST_ASID) = 1;
+    *field(NP_ENABLE) = NESTED_PAGING;
+    *field(NESTED_CR3) = (uint32_t)page_directory;
     set_segment(SEGMENT_ES, 0x10, DATA);
     set_segment(SEGMENT_CS, 0x08, CODE);
     set_segment(SEGMENT_SS, 0x10, DATA);
     set_segment(SEGMENT_DS, 0x10, DATA);
     *field(SAVE_EFER) = EFER_SVME;
+    *field(SAVE_CR3) = (uint32_t)page_directory;
     *field(SAVE_CR0) = read_cr0();
     *field(SAVE_CR4) = read_cr4();
     *field(SAVE_DR7) = 0x400;
@@ -82,7 +90,11 @@ static void fill_vmcb(void)
  */
 static void run_once(void)
 {
-    __asm__ volatile("vmload\n vmrun\n vmsave" : : "a"(vmcb) : "ebx", "ecx", "edx", "esi", "edi", "memory");
+    uint8_t *page = vmcb;
+    __asm__ volatile("vmload\n vmrun\n vmsave\n movl %1, %%eax\n vmload"
+                     : "+a"(page)
+                     : "i"(host_state)
+                     : "ebx", "ecx", "edx", "esi", "edi", "memory");
 }
 
 void guest_main(void)
@@ -96,6 +108,9 @@ void guest_main(void)
     }
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, (uint32_t)host_save);
+    paging_initialise();
+    paging_on((uint32_t)page_directory, CR4_PSE);
+    __asm__ volatile("vmsave" : : "a"(host_state) : "memory");
     memset(vmcb, 0, sizeof(vmcb));
     fill_vmcb();
     for (uint32_t i = 0; i < rounds && good; i++) {
