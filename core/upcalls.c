@@ -88,7 +88,8 @@ static enum upcall_result upcall_result(struct process *process, enum user_exit 
     } else { /* it was UPCALL_RESTART */
         process->needs_restart = false;
         if (process->upcall.status == UPCALL_KILL)
-            guest_kill(process->vm, "its device model found its state damaged after a restart");
+            guest_kill(process->vm, "its device model found its state damaged after a restart: %.*s",
+                       UPCALL_TEXT_SIZE, process->upcall.text);
     }
     return UPCALL_FAILED;
 }

@@ -164,7 +164,7 @@ static enum emulate_result refuse(struct emulation *m)
         format_text(bytes + 3 * i, 4, " %02x", m->bytes[i]);
     format_text(e->text, sizeof(e->text), "the %s instruction%s at %04x:%lx cannot be emulated",
                 names[m->in.mode], bytes, m->state->segment[SEG_CS].selector, m->state->gpr.rip);
-    return EMULATE_KILL;
+    return EMULATE_REFUSE;
 }
 
 enum emulate_result emulate(struct emulator *e)
@@ -180,10 +180,7 @@ enum emulate_result emulate(struct emulator *e)
     case OUTCOME_FAULT:
         return EMULATE_INJECT;
     case OUTCOME_UNKNOWN:
-        if (m.cpl < 3)
-            return refuse(&m);
-        emulate_fault(&m, EXCEPTION_UD); /* a program must not be able to stop its system */
-        return EMULATE_INJECT;
+        return refuse(&m);
     case OUTCOME_RETRY:
         return EMULATE_DONE;
     default:
@@ -199,14 +196,9 @@ static uint64_t operand_gpa(const struct vcpu_exit *exit)
     return data ? exit->memory.gpa : EMULATE_UNKNOWN;
 }
 
-void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
+bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, bool *context,
                     const struct processor_limits *limits)
 {
-    static const enum upcall_status status[] = {
-        [EMULATE_DONE] = UPCALL_OK,
-        [EMULATE_INJECT] = UPCALL_INJECT,
-        [EMULATE_KILL] = UPCALL_KILL,
-    };
     struct emulator e;
 
     e.machine = machine;
@@ -217,10 +209,14 @@ void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
     e.groups = upcall->groups;
     e.gpa = operand_gpa(&upcall->exit);
     e.gpa_write = upcall->exit.memory.access & ACCESS_WRITE;
-    upcall->status = status[emulate(&e)];
+    enum emulate_result result = emulate(&e);
+    if (result == EMULATE_REFUSE) { /* neither a program nor a system may end a guest by an instruction */
+        e.inject = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_UD};
+        memcpy(upcall->text, e.text, sizeof(upcall->text));
+    }
+    upcall->status = result == EMULATE_DONE ? UPCALL_OK : UPCALL_INJECT;
     upcall->modified = e.modified;
     if (upcall->status == UPCALL_INJECT)
         upcall->inject = e.inject;
-    if (upcall->status == UPCALL_KILL)
-        memcpy(upcall->text, e.text, sizeof(upcall->text));
+    return result == EMULATE_REFUSE;
 }

@@ -43,9 +43,7 @@ enum emulate_result {
     EMULATE_DONE,
     EMULATE_INJECT, /* `inject` is to be delivered on top of state: a fault, or #DB between two elements of
                        REP */
-    /* The emulator does not know the instruction: `text` says so in a sentence. At CPL 3 it is #UD instead.
-     */
-    EMULATE_KILL,
+    EMULATE_REFUSE, /* the emulator does not know the instruction: `text` says so in a sentence */
 };
 
 #define EMULATE_UNKNOWN (~0ull)
@@ -71,6 +69,7 @@ struct emulator {
 /* Emulates the instruction at CS:RIP of *e->state. */
 enum emulate_result emulate(struct emulator *e);
 
-/* Answers an UPCALL_EMULATE: emulates the instruction and fills status, modified, inject, text and state. */
-void emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
+/* Answers an UPCALL_EMULATE: emulates the instruction and fills status, modified, inject and state. What
+ * cannot be emulated is #UD to the guest, and true: `text` is for whoever looks after it. */
+bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
                     const struct processor_limits *limits);

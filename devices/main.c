@@ -15,7 +15,7 @@
 /* From lib/user_start.asm. */
 void upcall_handle(struct upcall *upcall);
 
-enum { CPUID_IDENTITY = 1 };
+enum { CPUID_IDENTITY = 1, REFUSED_LOGGED = 8 };
 
 static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
 {
@@ -131,7 +131,8 @@ static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct 
         handle_restart(upcall, pc);
         break;
     case UPCALL_EMULATE:
-        emulate_upcall(upcall, &guest_machine, pc, &pc->limits);
+        if (emulate_upcall(upcall, &guest_machine, pc, &pc->limits) && pc->refused++ < REFUSED_LOGGED)
+            effect_log(upcall->text);
         break;
     case UPCALL_INTA:
         upcall->value = pic_acknowledge(&pc->pic);

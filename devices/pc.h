@@ -45,8 +45,10 @@ struct pc {
     struct processor_limits limits; /* of all the guest's processors */
     uint32_t stage;                 /* enum pc_stage */
     uint32_t misbehaved;            /* how often the test build has; it goes on from there after a restart */
-    uint64_t timer;                 /* what SYS_TIMER_SET was told last, in guest TSC ticks; 0: off */
-    uint64_t timer_deadline;        /* the same in ns, as the bus has it; 0: to be told again */
+    uint32_t refused;               /* instructions that could not be emulated; the first ones are logged */
+    uint32_t reserved;
+    uint64_t timer;          /* what SYS_TIMER_SET was told last, in guest TSC ticks; 0: off */
+    uint64_t timer_deadline; /* the same in ns, as the bus has it; 0: to be told again */
     struct loader loader;
 };
 

@@ -152,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             require(memcmp(&old.gpr, &state.gpr, sizeof(old.gpr)) == 0);
             require(memcmp(old.segment, state.segment, sizeof(old.segment)) == 0);
             return 0;
-        case EMULATE_KILL:
+        case EMULATE_REFUSE:
             require(memchr(e.text, 0, sizeof(e.text)) != NULL && e.text[0]);
             require(ram_is_unchanged() && wrote_nothing() &&
                     memcmp(&old.gpr, &state.gpr, sizeof(old.gpr)) == 0);

@@ -32,7 +32,7 @@ static enum emulate_result run(const char *code, size_t length)
                                  .gpa = EMULATE_UNKNOWN};
     machine.accesses = 0;
     enum emulate_result result = emulate(&emulator);
-    if (result == EMULATE_KILL)
+    if (result == EMULATE_REFUSE)
         print_message("%s\n", emulator.text);
     return result;
 }

@@ -270,7 +270,7 @@ static void unknown_is_named(void **unused)
 {
     (void)unused;
     begin(TEST_LONG);
-    assert_int_equal(RUN("\x0f\xa2"), EMULATE_KILL);
+    assert_int_equal(RUN("\x0f\xa2"), EMULATE_REFUSE);
     assert_string_equal(emulator.text, "the 64-bit instruction 0f a2 at 0000:8000 cannot be emulated");
     assert_int_equal(emulator.modified, 0);
 }
@@ -297,8 +297,10 @@ static void upcall_answers(void **unused)
     assert_int_equal(upcall.status, UPCALL_INJECT);
     assert_int_equal(upcall.inject.vector, EXCEPTION_GP);
     machine.ram[CODE] = 0xd7;
-    emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits);
-    assert_int_equal(upcall.status, UPCALL_KILL);
+    assert_true(emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits));
+    assert_int_equal(upcall.status, UPCALL_INJECT);
+    assert_int_equal(upcall.inject.vector, EXCEPTION_UD);
+    assert_int_equal(upcall.modified, 0);
     assert_non_null(strstr(upcall.text, " d7 "));
 }
 

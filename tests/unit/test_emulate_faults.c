@@ -138,11 +138,7 @@ static void undefined_and_too_long(void **unused)
     FAULT("\xf0\x8b\x03", EXCEPTION_UD, -1); /* lock mov */
     FAULT("\xf0\x01\xc0", EXCEPTION_UD, -1); /* lock add to a register */
     FAULT("\x0f\x04\x03", EXCEPTION_UD, -1);
-    /* What is not emulated stops a guest's kernel, with a sentence, but is #UD for its programs. */
-    assert_int_equal(RUN("\xc5\xf8\x10\x03"), EMULATE_KILL);
-    state.segment[SEG_SS].attributes |= SEG_DPL_MASK;
-    FAULT("\xc5\xf8\x10\x03", EXCEPTION_UD, -1);
-    state.segment[SEG_SS].attributes &= ~SEG_DPL_MASK;
+    assert_int_equal(RUN("\xc5\xf8\x10\x03"), EMULATE_REFUSE);
     FAULT("\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x2e\x8b\x03", EXCEPTION_GP, 0);
 }
 

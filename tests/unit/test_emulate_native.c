@@ -343,7 +343,7 @@ static void run_both(struct tally *tally, const uint8_t *bytes, const struct ins
     struct emulator e;
     enum emulate_result result = run_emulated(bytes, in->length, &e);
 
-    if (result == EMULATE_KILL) {
+    if (result == EMULATE_REFUSE) {
         tally->unknown++;
         return;
     }
