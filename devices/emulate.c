@@ -196,7 +196,7 @@ static uint64_t operand_gpa(const struct vcpu_exit *exit)
     return data ? exit->memory.gpa : EMULATE_UNKNOWN;
 }
 
-bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, bool *context,
+bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
                     const struct processor_limits *limits)
 {
     struct emulator e;

@@ -13,7 +13,7 @@ PYTHON := /usr/bin/python3
 BOOT_TESTS := $(wildcard tests/boot/test_*.py)
 TEST_SECONDS ?= 30
 TEST_LOGS := $(B)/test-logs
-TEST_BUILD += all guests examples unit-build fuzz-build
+TEST_BUILD += all $(B)/nullring-test guests examples unit-build fuzz-build
 TEST_PARTS += $(call test_part,guests,all,1800,$(PYTHON) tests/guests/run.py --jobs 1)
 TEST_PARTS += $(foreach t,$(BOOT_TESTS),$(call test_part,boot,$(t:tests/boot/test_%.py=%),1500,$(PYTHON) -m pytest -q -rs -p no:cacheprovider $(t)))
 TEST_PARTS += $(foreach t,$(FUZZ),$(call test_part,fuzz,$(t),300,$(MAKE) -s --no-print-directory fuzz-$(t) SECONDS=$(TEST_SECONDS)))
