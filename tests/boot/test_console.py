@@ -2,7 +2,7 @@
 
 import pexpect
 import pytest
-from nullring import DONE, NR, TREE
+from nullring import DONE, NR, TREE, description
 
 EXAMPLE = TREE / "examples" / "debian-686.dts"
 KEY = "\x01"
@@ -66,3 +66,25 @@ def test_destroy(console):
     console.expect(pexpect.EOF)
     console.close()
     assert console.exitstatus != DONE
+
+
+def test_two_consoles_on_one_terminal():
+    """Each guest's lines have its name in front; keys go to one of them, and Ctrl-a n chooses the other."""
+    guests = [str(description("debian-686", f"console-{name}", model=f'"{name}"', bootargs="console=ttyS0 quiet"))
+              for name in ("left", "right")]
+    terminal = pexpect.spawn(str(NR), ["boot", "--machine", "svm", "--cpus", "2", *guests], timeout=240, encoding="utf-8",
+                             codec_errors="replace")
+    waiting = {"left", "right"}
+    while waiting:
+        terminal.expect(r"\[(left|right)\] guest:/# ")
+        waiting.discard(terminal.match[1])
+    for name in ("left", "right", "left"):
+        terminal.send(f"hostname {name}; echo $((6 * 7))-$(hostname)\r")
+        terminal.expect(rf"\[{name}\] 42-{name}\r\n")
+        terminal.expect(rf"\[{name}\] guest:/# ")
+        terminal.send(KEY + "n")
+        terminal.expect(r"\[monitor\] input goes to (left|right)")
+    terminal.send(KEY + "x")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == DONE
