@@ -30,6 +30,3 @@ int user_copy_in(void *to, uint64_t from, size_t size);
 int user_copy_out(uint64_t to, const void *from, size_t size);
 /* Four bytes at once, the same for less; or NR_EFAULT, which is negative. */
 int64_t user_read_32(uint64_t from);
-/* LOCK BTS and LOCK BTR on one byte, bit 0 to 7: the old bit, or NR_EFAULT. */
-int user_set_bit(uint64_t address, unsigned bit);
-int user_clear_bit(uint64_t address, unsigned bit);

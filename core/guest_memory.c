@@ -46,16 +46,6 @@ int guest_write(uint64_t gpa, const void *from, size_t length)
     return is_ram(gpa, length) ? user_copy_out(USER_GUEST_RAM + gpa, from, length) : NR_EFAULT;
 }
 
-int guest_test_and_set_bit(uint64_t gpa, unsigned bit)
-{
-    return is_ram(gpa, 1) ? user_set_bit(USER_GUEST_RAM + gpa, bit) : NR_EFAULT;
-}
-
-int guest_test_and_clear_bit(uint64_t gpa, unsigned bit)
-{
-    return is_ram(gpa, 1) ? user_clear_bit(USER_GUEST_RAM + gpa, bit) : NR_EFAULT;
-}
-
 static bool read_entry(void *context, uint64_t gpa, unsigned size, uint64_t *entry)
 {
     (void)context;

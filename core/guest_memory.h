@@ -13,9 +13,6 @@ struct vcpu;
 
 int guest_read(void *to, uint64_t gpa, size_t length);
 int guest_write(uint64_t gpa, const void *from, size_t length);
-/* Atomic bit operations on one byte of guest RAM: the old value of the bit in bit 0, or NR_EFAULT. */
-int guest_test_and_set_bit(uint64_t gpa, unsigned bit);
-int guest_test_and_clear_bit(uint64_t gpa, unsigned bit);
 /* Copies length <= 15 instruction bytes at the vCPU's CS:RIP through its page tables; returns how many could
  * be read. Brings VCPU_SEGMENTS, VCPU_CONTROL and VCPU_MSRS of vcpu->state up to date for that. The
  * translation of one page is remembered in vcpu->insn_cache and may be stale: who finds other bytes than the

@@ -10,8 +10,9 @@
 
 enum {
     PV_EOI_ENABLE = 1 << 0,
+    PV_EOI_FLAG =
+        1 << 0, /* in the guest's memory: set as long as no EOI has come; its vCPU alone clears it */
     PV_EOI_RESERVED = 1 << 1,
-    PV_EOI_FLAG_BIT = 0, /* of the byte at the address */
     PV_EOI_AREA_SIZE = 4,
     PV_EOI_FLAGS_MASK = 3,
 };
@@ -39,7 +40,11 @@ void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector)
     if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_any(lapic, LAPIC_IRR) || lapic_any(lapic, LAPIC_ISR) ||
         (lapic->reg[LAPIC_TMR / LAPIC_REGISTER_SIZE + vector / 32] >> vector % 32 & 1))
         return;
-    lapic->pv_eoi_pending = guest_test_and_set_bit(flag_address(lapic), PV_EOI_FLAG_BIT) >= 0;
+    uint8_t flags;
+    if (guest_read(&flags, flag_address(lapic), 1) != 0)
+        return;
+    flags |= PV_EOI_FLAG;
+    lapic->pv_eoi_pending = guest_write(flag_address(lapic), &flags, 1) == 0;
 }
 
 void lapic_sync_pv_eoi(struct vcpu *vcpu)
@@ -48,6 +53,13 @@ void lapic_sync_pv_eoi(struct vcpu *vcpu)
     if (!lapic->pv_eoi_pending)
         return;
     lapic->pv_eoi_pending = 0;
-    if (guest_test_and_clear_bit(flag_address(lapic), PV_EOI_FLAG_BIT) == 0)
+    uint8_t flags;
+    if (guest_read(&flags, flag_address(lapic), 1) != 0)
+        return;
+    if (flags & PV_EOI_FLAG) {
+        flags &= (uint8_t)~PV_EOI_FLAG;
+        guest_write(flag_address(lapic), &flags, 1);
+    } else {
         lapic_end_interrupt(vcpu);
+    }
 }

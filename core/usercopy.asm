@@ -6,7 +6,6 @@ default rel
 
 NR_EFAULT     equ -3                    ; include/errors.h
 USER_END      equ 0x0000018000000000    ; include/layout.h
-DWORD_BITS    equ 32
 
 section .data
 global smap_enabled
@@ -80,33 +79,6 @@ user_read_32:
     mov eax, [rdi]
     user_access clac
     ret
-
-; BTS and BTR know words, not bytes: the aligned doubleword around the byte lies in the same page.
-%macro bit_operation 1                  ; RDI: address, ESI: bit
-    check_range rdi, 1
-    mov eax, edi
-    and eax, 3
-    lea esi, [rsi + rax * 8]
-    and esi, DWORD_BITS - 1             ; or it would reach beyond the doubleword
-    and rdi, ~3
-    user_access stac
-    may_fault user_fault
-    lock %1 [rdi], esi
-    setc al
-    user_access clac
-    movzx eax, al
-    ret
-%endmacro
-
-; int user_set_bit(uint64_t address, unsigned bit)
-global user_set_bit
-user_set_bit:
-    bit_operation bts
-
-; int user_clear_bit(uint64_t address, unsigned bit)
-global user_clear_bit
-user_clear_bit:
-    bit_operation btr
 
 user_fault:
     user_access clac

@@ -61,23 +61,12 @@ int guest_read(void *to, uint64_t gpa, size_t length)
     return NR_OK;
 }
 
-static int world_change_bit(uint64_t gpa, unsigned bit, bool set)
+int guest_write(uint64_t gpa, const void *from, size_t length)
 {
-    if (gpa >= WORLD_RAM)
+    if (gpa >= WORLD_RAM || length > WORLD_RAM - gpa)
         return NR_EFAULT;
-    int old = world_ram[gpa] >> bit & 1;
-    world_ram[gpa] = (uint8_t)((world_ram[gpa] & ~(1u << bit)) | (unsigned)set << bit);
-    return old;
-}
-
-int guest_test_and_set_bit(uint64_t gpa, unsigned bit)
-{
-    return world_change_bit(gpa, bit, true);
-}
-
-int guest_test_and_clear_bit(uint64_t gpa, unsigned bit)
-{
-    return world_change_bit(gpa, bit, false);
+    memcpy(world_ram + gpa, from, length);
+    return NR_OK;
 }
 
 static void world_inject(struct vcpu *vcpu)

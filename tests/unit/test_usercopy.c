@@ -111,32 +111,7 @@ static void test_range(void **state)
     assert_int_equal(user_copy_out(UINT64_MAX, &byte, 1), NR_EFAULT);
     assert_int_equal(user_copy_in(&byte, UINT64_MAX - 3, 8), NR_EFAULT); /* wraps */
     assert_int_equal(user_copy_in(&byte, 0x1000, SIZE_MAX), NR_EFAULT);
-    assert_int_equal(user_set_bit(USER_END, 0), NR_EFAULT);
-    assert_int_equal(user_clear_bit(UINT64_MAX, 0), NR_EFAULT);
     assert_int_equal(faults, 0); /* refused, not tried */
-}
-
-static void test_bits(void **state)
-{
-    (void)state;
-    for (size_t at = 0; at < 8; at++) {
-        for (unsigned bit = 0; bit < 8; bit++) {
-            memset(page, 0, 16);
-            assert_int_equal(user_set_bit(address(at), bit), 0);
-            for (size_t i = 0; i < 16; i++)
-                assert_int_equal(page[i], i == at ? 1u << bit : 0);
-            assert_int_equal(user_set_bit(address(at), bit), 1);
-            memset(page, 0xff, 16);
-            assert_int_equal(user_clear_bit(address(at), bit), 1);
-            for (size_t i = 0; i < 16; i++)
-                assert_int_equal(page[i], i == at ? 0xff ^ 1u << bit : 0xff);
-            assert_int_equal(user_clear_bit(address(at), bit), 0);
-        }
-    }
-    catch_faults();
-    assert_int_equal(user_set_bit(address(PAGE + 5), 1), NR_EFAULT); /* read-only */
-    assert_int_equal(user_clear_bit(address(2 * PAGE + 5), 1), NR_EFAULT);
-    assert_int_equal(faults, 2);
 }
 
 static void test_msr_faults(void **state)
@@ -152,8 +127,10 @@ static void test_msr_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_length), cmocka_unit_test(test_faults),     cmocka_unit_test(test_range),
-        cmocka_unit_test(test_bits),         cmocka_unit_test(test_msr_faults),
+        cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_msr_faults),
     };
     return cmocka_run_group_tests(tests, map, NULL);
 }
