@@ -5,74 +5,49 @@
 #include "host_apic.h"
 #include "acpi.h"
 #include "cpu.h"
-#include "log.h"
+#include "lapic_registers.h"
 #include "memory.h"
-#include "multiboot.h"
+#include "time.h"
 #include "trap.h"
 #include "x86.h"
 
-enum apic_register {
-    APIC_ID = 0x20,
-    APIC_TPR = 0x80,
-    APIC_EOI = 0xb0,
-    APIC_SVR = 0xf0,
-    APIC_ICR = 0x300,
-    APIC_ICR_HIGH = 0x310,
-    APIC_LVT_CMCI = 0x2f0,
-    APIC_LVT_TIMER = 0x320,
-    APIC_LVT_THERMAL = 0x330,
-    APIC_LVT_PERFORMANCE = 0x340,
-    APIC_LVT_LINT0 = 0x350,
-    APIC_LVT_LINT1 = 0x360,
-    APIC_LVT_ERROR = 0x370,
-    APIC_TIMER_INITIAL = 0x380,
-    APIC_TIMER_CURRENT = 0x390,
-    APIC_TIMER_DIVIDE = 0x3e0,
-};
-
 enum {
-    APIC_BASE_ENABLE = 1 << 11,
     APIC_BASE_X2APIC = 1 << 10,
     MSR_X2APIC = 0x800,
-    SVR_ENABLE = 0x100,
-    LVT_MASKED = 0x10000,
     DIVIDE_BY_1 = 0xb,
-    ICR_INIT = 0x4500, /* level assert */
-    ICR_STARTUP = 0x4600,
-    ICR_ALL_BUT_SELF = 0xc0000,
-    ICR_BUSY = 0x1000,
+    ICR_BUSY = 1 << 12,
+    CALIBRATE_US = 5000,
     IOAPIC_VERSION = 1,
     IOAPIC_REDIRECTION = 0x10,
-    IOAPIC_MASKED = 0x10000,
+    IOAPIC_DATA = 0x10 / sizeof(uint32_t), /* the window, behind the index */
     SERIAL_ISA_IRQ = 4,
 };
 
 static volatile uint32_t *apic; /* NULL in x2APIC mode */
-static bool x2apic;
-static uint64_t timer_mult; /* timer ticks a TSC tick, 32.32 fixed point */
+static uint64_t timer_mult;     /* timer ticks a TSC tick, 32.32 fixed point */
 
-static uint32_t apic_read(uint32_t reg)
+static uint32_t apic_read(enum lapic_register at)
 {
-    return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + reg / 16) : apic[reg / 4];
+    return apic ? apic[at / sizeof(*apic)] : (uint32_t)rdmsr(MSR_X2APIC + at / LAPIC_REGISTER_SIZE);
 }
 
-static void apic_write(uint32_t reg, uint32_t value)
+static void apic_write(enum lapic_register at, uint32_t value)
 {
-    if (x2apic)
-        wrmsr(MSR_X2APIC + reg / 16, value);
+    if (apic)
+        apic[at / sizeof(*apic)] = value;
     else
-        apic[reg / 4] = value;
+        wrmsr(MSR_X2APIC + at / LAPIC_REGISTER_SIZE, value);
 }
 
-static void icr_write(uint32_t apic_id, uint32_t command)
+void host_apic_send(uint32_t apic_id, uint32_t command)
 {
-    if (x2apic) {
-        wrmsr(MSR_X2APIC + APIC_ICR / 16, (uint64_t)apic_id << 32 | command);
+    if (!apic) {
+        wrmsr(MSR_X2APIC + LAPIC_ICR_LOW / LAPIC_REGISTER_SIZE, (uint64_t)apic_id << 32 | command);
         return;
     }
-    apic[APIC_ICR_HIGH / 4] = apic_id << 24;
-    apic[APIC_ICR / 4] = command;
-    for (unsigned i = 0; i < 1000 && apic[APIC_ICR / 4] & ICR_BUSY; i++)
+    apic_write(LAPIC_ICR_HIGH, apic_id << ID_SHIFT);
+    apic_write(LAPIC_ICR_LOW, command);
+    for (unsigned i = 0; i < 1000 && apic_read(LAPIC_ICR_LOW) & ICR_BUSY; i++)
         __builtin_ia32_pause();
 }
 
@@ -83,51 +58,47 @@ const char *host_apic_init(void)
                "firmware's set-up";
     }
     uint64_t base = rdmsr(MSR_APIC_BASE);
-    x2apic = base & APIC_BASE_X2APIC;
-    if (!x2apic) {
-        apic = mmio_map(base & ~0xfffull & 0xffffffffffull);
-        if (!apic)
-            return "no memory to map the local APIC";
-    }
+    if (!(base & APIC_BASE_X2APIC) && !(apic = mmio_map(base & ~0xfffull & 0xffffffffffull)))
+        return "no memory to map the local APIC";
     return NULL;
 }
 
 void host_apic_enable(void)
 {
-    static const uint16_t masked[] = {APIC_LVT_TIMER, APIC_LVT_LINT0, APIC_LVT_LINT1, APIC_LVT_ERROR};
-    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | (x2apic ? APIC_BASE_X2APIC : 0));
-    for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
-        apic_write(masked[i], LVT_MASKED);
-    apic_write(APIC_TPR, 0);
-    apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-    apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
-    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | (apic ? 0 : APIC_BASE_X2APIC));
+    apic_write(LAPIC_LVT_LINT0, LVT_MASKED);
+    apic_write(LAPIC_LVT_LINT1, LVT_MASKED);
+    apic_write(LAPIC_LVT_ERROR, LVT_MASKED);
+    apic_write(LAPIC_TPR, 0);
+    apic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    apic_write(LAPIC_DIVIDE, DIVIDE_BY_1);
+    apic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
 }
 
 uint32_t host_apic_id(void)
 {
-    return x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
+    return apic_read(LAPIC_ID) >> (apic ? ID_SHIFT : 0);
+}
+
+bool host_apic_reaches(uint32_t apic_id)
+{
+    return apic_id < (apic ? 0xff : 0xffffffff); /* the broadcast */
 }
 
 void host_apic_eoi(void)
 {
-    apic_write(APIC_EOI, 0);
+    apic_write(LAPIC_EOI, 0);
 }
 
+/* Interrupts are off, and the count does not reach 0. */
 void host_apic_calibrate(void)
 {
-    uint64_t wait = tsc_khz * 5;
-    apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-    apic_write(APIC_TIMER_INITIAL, 0xffffffff);
-    uint64_t start = rdtsc(), now;
-    do {
-        now = rdtsc();
-    } while (now - start < wait);
-    uint64_t ticks = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
-    now = rdtsc();
-    apic_write(APIC_TIMER_INITIAL, 0);
-    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
-    timer_mult = (ticks << 32) / (now - start);
+    uint64_t start = rdtsc();
+    apic_write(LAPIC_INITIAL_COUNT, UINT32_MAX);
+    time_wait_us(CALIBRATE_US);
+    uint64_t ticks = UINT32_MAX - apic_read(LAPIC_CURRENT_COUNT);
+    timer_mult = (ticks << 32) / (rdtsc() - start);
+    apic_write(LAPIC_INITIAL_COUNT, 0);
 }
 
 void host_apic_timer(uint64_t deadline)
@@ -141,35 +112,15 @@ void host_apic_timer(uint64_t deadline)
         uint64_t now = rdtsc();
         uint64_t wait = deadline > now ? deadline - now : 0;
         ticks = (uint64_t)((unsigned __int128)wait * timer_mult >> 32) + 1; /* never early, never zero */
-        ticks = ticks > 0xffffffff ? 0xffffffff : ticks;
+        ticks = ticks > UINT32_MAX ? UINT32_MAX : ticks;
     }
-    apic_write(APIC_TIMER_INITIAL, (uint32_t)ticks);
+    apic_write(LAPIC_INITIAL_COUNT, (uint32_t)ticks);
 }
 
-void host_apic_kick(uint32_t apic_id)
+static void ioapic_write(volatile uint32_t *ioapic, uint32_t index, uint32_t value)
 {
-    icr_write(apic_id, VECTOR_KICK);
-}
-
-bool host_apic_reaches(uint32_t apic_id)
-{
-    return apic_id < (x2apic ? 0xffffffff : 0xff); /* the broadcast */
-}
-
-void host_apic_init_ipi(uint32_t apic_id)
-{
-    icr_write(apic_id, ICR_INIT);
-}
-
-void host_apic_startup_ipi(uint32_t apic_id, uint8_t page)
-{
-    icr_write(apic_id, ICR_STARTUP | page);
-}
-
-void host_apic_stop_others(void)
-{
-    if (cpu_count > 1 && (apic || x2apic))
-        icr_write(0, ICR_ALL_BUT_SELF | VECTOR_PANIC);
+    ioapic[0] = index;
+    ioapic[IOAPIC_DATA] = value;
 }
 
 void host_ioapic_init(void)
@@ -179,13 +130,11 @@ void host_ioapic_init(void)
         if (!ioapic)
             return;
         ioapic[0] = IOAPIC_VERSION;
-        uint32_t pins = (ioapic[4] >> 16 & 0xff) + 1;
+        uint32_t pins = (ioapic[IOAPIC_DATA] >> 16 & 0xff) + 1;
         for (uint32_t pin = 0; pin < pins; pin++) {
             bool serial = acpi.ioapic[i].gsi_base + pin == acpi.isa_gsi[SERIAL_ISA_IRQ];
-            ioapic[0] = IOAPIC_REDIRECTION + 2 * pin + 1;
-            ioapic[4] = cpus[0].apic_id << 24;
-            ioapic[0] = IOAPIC_REDIRECTION + 2 * pin;
-            ioapic[4] = serial ? VECTOR_SERIAL : IOAPIC_MASKED;
+            ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin + 1, cpus[0].apic_id << ID_SHIFT);
+            ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin, serial ? VECTOR_SERIAL : LVT_MASKED);
         }
     }
 }

@@ -17,15 +17,11 @@ void host_apic_calibrate(void);
 /* Arms the one-shot timer for a host TSC value; 0 turns it off. Does nothing when it is armed for that
  * already. */
 void host_apic_timer(uint64_t deadline);
-/* Sends VECTOR_KICK. */
-void host_apic_kick(uint32_t apic_id);
 /* An IPI can be sent to this processor and to no other. */
 bool host_apic_reaches(uint32_t apic_id);
-/* INIT or SIPI with the page of the trampoline (SDM Vol. 3A, 9.4.4). */
-void host_apic_init_ipi(uint32_t apic_id);
-void host_apic_startup_ipi(uint32_t apic_id, uint8_t page);
-/* Stops all other processors (panic). */
-void host_apic_stop_others(void);
+/* Commands of ICR: a vector, or one of these; SIPI with the page of the trampoline (SDM Vol. 3A, 9.4.4). */
+enum host_apic_command { IPI_INIT = 0x4500, IPI_STARTUP = 0x4600, IPI_ALL_BUT_SELF = 0xc0000 };
+void host_apic_send(uint32_t apic_id, uint32_t command);
 /* Routes the first serial port's ISA interrupt to VECTOR_SERIAL on the boot processor, and masks all other
  * pins. */
 void host_ioapic_init(void);

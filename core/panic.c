@@ -77,7 +77,8 @@ static void panic_begin(void)
     if (panics++) /* another processor, or a fault in here */
         cpu_stop();
     log_panicking = true;
-    host_apic_stop_others();
+    if (cpu_count > 1)
+        host_apic_send(0, IPI_ALL_BUT_SELF | VECTOR_PANIC);
 }
 
 static _Noreturn void panic_end(uint64_t rip, const uint64_t *frame)

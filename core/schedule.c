@@ -24,7 +24,7 @@ void schedule_add(struct entity *entity, uint32_t cpu)
 void schedule_kick(struct cpu *cpu)
 {
     if (!atomic_exchange(&cpu->kicked, 1) && cpu != this_cpu())
-        host_apic_kick(cpu->apic_id);
+        host_apic_send(cpu->apic_id, VECTOR_KICK);
 }
 
 void schedule_wake(struct entity *entity)

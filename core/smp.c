@@ -62,10 +62,10 @@ static bool cpu_start(struct cpu *cpu)
     ap_stack_top = stack_map(cpu->index, STACK_NORMAL);
     if (!ap_stack_top)
         return false;
-    host_apic_init_ipi(cpu->apic_id);
+    host_apic_send(cpu->apic_id, IPI_INIT);
     time_wait_us(INIT_WAIT_US);
     for (unsigned i = 0; i < 2 && !cpu->online; i++) {
-        host_apic_startup_ipi(cpu->apic_id, TRAMPOLINE >> 12);
+        host_apic_send(cpu->apic_id, IPI_STARTUP | TRAMPOLINE >> 12);
         time_wait_us(SIPI_WAIT_US);
     }
     for (unsigned i = 0; i < ONLINE_WAIT_MS && !cpu->online; i++)

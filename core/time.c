@@ -14,7 +14,6 @@ enum {
     PIT_CHANNEL_2 = 0x42,
     PIT_COMMAND = 0x43,
     PIT_GATE = 0x61,
-    SAMPLES = 3,
     SAMPLE_MS = 5,
     BRACKET_TRIES = 20,
 };
@@ -50,11 +49,11 @@ static uint32_t clock_sample(uint64_t *tsc)
 
 static uint64_t measure(void)
 {
-    uint64_t hz = acpi.pm_timer ? PM_TIMER_HZ : PIT_HZ;
-    uint32_t mask = acpi.pm_timer ? PM_TIMER_MASK : 0xffff;
-    uint32_t target = (uint32_t)(hz * SAMPLE_MS / 1000), elapsed;
-    uint64_t start_tsc, end_tsc;
+    uint64_t hz = PM_TIMER_HZ, start_tsc, end_tsc;
+    uint32_t mask = PM_TIMER_MASK, elapsed;
     if (!acpi.pm_timer) {
+        hz = PIT_HZ;
+        mask = 0xffff;
         out8(PIT_GATE, (in8(PIT_GATE) & ~2) | 1);
         out8(PIT_COMMAND, 0xb0); /* channel 2, both bytes, mode 0 */
         out8(PIT_CHANNEL_2, 0xff);
@@ -63,21 +62,15 @@ static uint64_t measure(void)
     uint32_t start = clock_sample(&start_tsc);
     do {
         elapsed = (clock_sample(&end_tsc) - start) & mask;
-    } while (elapsed < target);
+    } while (elapsed < hz * SAMPLE_MS / 1000);
     return (end_tsc - start_tsc) * hz / elapsed / 1000;
 }
 
-void time_init(void)
+void time_init(void) /* the median of three */
 {
-    uint64_t sample[SAMPLES];
-    for (unsigned i = 0; i < SAMPLES; i++) { /* insertion sort; the median stands */
-        uint64_t value = measure();
-        unsigned at = i;
-        for (; at > 0 && sample[at - 1] > value; at--)
-            sample[at] = sample[at - 1];
-        sample[at] = value;
-    }
-    tsc_khz = sample[SAMPLES / 2];
+    uint64_t a = measure(), b = measure(), c = measure();
+    uint64_t low = a < b ? a : b, high = a < b ? b : a;
+    tsc_khz = c < low ? low : c > high ? high : c;
 }
 
 void time_wait_us(unsigned long us)
