@@ -11,6 +11,7 @@
 enum {
     SEGMENTS_TOGETHER = SEG_GS + 1,
     TSS_BUSY = 2,
+    TSS_32 = 9,
     CPL_USER = 3,
     LEAF_EXTENDED = 0x80000001,
     EDX_RDTSCP = 1 << 27
@@ -76,7 +77,11 @@ static void get_segments(struct vcpu_state *state, const struct vmcb *vmcb)
     memcpy(state->segment, &vmcb->es, SEGMENTS_TOGETHER * sizeof(struct segment));
     memcpy(&state->segment[SEG_LDTR], &vmcb->ldtr, sizeof(struct segment));
     memcpy(&state->segment[SEG_TR], &vmcb->tr, sizeof(struct segment));
-    state->segment[SEG_TR].attributes |= TSS_BUSY; /* AMD's processors keep that in memory only */
+    struct segment *tr = &state->segment[SEG_TR];
+    if (!(tr->attributes &
+          SEG_P)) /* TCG takes LTR of a null selector: as a TSS that has no room for anything */
+        *tr = (struct segment){.attributes = SEG_P | TSS_32};
+    tr->attributes |= TSS_BUSY; /* AMD's processors keep that in memory only */
     struct segment *ss = &state->segment[SEG_SS];
     ss->attributes = (uint16_t)((ss->attributes & ~SEG_DPL_MASK) | vmcb->cpl << SEG_DPL_SHIFT);
 }

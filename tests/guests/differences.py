@@ -19,6 +19,7 @@ EMULATOR = [
     ("paging_pae", "bit 63 with NXE=0", "TCG leaves out P in the error code of a reserved bit; hardware: #PF(9)"),
     ("mode_long", "non-canonical stack", "TCG gives #GP for a non-canonical stack operand; hardware: #SS(0)"),
     ("segments", "access through a null selector", "TCG does not check null selectors on access; hardware: #GP(0)"),
+    ("segments", "LTR of a null selector", "TCG takes it; hardware: #GP(0)"),
     ("debug", "data write breakpoint", "TCG misses a data write breakpoint here; hardware: 1"),
     ("debug", "general detect", "TCG has no DR7.GD; hardware: #DB with DR6.BD"),
     ("debug", "  DR6.BD", "TCG has no DR7.GD; hardware: 2000"),

@@ -153,8 +153,22 @@ static void test_gates(void)
     check_fault("call gate with DPL 0 from ring 3", GP, EXPAND_DOWN);
 }
 
+/* An emulator may take it: the guest must live on, whatever the monitor then reads of its state. */
+static void test_null_tr(void)
+{
+    TRY("ltr %w0", : : "r"(0));
+    observe_fault("LTR of a null selector");
+    write_cr4(read_cr4() | CR4_PGE);
+    write_cr4(read_cr4() & ~(uint32_t)CR4_PGE);
+    gdt[SELECTOR_TSS / 8] &= ~((uint64_t)DESCRIPTOR_BUSY << 40);
+    ltr(SELECTOR_TSS);
+    check_value("TR loaded again: busy", (uint32_t)(gdt[SELECTOR_TSS / 8] >> 40) & DESCRIPTOR_BUSY,
+                DESCRIPTOR_BUSY);
+}
+
 void guest_main(void)
 {
+    test_null_tr();
     test_loads();
     test_use();
     test_gates();
