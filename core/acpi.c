@@ -89,8 +89,8 @@ static void madt_entry_read(const struct madt_entry *entry)
         cpu_add(entry->at4, entry->at8);
     else if (entry->type == MADT_IOAPIC && acpi.ioapic_count < ACPI_IOAPICS_MAX)
         acpi.ioapic[acpi.ioapic_count++] = (struct acpi_ioapic){entry->at4, entry->at8};
-    else if (entry->type == MADT_OVERRIDE && entry->at3 < ACPI_ISA_IRQS)
-        acpi.isa_gsi[entry->at3] = entry->at4;
+    else if (entry->type == MADT_OVERRIDE && entry->at3 == ACPI_SERIAL_IRQ)
+        acpi.serial_gsi = entry->at4;
 }
 
 static void madt_read(const struct table_header *madt)
@@ -159,8 +159,7 @@ static uint64_t rsdp_search(void)
 
 const char *acpi_read(uint64_t rsdp_address)
 {
-    for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++)
-        acpi.isa_gsi[irq] = irq;
+    acpi.serial_gsi = ACPI_SERIAL_IRQ;
     rsdp_address = rsdp_address ? rsdp_address : rsdp_search();
     if (!rsdp_address)
         return "no ACPI tables: running on one processor, without power-off";

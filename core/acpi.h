@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include "cpu.h"
 
-enum { ACPI_IOAPICS_MAX = 8, ACPI_ISA_IRQS = 16 };
+enum { ACPI_IOAPICS_MAX = 8, ACPI_SERIAL_IRQ = 4 };
 
 struct acpi_ioapic {
     uint64_t address;
@@ -18,8 +18,8 @@ struct acpi_info {
     uint32_t apic_id[CPU_MAX];
     uint32_t ioapic_count;
     struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
-    uint32_t isa_gsi[ACPI_ISA_IRQS];
-    uint16_t pm_timer; /* port, 0: none */
+    uint32_t serial_gsi; /* of the first serial port, ISA interrupt 4 */
+    uint16_t pm_timer;   /* port, 0: none */
     uint16_t pm1a_control, pm1b_control;
     uint16_t sleep_a, sleep_b; /* what to write there for S5; 0: unknown */
 };

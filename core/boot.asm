@@ -147,7 +147,7 @@ ap_trampoline_end:
 ; final page tables, and the stack that the boot processor has prepared in them.
 section .text
 bits 64
-extern ap_main, ap_stack_top, monitor_cr3
+extern monitor_main, ap_main, ap_stack_top, monitor_cr3
 boot_high:
     mov edi, ebp
     mov esi, esi
@@ -156,15 +156,10 @@ boot_high:
     lea rsp, [IMAGE_BASE + boot_stack_top]
     xor ebp, ebp
     call boot_main
+    mov rsp, rax
+    call monitor_main
 .application_processor:
     mov rax, [rel monitor_cr3]
     mov cr3, rax
     mov rsp, [rel ap_stack_top]
     call ap_main
-
-; void stack_switch(uint64_t top, void (*function)(void)): goes on in function on another stack; does not return.
-global stack_switch
-stack_switch:
-    mov rsp, rdi
-    xor ebp, ebp
-    call rsi

@@ -20,7 +20,6 @@ enum {
     IOAPIC_VERSION = 1,
     IOAPIC_REDIRECTION = 0x10,
     IOAPIC_DATA = 0x10 / sizeof(uint32_t), /* the window, behind the index */
-    SERIAL_ISA_IRQ = 4,
 };
 
 static volatile uint32_t *apic; /* NULL in x2APIC mode */
@@ -132,7 +131,7 @@ void host_ioapic_init(void)
         ioapic[0] = IOAPIC_VERSION;
         uint32_t pins = (ioapic[IOAPIC_DATA] >> 16 & 0xff) + 1;
         for (uint32_t pin = 0; pin < pins; pin++) {
-            bool serial = acpi.ioapic[i].gsi_base + pin == acpi.isa_gsi[SERIAL_ISA_IRQ];
+            bool serial = acpi.ioapic[i].gsi_base + pin == acpi.serial_gsi;
             ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin + 1, cpus[0].apic_id << ID_SHIFT);
             ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin, serial ? VECTOR_SERIAL : LVT_MASKED);
         }

@@ -18,7 +18,8 @@
 #define BOOT_MAP_END 0x100000000ull /* how far the boot tables reach */
 
 #define STACK_SLOT  0x8000ull /* 16 KiB of stack at the top of each slot, the rest unmapped */
-#define STACK_PAGES 4
+#define STACK_ORDER 2
+#define STACK_SIZE  (0x1000ull << STACK_ORDER)
 
 /* Stacks of a processor: the normal one, and one for each IST vector (docs/design.md, section 3). */
 enum stack_use { STACK_NORMAL, STACK_NMI, STACK_DF, STACK_MC, STACK_DB, STACK_USES };

@@ -19,9 +19,6 @@
 const struct vcpu_ops *vcpu_ops;
 extern uint64_t __stack_chk_guard;
 
-static void stack_switch_main(void);
-_Noreturn void stack_switch(uint64_t top, void (*function)(void));
-
 static void stop_if(const char *sentence)
 {
     if (sentence) {
@@ -31,9 +28,10 @@ static void stop_if(const char *sentence)
     }
 }
 
-/* Multiboot left us on the boot stack and the boot tables; both are gone after this function. */
-_Noreturn void boot_main(uint32_t magic, uint32_t address);
-__attribute__((optimize("no-stack-protector"))) void boot_main(uint32_t magic, uint32_t address)
+/* From boot.asm, on the boot stack and the boot tables: both are left behind. Returns the top of the final
+ * stack. */
+uint64_t boot_main(uint32_t magic, uint32_t address);
+__attribute__((optimize("no-stack-protector"))) uint64_t boot_main(uint32_t magic, uint32_t address)
 {
     __stack_chk_guard ^= rdtsc() * 0x9e3779b97f4a7c15ull;
     const char *wrong = multiboot_read(magic, address);
@@ -45,10 +43,12 @@ __attribute__((optimize("no-stack-protector"))) void boot_main(uint32_t magic, u
         log_print("nullring: %s", acpi_wrong);
     uint64_t stack = stack_map(0, STACK_NORMAL);
     stop_if(stack ? NULL : "no memory for the first stack");
-    stack_switch(stack, stack_switch_main);
+    return stack;
 }
 
-static void stack_switch_main(void)
+/* From boot.asm, on that stack. */
+_Noreturn void monitor_main(void);
+void monitor_main(void)
 {
     struct cpu *cpu = &cpus[0];
     trap_init_cpu(cpu);

@@ -4,7 +4,6 @@
  */
 #include "cpu.h"
 #include "format.h"
-#include "frames.h"
 #include "host_apic.h"
 #include "layout_ring0.h"
 #include "log.h"
@@ -47,7 +46,7 @@ static bool on_stack(const uint64_t *frame)
 {
     uint64_t address = (uint64_t)frame, place = address % STACK_SLOT;
     return address >= STACK_BASE && address < WINDOW_BASE && address % 8 == 0 &&
-           place >= STACK_SLOT - STACK_PAGES * PAGE_SIZE && place <= STACK_SLOT - 2 * sizeof(uint64_t);
+           place >= STACK_SLOT - STACK_SIZE && place <= STACK_SLOT - 2 * sizeof(uint64_t);
 }
 
 static void print_backtrace(uint64_t rip, const uint64_t *frame)

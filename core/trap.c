@@ -24,25 +24,16 @@ static bool fixup_apply(struct trap_frame *frame)
 static void interrupt_handle(uint64_t vector)
 {
     struct cpu *cpu = this_cpu();
-    switch (vector) {
-    case VECTOR_TIMER:
-        host_apic_eoi();
-        cpu->timer_deadline = 0;
-        cpu->kicked = 1;
-        break;
-    case VECTOR_KICK:
-        host_apic_eoi();
-        cpu->kicked = 1;
-        break;
-    case VECTOR_SERIAL:
-        host_apic_eoi();
-        service_input();
-        break;
-    case VECTOR_PANIC:
+    if (vector == VECTOR_PANIC)
         cpu_stop();
-    default: /* spurious (SDM Vol. 3A, 11.9) */
-        break;
-    }
+    if (vector != VECTOR_SPURIOUS) /* SDM Vol. 3A, 11.9 */
+        host_apic_eoi();
+    if (vector == VECTOR_TIMER)
+        cpu->timer_deadline = 0;
+    if (vector == VECTOR_TIMER || vector == VECTOR_KICK)
+        cpu->kicked = 1;
+    if (vector == VECTOR_SERIAL)
+        service_input();
 }
 
 void trap_handle(struct trap_frame *frame);

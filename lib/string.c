@@ -1,6 +1,6 @@
 /*
  * Memory and string functions without a C library (C17, 7.24): those that ring 0 uses, too. The others are in
- * lib/string_search.c.
+ * lib/string_ring3.c.
  *
  * Copies use the string instructions on quadwords: an emulator counts each iteration as an instruction, and
  * real processors run them in microcode at full width.
@@ -46,26 +46,12 @@ int memcmp(const void *left, const void *right, size_t length)
     return 0;
 }
 
-size_t strlen(const char *text)
-{
-    const char *end = text;
-
-    while (*end != '\0')
-        end++;
-    return (size_t)(end - text);
-}
-
 int strncmp(const char *left, const char *right, size_t limit)
 {
     for (; limit > 0; limit--, left++, right++)
         if (*left != *right || *left == '\0')
             return (uint8_t)*left - (uint8_t)*right;
     return 0;
-}
-
-int strcmp(const char *left, const char *right)
-{
-    return strncmp(left, right, SIZE_MAX);
 }
 
 #endif

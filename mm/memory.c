@@ -113,11 +113,9 @@ volatile void *mmio_map(uint64_t physical)
 uint64_t stack_map(uint32_t cpu, unsigned use)
 {
     uint64_t top = STACK_BASE + ((uint64_t)cpu * STACK_USES + use + 1) * STACK_SLOT;
-    for (unsigned i = 1; i <= STACK_PAGES; i++) {
-        void *page = page_alloc(0);
-        if (!page || paging_map(monitor_root, top - i * PAGE_SIZE, virt_to_phys(page), PAGE_SIZE,
-                                PTE_PRESENT | PTE_WRITE | PTE_NX))
-            return 0;
-    }
+    void *pages = page_alloc(STACK_ORDER);
+    if (!pages || paging_map(monitor_root, top - STACK_SIZE, virt_to_phys(pages), STACK_SIZE,
+                             PTE_PRESENT | PTE_WRITE | PTE_NX))
+        return 0;
     return top;
 }

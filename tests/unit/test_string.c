@@ -17,7 +17,7 @@
 #define strchr  our_strchr
 #define strrchr our_strrchr
 #include "../../lib/string.c"
-#include "../../lib/string_search.c"
+#include "../../lib/string_ring3.c"
 #undef memcpy
 #undef memmove
 #undef memset

@@ -33,6 +33,15 @@ void *memchr(const void *memory, int value, size_t length)
     return NULL;
 }
 
+size_t strlen(const char *text)
+{
+    const char *end = text;
+
+    while (*end != '\0')
+        end++;
+    return (size_t)(end - text);
+}
+
 size_t strnlen(const char *text, size_t limit)
 {
     size_t length = 0;
@@ -40,6 +49,11 @@ size_t strnlen(const char *text, size_t limit)
     while (length < limit && text[length] != '\0')
         length++;
     return length;
+}
+
+int strcmp(const char *left, const char *right)
+{
+    return strncmp(left, right, SIZE_MAX);
 }
 
 char *strchr(const char *text, int c)
