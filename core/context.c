@@ -14,7 +14,7 @@ static void start_finish(struct process *process)
     process->start = 0;
     if (!vm || !vcpu_take_state(vm->vcpu[0], &process->upcall, process->upcall.modified))
         return;
-    vm->status = GUEST_RUNNING;
+    vm->report.status = GUEST_RUNNING;
     vm->vcpu[0]->run_state = VCPU_RUN;
     schedule_wake(&vm->vcpu[0]->entity);
 }
@@ -70,7 +70,7 @@ static void vm_finish(struct process *process)
         process->start = UPCALL_RESET;
         return;
     }
-    vm->status = ending & VM_END_KILL ? GUEST_KILLED : GUEST_POWERED_OFF;
+    vm->report.status = ending & VM_END_KILL ? GUEST_KILLED : GUEST_POWERED_OFF;
     for (uint32_t i = 0; i < vm->vcpu_count; i++)
         vm->vcpu[i]->run_state = VCPU_DEAD;
     process_notify(service, EVENT_GUEST);
@@ -94,7 +94,7 @@ void context_run(struct process *process)
         }
         return;
     }
-    if (vm && vm->status != GUEST_RUNNING && vm->status != GUEST_STARTING)
+    if (vm && vm->report.status != GUEST_RUNNING && vm->report.status != GUEST_STARTING)
         return;
     if (vm && vm_zero_ram(vm)) {
         process->context.runnable = 1;

@@ -52,7 +52,7 @@ enum exit_outcome exit_gp(struct vcpu *vcpu)
 
 static struct recorder_entry *recorder_write(struct vcpu *vcpu)
 {
-    struct recorder_entry *entry = &vcpu->recorder[vcpu->recorder_next++ % RECORDER_ENTRIES];
+    struct recorder_entry *entry = &vcpu->record.recorder[vcpu->record.recorder_next++ % RECORDER_ENTRIES];
     *entry = (struct recorder_entry){
         .tsc = rdtsc(),
         .rip = vcpu->state.gpr.rip,
@@ -74,7 +74,7 @@ static enum exit_outcome exit_upcall(struct vcpu *vcpu, enum upcall_kind kind)
  * make. */
 static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
 {
-    vcpu->vm->refused_hypercalls++;
+    vcpu->vm->report.refused_hypercalls++;
     vcpu_ops->get(vcpu, VCPU_SEGMENTS);
     if (!guest_config_has_kvm(&vcpu->vm->config) || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK) {
         vcpu_inject_ud(vcpu);
@@ -166,7 +166,7 @@ enum exit_outcome exit_handle(struct vcpu *vcpu)
         [EXIT_RESUME] = OUTCOME_RING0,   [EXIT_UPCALL] = OUTCOME_UPCALL, [EXIT_HALT] = OUTCOME_RING0,
         [EXIT_EXTERNAL] = OUTCOME_RING0, [EXIT_KILL] = OUTCOME_KILLED,
     };
-    vcpu->exits[vcpu->exit.reason]++;
+    vcpu->record.exits[vcpu->exit.reason]++;
     struct recorder_entry *entry = recorder_write(vcpu);
     enum exit_outcome outcome = exit_decide(vcpu);
     entry->outcome = outcomes[outcome];

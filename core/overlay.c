@@ -40,6 +40,7 @@ static int overlay_reserve(struct process *process, uint64_t address, uint64_t s
     }
     uint64_t pages = (uint64_t)overlay_mib << 8;
     overlay->pages = (uint32_t)(pages < blocks * BLOCK_PAGES ? pages : blocks * BLOCK_PAGES);
+    process->vm->report.overlay_pages += overlay->pages;
     return NR_OK;
 }
 
@@ -85,6 +86,7 @@ static int page_prepare(struct process *process, struct overlay *overlay, uint64
     if (error)
         return error;
     overlay->used++;
+    process->vm->report.overlay_pages_used++;
     *entry = physical | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
     /* The process runs on one processor at a time, this one; others reload CR3 before they run it. */
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");

@@ -47,7 +47,6 @@ struct process {
     uint64_t entry; /* of the program */
 
     _Atomic uint64_t token; /* token_number of its holder and of those who wait, first come lowest; 0: free */
-    uint64_t upcalls;       /* that it has had */
     struct trap_frame frame;
     bool preempted;
     uint64_t tick_due;  /* host TSC before which an interrupt is no new tick */

@@ -50,9 +50,9 @@ void schedule_deadline(uint64_t deadline)
 static uint64_t entity_timer(struct entity *entity, uint64_t now)
 {
     if (entity->kind == ENTITY_VCPU) {
-        struct vcpu *vcpu = (struct vcpu *)entity;
+        struct vcpu *vcpu = vcpu_of(entity);
         uint64_t deadline = lapic_timer_deadline(vcpu);
-        if (deadline && deadline <= now && vcpu->vm->status == GUEST_RUNNING) {
+        if (deadline && deadline <= now && vcpu->vm->report.status == GUEST_RUNNING) {
             lapic_timer_expire(vcpu, now);
             deadline = lapic_timer_deadline(vcpu);
         }
@@ -60,7 +60,7 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
             schedule_wake(entity);
         else if (vcpu->run_state == VCPU_RESTING && (!deadline || vcpu->rest_until < deadline))
             deadline = vcpu->rest_until;
-        return vcpu->vm->status == GUEST_RUNNING ? deadline : 0;
+        return vcpu->vm->report.status == GUEST_RUNNING ? deadline : 0;
     }
     struct process *process = process_of(entity);
     uint64_t deadline = process->timer;
@@ -150,7 +150,7 @@ void schedule_loop(void)
              * the end of a slice long past would interrupt it after each few instructions, and count as ticks
              * of its budget. */
             host_apic_timer(runnable > 1 && cpu->slice_end < deadline ? cpu->slice_end : deadline);
-            vcpu_run((struct vcpu *)entity);
+            vcpu_run(vcpu_of(entity));
         } else {
             uint64_t tick = now + tsc_khz * TICK_US / 1000;
             host_apic_timer(tick < deadline ? tick : deadline);

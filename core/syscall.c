@@ -15,9 +15,7 @@
 #include "vcpu_ops.h"
 #include "vm.h"
 
-enum { PRINT_MAX = 512, POWER_OFF_WAIT_US = 2000000, REPORT_ORDER = 2 };
-
-_Static_assert(sizeof(struct guest_report) <= PAGE_SIZE << REPORT_ORDER, "what is allocated for it");
+enum { PRINT_MAX = 512, POWER_OFF_WAIT_US = 2000000 };
 
 struct call {
     struct process *process; /* who calls */
@@ -28,7 +26,7 @@ struct call {
 static struct vcpu *calling_vcpu(void)
 {
     struct entity *entity = this_cpu()->current;
-    return entity->kind == ENTITY_VCPU ? (struct vcpu *)entity : NULL;
+    return entity->kind == ENTITY_VCPU ? vcpu_of(entity) : NULL;
 }
 
 static int64_t sys_print(const struct call *call)
@@ -149,21 +147,6 @@ static int64_t sys_guest_create(const struct call *call)
     return vm_create(call->a);
 }
 
-static int64_t sys_guest_report(const struct call *call)
-{
-    const struct vm *vm = vm_find(call->a);
-    struct guest_report *report = vm ? page_alloc(REPORT_ORDER) : NULL;
-    if (!report)
-        return vm ? NR_ENOMEM : NR_ENOENT;
-    int error = user_copy_in(report, call->b, sizeof(*report));
-    if (!error) {
-        vm_report(vm, report);
-        error = user_copy_out(call->b, report, sizeof(*report));
-    }
-    page_free(report, REPORT_ORDER);
-    return error;
-}
-
 static int64_t sys_machine_end(const struct call *call)
 {
     log_print("nullring: all guests have ended, status %lu, %llu KiB free; powering off", call->a,
@@ -192,7 +175,6 @@ static const struct {
     [SYS_DISK_PREPARE] = {sys_disk_prepare, CALLER_DEVICE_MODEL},
     [SYS_GUEST_END] = {sys_guest_end, CALLER_ALL},
     [SYS_GUEST_CREATE] = {sys_guest_create, CALLER_SERVICE},
-    [SYS_GUEST_REPORT] = {sys_guest_report, CALLER_SERVICE},
     [SYS_MACHINE_END] = {sys_machine_end, CALLER_SERVICE},
 };
 

@@ -60,11 +60,11 @@ void upcall_reject(struct process *process, const char *why)
     struct vm *vm = process->vm;
     if (!vm)
         panic("the service failed: %s", why);
-    if (vm->restarts) {
+    if (vm->report.restarts) {
         guest_kill(vm, "its device model failed again after a restart: %s", why);
         return;
     }
-    vm->restarts++;
+    vm->report.restarts++;
     log_print("nullring: guest %s: device model restarted: %s", vm->config.name, why);
     process->needs_restart = true;
     process_reload(process);
@@ -98,7 +98,6 @@ enum upcall_result upcall_run(struct process *process, struct vcpu *vcpu, uint32
 {
     process_load(process);
     process->ticks = 0;
-    process->upcalls++;
     process->upcall.kind = process->needs_restart ? UPCALL_RESTART : kind;
     process->upcall.vcpu = vcpu ? vcpu->index : 0;
     return upcall_result(process, user_start(process->entry, USER_STACK_TOP, USER_UPCALL));

@@ -109,6 +109,7 @@ static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
         vcpu->run_state = VCPU_WAIT_TOKEN;
         return false;
     }
+    vcpu->record.upcalls++;
     exit_fill_upcall(vcpu, &process->upcall);
     return upcall_settle(vcpu, upcall_run(process, vcpu, kind));
 }
@@ -194,7 +195,7 @@ void vcpu_run(struct vcpu *vcpu)
             vcpu_park(vcpu); /* one that waits for the token is woken by it first */
         return;
     }
-    if (vm->status == GUEST_STARTING && vcpu->run_state != VCPU_IN_UPCALL) {
+    if (vm->report.status == GUEST_STARTING && vcpu->run_state != VCPU_IN_UPCALL) {
         vcpu->entity.runnable = 0; /* kicked before its time: start_finish() wakes it */
         return;
     }

@@ -111,19 +111,21 @@ static int vcpu_create(struct vm *vm)
     return NR_OK;
 }
 
-/* Pages of the device model's that the service sees as well. The service comes last: all of this part of it
- * is under one table, so that nothing stays behind there when memory runs out. */
-static int channel_create(struct vm *vm)
+/* What the service sees of a guest: all under one table, so that nothing stays behind when memory runs out.
+ */
+static int service_show(const struct vm *vm)
 {
-    if (!process_own_pages(vm->process, USER_CHANNEL, CHANNEL_SIZE))
-        return NR_ENOMEM;
-    for (uint64_t at = 0; at < CHANNEL_SIZE; at += PAGE_SIZE) {
+    uint64_t to = USER_GUESTS + (uint64_t)vm->index * USER_GUEST_SIZE;
+    bool good = true;
+    for (uint64_t at = 0; at < CHANNEL_SIZE && good; at += PAGE_SIZE) {
         const uint64_t *entry = paging_entry(vm->process->root, USER_CHANNEL + at, LEVEL_4K);
-        if (!process_show_pages(service, USER_CHANNEL + vm->index * CHANNEL_SIZE + at,
-                                phys_to_virt(*entry & PTE_ADDRESS), PAGE_SIZE, PTE_WRITE))
-            return NR_ENOMEM;
+        good = process_show_pages(service, to + at, phys_to_virt(*entry & PTE_ADDRESS), PAGE_SIZE, PTE_WRITE);
     }
-    return NR_OK;
+    good = good && process_show_pages(service, to + USER_GUEST_REPORT, vm->report_page, PAGE_SIZE, 0);
+    for (uint32_t i = 0; i < vm->vcpu_count && good; i++)
+        good = process_show_pages(service, to + USER_GUEST_RECORDS + i * USER_GUEST_RECORD_SIZE,
+                                  vm->vcpu[i]->record_pages, USER_GUEST_RECORD_SIZE, 0);
+    return good ? NR_OK : NR_ENOMEM;
 }
 
 static int vm_build(struct vm *vm)
@@ -135,8 +137,10 @@ static int vm_build(struct vm *vm)
         return NR_EINVAL;
     vm->ram_bytes = (uint64_t)config->memory_mib << 20;
     vm->process = process_create(vm);
-    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, PAGE_SIZE, 0))
+    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, PAGE_SIZE, 0) ||
+        !process_own_pages(vm->process, USER_CHANNEL, CHANNEL_SIZE))
         return NR_ENOMEM;
+    vm->report.cpu_count = config->cpu_count;
     vm->process->info.clock_offset = vm->clock_offset;
     vm->process->info.guest_index = vm->index;
     vm->process->info.test = config->test;
@@ -145,7 +149,7 @@ static int vm_build(struct vm *vm)
         error = process_map_module(vm->process, config->file[i].module, config->file[i].overlay_mib);
     for (uint32_t i = 0; i < config->cpu_count && !error; i++)
         error = vcpu_create(vm);
-    return error ? error : channel_create(vm);
+    return error ? error : service_show(vm);
 }
 
 /* Takes apart what vm_build() had reached. */
@@ -171,7 +175,7 @@ int vm_create(uint64_t config_address)
         return NR_ENOMEM;
     vm->index = vm_count;
     vm->clock_offset = -rdtsc(); /* a guest's time starts at 0 */
-    vm->status = GUEST_STARTING;
+    vm->report.status = GUEST_STARTING;
     int error = user_copy_in(&vm->config, config_address, sizeof(vm->config));
     vm->config.name[GUEST_NAME_SIZE - 1] = 0;
     error = error ? error : vm_build(vm);
@@ -202,11 +206,11 @@ void vm_end(struct vm *vm, uint32_t ending)
 
 void guest_kill(struct vm *vm, const char *format, ...)
 {
-    if (vm->status == GUEST_KILLED || vm->ending & VM_END_KILL)
+    if (vm->report.status == GUEST_KILLED || vm->ending & VM_END_KILL)
         return; /* the first reason stands */
     va_list arguments;
     va_start(arguments, format);
-    format_text_va(vm->sentence, sizeof(vm->sentence), format, arguments);
+    format_text_va(vm->report.sentence, sizeof(vm->report.sentence), format, arguments);
     va_end(arguments);
     vm_end(vm, VM_END_KILL);
 }
@@ -250,27 +254,4 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     }
     vcpu_ops->set(vcpu, groups);
     return true;
-}
-
-void vm_report(const struct vm *vm, struct guest_report *to)
-{
-    const struct vcpu *vcpu = vm->vcpu[to->vcpu < vm->vcpu_count ? to->vcpu : 0];
-    memset(to->exits, 0, sizeof(to->exits));
-    for (uint32_t i = 0; i < vm->vcpu_count; i++)
-        for (unsigned reason = 0; reason < VCPU_EXIT_REASON_COUNT; reason++)
-            to->exits[reason] += vm->vcpu[i]->exits[reason];
-    to->status = vm->status;
-    to->cpu_count = vm->vcpu_count;
-    to->restarts = vm->restarts;
-    to->recorder_next = vcpu->recorder_next % RECORDER_ENTRIES;
-    to->upcalls = vm->process->upcalls;
-    to->refused_msrs = vm->refused_msrs;
-    to->refused_hypercalls = vm->refused_hypercalls;
-    to->overlay_pages = to->overlay_pages_used = 0;
-    for (uint32_t i = 0; i < vm->process->overlay_count; i++) {
-        to->overlay_pages += vm->process->overlay[i].pages;
-        to->overlay_pages_used += vm->process->overlay[i].used;
-    }
-    memcpy(to->sentence, vm->sentence, sizeof(to->sentence));
-    memcpy(to->recorder, vcpu->recorder, sizeof(to->recorder));
 }

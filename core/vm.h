@@ -42,7 +42,7 @@ enum vcpu_request {
     REQUEST_SIPI = 1 << 2, /* vector in sipi_vector */
     REQUEST_NMI = 1 << 3,  /* becomes state.interrupts.nmi_pending */
     REQUEST_FLUSH = 1 << 4,
-    REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->status */
+    REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->ending */
 };
 
 /* The bytes of the guest's code page that length decoding used last (docs/design.md, section 4). */
@@ -64,7 +64,11 @@ struct move_line {
 };
 
 struct vcpu {
-    struct entity entity; /* on its processor's run queue; must be first */
+    union {
+        struct vcpu_record record;
+        uint8_t record_pages[USER_GUEST_RECORD_SIZE]; /* that the service sees */
+    };
+    struct entity entity; /* on its processor's run queue */
     struct vm *vm;
     uint32_t index; /* also its initial APIC ID */
     enum vcpu_run_state run_state;
@@ -82,11 +86,12 @@ struct vcpu {
 
     uint64_t generation; /* of vm->stage2 that this vCPU has flushed for */
     enum upcall_kind upcall_kind;
-
-    uint64_t exits[VCPU_EXIT_REASON_COUNT];
-    uint32_t recorder_next;
-    struct recorder_entry recorder[RECORDER_ENTRIES];
 };
+
+static inline struct vcpu *vcpu_of(struct entity *entity)
+{
+    return (struct vcpu *)((char *)entity - offsetof(struct vcpu, entity));
+}
 
 /* The virtual machine. */
 struct vm {
@@ -94,10 +99,13 @@ struct vm {
         struct guest_config config;
         uint8_t config_page[PAGE_SIZE]; /* that the device model sees */
     };
+    union {
+        struct guest_report report;
+        uint8_t report_page[PAGE_SIZE]; /* that the service sees */
+    };
     uint32_t index;
     uint32_t vcpu_count;
     struct vcpu *vcpu[GUEST_CPUS_MAX];
-    _Atomic uint32_t status; /* enum guest_status */
     _Atomic uint32_t ending; /* enum guest_end asked for, taken when no upcall runs; VM_END_KILL */
     struct stage2 stage2;
     uint64_t ram_bytes, ram_zeroed;
@@ -108,9 +116,6 @@ struct vm {
     uint32_t cpuid_count;
     struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
     uint8_t cpuid_first[CPUID_RANGES][CPUID_INDEXED]; /* where the entries of a leaf begin */
-    uint64_t refused_msrs, refused_hypercalls;
-    uint32_t restarts;
-    char sentence[GUEST_SENTENCE_SIZE];
 };
 
 enum { VM_END_KILL = 0x100 };
@@ -128,8 +133,6 @@ bool vm_zero_ram(struct vm *vm);
 struct vm *vm_find(uint64_t index);
 /* Asks for the end of a guest (enum guest_end, VM_END_KILL): taken when none of its vCPUs runs. */
 void vm_end(struct vm *vm, uint32_t ending);
-/* Fills a report for the service; to->vcpu says whose flight recorder. */
-void vm_report(const struct vm *vm, struct guest_report *to);
 /* State from outside (an upcall's reply) into a vCPU that does not run: groups are checked against the entry
  * rules. False: the guest was killed with the rule's name. */
 bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups);

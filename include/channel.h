@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdint.h>
+#include "layout.h"
 
 enum { CHANNEL_SIZE = 0x8000, CHANNEL_OUTPUT = 16384, CHANNEL_INPUT = 1024, CHANNEL_NEEDS = 64 };
 
@@ -41,4 +42,4 @@ struct channel {
     uint8_t output[CHANNEL_OUTPUT];
 };
 
-_Static_assert(sizeof(struct channel) <= CHANNEL_SIZE, "channel pages");
+_Static_assert(sizeof(struct channel) <= CHANNEL_SIZE && CHANNEL_SIZE <= USER_GUEST_REPORT, "channel pages");

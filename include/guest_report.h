@@ -1,10 +1,12 @@
 /*
- * What the monitor tells the service about a guest: its state, its end, its exits. Names of exits live in
- * ring 3.
+ * What the monitor tells the service about a guest: its state, its end, its exits. The service reads the
+ * monitor's own records, which go on changing (layout.h says where). Names of exits live in ring 3.
  */
 #pragma once
 
 #include <stdint.h>
+#include "guest_config.h"
+#include "layout.h"
 #include "vcpu_exit.h"
 
 enum guest_status { GUEST_ABSENT, GUEST_STARTING, GUEST_RUNNING, GUEST_POWERED_OFF, GUEST_KILLED };
@@ -23,17 +25,23 @@ struct recorder_entry {
 
 enum recorder_outcome { OUTCOME_PENDING, OUTCOME_RING0, OUTCOME_UPCALL, OUTCOME_INJECTED, OUTCOME_KILLED };
 
-struct guest_report {
-    uint32_t status; /* enum guest_status */
-    uint32_t cpu_count;
-    uint32_t restarts;      /* of its device model */
-    uint32_t recorder_next; /* index of the oldest entry of vcpu */
-    uint32_t vcpu;          /* in: whose recorder */
-    uint32_t reserved;
-    uint64_t exits[VCPU_EXIT_REASON_COUNT]; /* sum over the vCPUs */
+struct vcpu_record {
+    uint64_t exits[VCPU_EXIT_REASON_COUNT];
     uint64_t upcalls;
-    uint64_t refused_msrs, refused_hypercalls;
-    uint64_t overlay_pages_used, overlay_pages;
-    char sentence[GUEST_SENTENCE_SIZE]; /* why it ended */
+    uint32_t recorder_next; /* the oldest entry, counted on for ever */
     struct recorder_entry recorder[RECORDER_ENTRIES];
 };
+
+struct guest_report {
+    _Atomic uint32_t status; /* enum guest_status */
+    uint32_t cpu_count;
+    uint32_t restarts; /* of its device model */
+    uint32_t overlay_pages_used, overlay_pages;
+    uint64_t refused_hypercalls;
+    char sentence[GUEST_SENTENCE_SIZE]; /* why it ended */
+};
+
+_Static_assert(sizeof(struct vcpu_record) <= USER_GUEST_RECORD_SIZE, "so far apart");
+_Static_assert(sizeof(struct guest_report) <= USER_GUEST_RECORDS - USER_GUEST_REPORT, "one page");
+_Static_assert(USER_GUEST_RECORDS + GUEST_CPUS_MAX * USER_GUEST_RECORD_SIZE <= USER_GUEST_SIZE,
+               "one behind another");

@@ -7,9 +7,12 @@
  *   0x0000_2000_2000  struct process_info, read-only; FS points here
  *   0x0000_2000_4000  struct guest_config, read-only (device model)
  *   0x0000_2010_0000  state blocks: pages of the monitor that outlive the process (device model)
- *   0x0000_2020_0000  channel page(s) shared with the service: the device model's one, or guest g's at + g *
- * CHANNEL_SIZE 0x0080_0000_0000  boot modules, read-only, each on a 2 MiB boundary; copy-on-write disks
- * writable page by page 0x0100_0000_0000  guest RAM: guest-physical address 0 (device model only)
+ *   0x0000_2020_0000  channel pages shared with the service (device model)
+ *   0x0000_2040_0000  for each guest, USER_GUEST_SIZE apart: its channel, its report, its vCPUs' records
+ *                     (service; the channel can be written)
+ *   0x0080_0000_0000  boot modules, read-only, each on a 2 MiB boundary; copy-on-write disks writable page by
+ *                     page
+ *   0x0100_0000_0000  guest RAM: guest-physical address 0 (device model only)
  */
 #pragma once
 
@@ -23,9 +26,16 @@
 #define USER_STATE        0x0000000020100000ull
 #define USER_STATE_SIZE   0x0000000000020000ull
 #define USER_CHANNEL      0x0000000020200000ull
+#define USER_GUESTS       0x0000000020400000ull
+#define USER_GUEST_SIZE   0x40000
 #define USER_MODULES      0x0000008000000000ull
 #define USER_GUEST_RAM    0x0000010000000000ull
 #define USER_END          0x0000018000000000ull
+
+/* Of what the service sees of a guest: offsets behind its channel. */
+#define USER_GUEST_REPORT      0x8000
+#define USER_GUEST_RECORDS     0x9000
+#define USER_GUEST_RECORD_SIZE 0x3000
 
 /* Guest-physical layout of a PC: RAM below the PCI hole, the rest above 4 GiB. */
 #define GUEST_LOW_RAM_MAX  0x00000000c0000000ull

@@ -23,7 +23,6 @@ enum syscall_number {
     SYS_GUEST_END, /* [all] (enum guest_end, guest index): power off or reset after this upcall; the service
                       names the guest */
     SYS_GUEST_CREATE, /* [service] (struct guest_config *): build and start a guest; returns its index */
-    SYS_GUEST_REPORT, /* [service] (index, struct guest_report *) */
     SYS_MACHINE_END,  /* [service] (exit status): all guests are gone: power the machine off */
     SYSCALL_COUNT,
 };

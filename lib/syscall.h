@@ -80,12 +80,6 @@ static inline int64_t sys_guest_create(const struct guest_config *config)
     return system_call(SYS_GUEST_CREATE, (uintptr_t)config, 0, 0);
 }
 
-struct guest_report;
-static inline int64_t sys_guest_report(uint32_t guest, struct guest_report *report)
-{
-    return system_call(SYS_GUEST_REPORT, guest, (uintptr_t)report, 0);
-}
-
 static inline int64_t sys_machine_end(uint32_t status)
 {
     return system_call(SYS_MACHINE_END, status, 0, 0);

@@ -26,20 +26,19 @@ static bool has_ended(uint32_t status)
 
 static void look_for_end(uint32_t index)
 {
-    static struct guest_report report;
     struct service_guest *guest = &service.guest[index];
+    uint32_t status = report_status_number(index);
 
-    report.vcpu = 0;
-    if (guest->ended || sys_guest_report(index, &report) != 0 || !has_ended(report.status))
+    if (guest->ended || !has_ended(status))
         return;
     guest->ended = true;
-    guest->killed = report.status == GUEST_KILLED;
+    guest->killed = status == GUEST_KILLED;
     service.failed |= guest->killed;
     uint32_t exit_value = guest->channel->exit_value;
     if (exit_value != 0)
         service_log("guest %s: exit value %u", guest->name, exit_value - 1);
     if (guest->killed)
-        service_log("guest %s: killed: %.*s", guest->name, GUEST_SENTENCE_SIZE, report.sentence);
+        service_log("guest %s: killed: %s", guest->name, report_sentence(index));
     else
         service_log("guest %s: powered off", guest->name);
 }

@@ -98,7 +98,7 @@ static bool create(struct guest_config *config, struct start *start)
     }
     struct service_guest *guest = &service.guest[index];
     memcpy(guest->name, config->name, sizeof guest->name);
-    guest->channel = (struct channel *)(uintptr_t)(USER_CHANNEL + (uint64_t)index * CHANNEL_SIZE);
+    guest->channel = (struct channel *)(uintptr_t)(USER_GUESTS + (uint64_t)index * USER_GUEST_SIZE);
     service.guest_count = (uint32_t)index + 1;
     return true;
 }

@@ -59,20 +59,16 @@ static const char *const status_name[] = {
 
 static const struct process_info *const info = (const struct process_info *)USER_INFO;
 
-/* The monitor's record that is being read, and of which vCPU it is. */
-static struct guest_report record;
-static uint32_t record_guest, record_vcpu;
-static bool record_valid;
-
-static bool read_record(uint32_t guest, uint32_t vcpu, bool again)
+/* What the monitor shows of a guest, and of one of its vCPUs. */
+static const struct guest_report *report_of(uint32_t guest)
 {
-    if (again || !record_valid || record_guest != guest || record_vcpu != vcpu) {
-        record.vcpu = vcpu;
-        record_guest = guest;
-        record_vcpu = vcpu;
-        record_valid = sys_guest_report(guest, &record) == 0;
-    }
-    return record_valid;
+    return (const struct guest_report *)(USER_GUESTS + (uint64_t)guest * USER_GUEST_SIZE + USER_GUEST_REPORT);
+}
+
+static const struct vcpu_record *record_of(uint32_t guest, uint32_t vcpu)
+{
+    return (const struct vcpu_record *)(USER_GUESTS + (uint64_t)guest * USER_GUEST_SIZE + USER_GUEST_RECORDS +
+                                        (uint64_t)vcpu * USER_GUEST_RECORD_SIZE);
 }
 
 static uint64_t microseconds(uint64_t ticks)
@@ -82,7 +78,24 @@ static uint64_t microseconds(uint64_t ticks)
 
 const char *report_status(uint32_t guest)
 {
-    return read_record(guest, 0, true) ? NAME_OF(status_name, record.status) : "unknown";
+    return NAME_OF(status_name, report_of(guest)->status);
+}
+
+uint32_t report_status_number(uint32_t guest)
+{
+    return report_of(guest)->status;
+}
+
+const char *report_sentence(uint32_t guest)
+{
+    static char sentence[GUEST_SENTENCE_SIZE];
+    const char *from = report_of(guest)->sentence; /* the monitor ends it with NUL */
+    size_t length = strnlen(from, sizeof sentence - 1);
+
+    for (size_t i = 0; i < length; i++) /* a device model's words: they stay in their line */
+        sentence[i] = from[i] < ' ' || from[i] > '~' ? '?' : from[i];
+    sentence[length] = '\0';
+    return sentence;
 }
 
 static size_t format_port(const struct vcpu_exit_pio *pio, char *line, size_t size)
@@ -115,20 +128,21 @@ static void format_entry(const struct recorder_entry *entry, uint64_t newest, ch
 
 bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size)
 {
+    static struct vcpu_record record; /* as it was when the first line was asked for */
     uint32_t vcpu = index / (RECORDER_ENTRIES + 1);
     uint32_t entry = index % (RECORDER_ENTRIES + 1);
 
     line[0] = '\0';
-    if (!read_record(guest, vcpu, entry == 0) || vcpu >= record.cpu_count)
+    if (vcpu >= report_of(guest)->cpu_count)
         return false;
     if (entry == 0) {
+        record = *record_of(guest, vcpu);
         format_text(line, size, "the last exits of vCPU %u, oldest first:", vcpu);
         return true;
     }
-    uint32_t newest = (record.recorder_next + RECORDER_ENTRIES - 1) % RECORDER_ENTRIES;
     const struct recorder_entry *at = &record.recorder[(record.recorder_next + entry - 1) % RECORDER_ENTRIES];
     if (at->tsc != 0)
-        format_entry(at, record.recorder[newest].tsc, line, size);
+        format_entry(at, record.recorder[(record.recorder_next - 1) % RECORDER_ENTRIES].tsc, line, size);
     return true;
 }
 
@@ -155,33 +169,36 @@ bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size)
 bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
 {
     enum { SUMMARY, REFUSED, OVERLAY, SENTENCE, REASONS };
+    const struct guest_report *report = report_of(guest);
+    uint32_t reason = index - REASONS;
+    uint64_t upcalls = 0, exits = 0;
 
     line[0] = '\0';
-    if (!read_record(guest, 0, index == 0))
-        return false;
+    for (uint32_t i = 0; i < report->cpu_count; i++) {
+        upcalls += record_of(guest, i)->upcalls;
+        exits += record_of(guest, i)->exits[reason < VCPU_EXIT_REASON_COUNT ? reason : 0];
+    }
     switch (index) {
     case SUMMARY:
         format_text(line, size, "%s, %u vCPUs, %lu upcalls, device model restarted %u times",
-                    NAME_OF(status_name, record.status), record.cpu_count, record.upcalls, record.restarts);
+                    report_status(guest), report->cpu_count, upcalls, report->restarts);
         return true;
     case REFUSED:
-        format_text(line, size, "refused: %lu MSR accesses, %lu hypercalls", record.refused_msrs,
-                    record.refused_hypercalls);
+        format_text(line, size, "refused: %lu hypercalls", report->refused_hypercalls);
         return true;
     case OVERLAY:
-        format_text(line, size, "disk overlay: %lu of %lu pages used", record.overlay_pages_used,
-                    record.overlay_pages);
+        format_text(line, size, "disk overlay: %u of %u pages used", report->overlay_pages_used,
+                    report->overlay_pages);
         return true;
     case SENTENCE:
-        format_text(line, size, "%.*s", GUEST_SENTENCE_SIZE, record.sentence);
+        format_text(line, size, "%s", report_sentence(guest));
         return true;
     default:
         break;
     }
-    uint32_t reason = index - REASONS;
     if (reason >= VCPU_EXIT_REASON_COUNT)
         return false;
-    if (record.exits[reason] > 0)
-        format_text(line, size, "%12lu exits: %s", record.exits[reason], reason_name[reason]);
+    if (exits > 0)
+        format_text(line, size, "%12lu exits: %s", exits, reason_name[reason]);
     return true;
 }

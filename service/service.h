@@ -54,8 +54,10 @@ bool report_run(bool look);
 bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size);
 bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size);
 bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size);
-/* A guest's state in a word or two. */
+/* A guest's state (enum guest_status), also in a word or two; why it was killed. */
+uint32_t report_status_number(uint32_t guest);
 const char *report_status(uint32_t guest);
+const char *report_sentence(uint32_t guest);
 
 /* console.c: the serial port and the guests' consoles. */
 void console_start(void);
