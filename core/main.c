@@ -36,6 +36,7 @@ __attribute__((optimize("no-stack-protector"))) uint64_t boot_main(uint32_t magi
     __stack_chk_guard ^= rdtsc() * 0x9e3779b97f4a7c15ull;
     const char *wrong = multiboot_read(magic, address);
     log_init(boot_info.options);
+    log_print("nullring: starting"); /* the time of the loader ends here */
     stop_if(wrong);
     const char *acpi_wrong = acpi_read(boot_info.rsdp);
     stop_if(memory_init());
