@@ -9,7 +9,6 @@
  * few lines in each upcall, so that a slow serial port does not use up the service's time.
  */
 #include "service.h"
-#include "syscall.h"
 
 enum { LINES_PER_UPCALL = 16, LINE_SIZE = 200, LAST_EXITS = 32 };
 

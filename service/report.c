@@ -7,7 +7,6 @@
 #include "process_info.h"
 #include "service.h"
 #include "string.h"
-#include "syscall.h"
 
 static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_NONE] = "backend",

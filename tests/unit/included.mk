@@ -8,4 +8,5 @@ $(B)/unit/test_pages: mm/pages.c
 $(B)/unit/test_boot_info: core/multiboot.c
 $(B)/unit/test_host_acpi: core/acpi.c
 $(B)/unit/test_console: service/console.c service/prompt.c $(wildcard service/*.h)
+$(B)/unit/test_report: service/ending.c service/report.c $(wildcard service/*.h)
 $(B)/unit/test_string: lib/string.c lib/string_ring3.c
