@@ -72,9 +72,8 @@ int process_map_module(struct process *process, uint32_t index, uint32_t overlay
 
 static int page_prepare(struct process *process, struct overlay *overlay, uint64_t address)
 {
-    unsigned level;
-    uint64_t *entry = paging_find(process->root, address, &level);
-    if (!entry || level != LEVEL_4K)
+    uint64_t *entry = paging_entry(process->root, address, LEVEL_4K); /* process_map_module() made it */
+    if (!entry || !(*entry & PTE_PRESENT))
         return NR_EFAULT;
     if (*entry & PTE_WRITE)
         return NR_OK;

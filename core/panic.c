@@ -61,13 +61,10 @@ static void print_backtrace(uint64_t rip, const uint64_t *frame)
 
 static void print_running(void)
 {
-    struct cpu *cpu = this_cpu();
-    if (cpu->loaded) {
-        log_print("nullring: processor %u, guest %s, vCPU %u", cpu->index, cpu->loaded->vm->config.name,
-                  cpu->loaded->index);
-    } else {
-        log_print("nullring: processor %u, no guest", cpu->index);
-    }
+    const struct cpu *cpu = this_cpu();
+    const struct vcpu *vcpu = cpu->loaded;
+    log_print("nullring: processor %u, guest %s, vCPU %u", cpu->index,
+              vcpu ? vcpu->vm->config.name : "(none)", vcpu ? vcpu->index : 0);
 }
 
 static void panic_begin(void)

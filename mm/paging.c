@@ -23,21 +23,6 @@ uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level)
     return &table[paging_index(address, level)];
 }
 
-uint64_t *paging_find(uint64_t *root, uint64_t address, unsigned *level)
-{
-    uint64_t *table = root;
-    for (unsigned at = LEVEL_ROOT;; at--) {
-        uint64_t *entry = &table[paging_index(address, at)];
-        if (!(*entry & PTE_PRESENT))
-            return NULL;
-        if (at == LEVEL_4K || *entry & PTE_LARGE) {
-            *level = at;
-            return entry;
-        }
-        table = phys_to_virt(*entry & PTE_ADDRESS);
-    }
-}
-
 int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t size, uint64_t rights)
 {
     for (uint64_t at = 0; at < size; at += PAGE_SIZE) {

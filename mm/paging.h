@@ -23,8 +23,6 @@ enum { LEVEL_4K = 1, LEVEL_2M = 2, LEVEL_1G = 3, LEVEL_ROOT = 4, TABLE_ENTRIES =
 /* The entry of a level for an address, with the tables above it made where missing (they carry every right;
  * the leaf decides). NULL when no page is left, or a larger leaf is in the way. */
 uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level);
-/* The same without making tables; *level is lowered to where the walk ends. NULL: nothing there. */
-uint64_t *paging_find(uint64_t *root, uint64_t address, unsigned *level);
 /* Maps pages of 4 KiB one after another. 0 or NR_ENOMEM. */
 int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t size, uint64_t rights);
 /* Frees a page-directory-pointer table and all tables below; leaf() is called for each entry that maps

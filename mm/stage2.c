@@ -61,9 +61,17 @@ int stage2_set(struct stage2 *stage2, uint64_t gpa, unsigned level, uint64_t phy
 
 int stage2_get(const struct stage2 *stage2, uint64_t gpa, uint64_t *physical, unsigned *level)
 {
-    uint64_t *entry = gpa < STAGE2_ADDRESS_END ? paging_find(stage2->root_table, gpa, level) : NULL;
-    if (!entry)
-        return NR_EFAULT;
-    *physical = (*entry & PTE_ADDRESS & ~(paging_size(*level) - 1)) + (gpa & (paging_size(*level) - 1));
-    return NR_OK;
+    const uint64_t *table = stage2->pointers;
+    for (unsigned at = LEVEL_1G; gpa < STAGE2_ADDRESS_END; at--) {
+        uint64_t entry = table[paging_index(gpa, at)], offset = gpa & (paging_size(at) - 1);
+        if (!(entry & PTE_PRESENT))
+            break;
+        if (at == LEVEL_4K || entry & PTE_LARGE) {
+            *level = at;
+            *physical = (entry & PTE_ADDRESS & ~(paging_size(at) - 1)) + offset;
+            return NR_OK;
+        }
+        table = phys_to_virt(entry & PTE_ADDRESS);
+    }
+    return NR_EFAULT;
 }

@@ -197,8 +197,7 @@ static void test_dirty_bits_do_not_matter(void **state)
 {
     (void)state;
     stage2_set(&tree, 0x3000, LEVEL_4K, 0x5000, STAGE2_READ);
-    unsigned level = LEVEL_4K;
-    *paging_find(tree.root_table, 0x3000, &level) |= PTE_ACCESSED | PTE_DIRTY;
+    *paging_entry(tree.root_table, 0x3000, LEVEL_4K) |= PTE_ACCESSED | PTE_DIRTY;
     uint64_t generation = tree.generation;
     assert_int_equal(stage2_set(&tree, 0x3000, LEVEL_4K, 0x5000, STAGE2_READ), NR_OK);
     assert_int_equal(tree.generation, generation);
