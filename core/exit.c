@@ -3,8 +3,6 @@
  */
 #include "exit.h"
 #include "cpu.h"
-#include "guest_memory.h"
-#include "insn.h"
 #include "layout.h"
 #include "string.h"
 #include "trap.h"
@@ -17,29 +15,8 @@ enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
 #define EMULATE_MODIFIED (EMULATE_GROUPS | VCPU_TIME | VCPU_FPU)
 
-bool exit_read_insn(struct vcpu *vcpu, struct insn *insn)
-{
-    uint8_t bytes[INSN_LENGTH_MAX];
-    struct vcpu_code code;
-    vcpu->insn_cache.valid = false; /* nothing would show that the page is another one now */
-    size_t count = guest_fetch(vcpu, bytes, sizeof(bytes));
-    vcpu_ops->code(vcpu, &code);
-    return insn_read(insn, bytes, count, code.bits);
-}
-
-static __attribute__((noinline)) enum exit_outcome skip_unknown(struct vcpu *vcpu)
-{
-    struct insn insn;
-    if (exit_read_insn(vcpu, &insn)) {
-        vcpu_skip(vcpu, vcpu->state.gpr.rip + insn.length);
-    } /* else another vCPU changed the code in between: execute what is there now */
-    return EXIT_RESUME;
-}
-
 enum exit_outcome exit_skip(struct vcpu *vcpu)
 {
-    if (!vcpu->exit.next_rip)
-        return skip_unknown(vcpu);
     vcpu_skip(vcpu, vcpu->exit.next_rip);
     return EXIT_RESUME;
 }
@@ -50,9 +27,16 @@ enum exit_outcome exit_gp(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
+/* An exit that is handled once more is still the same. */
 static struct recorder_entry *recorder_write(struct vcpu *vcpu)
 {
-    struct recorder_entry *entry = &vcpu->record.recorder[vcpu->record.recorder_next++ % RECORDER_ENTRIES];
+    struct vcpu_record *record = &vcpu->record;
+    if (!vcpu->exit_again) {
+        record->exits[vcpu->exit.reason]++;
+        record->recorder_next++;
+    }
+    vcpu->exit_again = false;
+    struct recorder_entry *entry = &record->recorder[(record->recorder_next - 1) % RECORDER_ENTRIES];
     *entry = (struct recorder_entry){
         .tsc = rdtsc(),
         .rip = vcpu->state.gpr.rip,
@@ -123,6 +107,8 @@ static enum exit_outcome exit_instruction(struct vcpu *vcpu)
 
 static enum exit_outcome exit_decide(struct vcpu *vcpu)
 {
+    if (vcpu->exit.next_rip == NEXT_RIP_UNKNOWN)
+        return exit_upcall(vcpu, UPCALL_LOCATE);
     switch (vcpu->exit.reason) {
     case VCPU_EXIT_NONE:
     case VCPU_EXIT_INTERRUPT_WINDOW: /* event_prepare() uses it */
@@ -166,7 +152,6 @@ enum exit_outcome exit_handle(struct vcpu *vcpu)
         [EXIT_RESUME] = OUTCOME_RING0,   [EXIT_UPCALL] = OUTCOME_UPCALL, [EXIT_HALT] = OUTCOME_RING0,
         [EXIT_EXTERNAL] = OUTCOME_RING0, [EXIT_KILL] = OUTCOME_KILLED,
     };
-    vcpu->record.exits[vcpu->exit.reason]++;
     struct recorder_entry *entry = recorder_write(vcpu);
     enum exit_outcome outcome = exit_decide(vcpu);
     entry->outcome = outcomes[outcome];
@@ -177,7 +162,8 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
 {
     upcall->exit = vcpu->exit;
     upcall->groups = 0;
-    if (vcpu->upcall_kind != UPCALL_EMULATE)
+    upcall->insn.length = 0;
+    if (vcpu->upcall_kind != UPCALL_EMULATE && vcpu->upcall_kind != UPCALL_LOCATE)
         return;
     vcpu_ops->get(vcpu, EMULATE_GROUPS);
     upcall->groups = EMULATE_GROUPS;
@@ -195,9 +181,36 @@ static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
     return true;
 }
 
+/* In place of any one of its set. */
+static void known_insn_add(struct vcpu *vcpu, const struct upcall_insn *insn)
+{
+    struct vcpu_code code;
+    vcpu_ops->code(vcpu, &code);
+    if (!insn->length || !insn->words || insn->words > INSN_WORDS)
+        return;
+    vcpu->known[code.linear % KNOWN_SETS][vcpu->record.recorder_next % KNOWN_WAYS] = (struct known_insn){
+        .linear = code.linear,
+        .space = insn->global ? CODE_SPACE_ANY : code.space,
+        .address = USER_GUEST_RAM + insn->gpa,
+        .reason = vcpu->exit.reason,
+        .bits = code.bits,
+        .insn = *insn,
+    };
+}
+
+/* The exit goes on with what the processor did not tell. */
+static void complete_locate(struct vcpu *vcpu, const struct upcall_insn *insn)
+{
+    known_insn_add(vcpu, insn);
+    vcpu->exit.next_rip = vcpu->state.gpr.rip + insn->length;
+    vcpu->exit_again = insn->length != 0; /* else another vCPU changed the code: execute what is there now */
+}
+
 static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint64_t rip = vcpu->state.gpr.rip;
+    if (vcpu->exit.reason == VCPU_EXIT_MEMORY && lapic_decodes(vcpu, vcpu->exit.memory.gpa))
+        known_insn_add(vcpu, &upcall->insn);
     if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED)
         return false;
     if (upcall->modified & ~(uint32_t)VCPU_GPR) {
@@ -245,6 +258,9 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
     case UPCALL_PIO:
         complete_pio(vcpu, upcall->exit.pio.value);
         break;
+    case UPCALL_LOCATE:
+        complete_locate(vcpu, &upcall->insn);
+        return true;
     case UPCALL_INTA:
         event_extint(vcpu, (uint8_t)vector);
         return vector <= UINT8_MAX;

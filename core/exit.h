@@ -27,14 +27,8 @@ enum exit_outcome exit_cpuid(struct vcpu *vcpu);
 /* A plain MOV to or from the local APIC's page; EXIT_UPCALL when it is anything else. */
 enum exit_outcome exit_lapic_page(struct vcpu *vcpu);
 /* One register of the guest's CPUID, for rules that depend on a feature. */
-const struct cpuid_entry *exit_cpuid_lookup(struct vm *vm, uint32_t leaf, uint32_t subleaf);
-/* Sorts and indexes vm->cpuid, cpuid_count entries as the device model gave them. */
-void exit_cpuid_prepare(struct vm *vm);
-/* Ends an exit that was handled: past the instruction, whose length is found where the processor did not tell
- * it. */
+const struct cpuid_entry *exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, uint32_t subleaf);
+/* Ends an exit that was handled: past the instruction. */
 enum exit_outcome exit_skip(struct vcpu *vcpu);
-/* The instruction at RIP. False: it cannot be read or is not one that ring 0 knows. */
-struct insn;
-bool exit_read_insn(struct vcpu *vcpu, struct insn *insn);
 /* #GP(0), and enter again. */
 enum exit_outcome exit_gp(struct vcpu *vcpu);

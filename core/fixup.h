@@ -28,5 +28,5 @@ extern uint8_t smap_enabled;
  * part of it may have been copied. */
 int user_copy_in(void *to, uint64_t from, size_t size);
 int user_copy_out(uint64_t to, const void *from, size_t size);
-/* Four bytes at once, the same for less; or NR_EFAULT, which is negative. */
-int64_t user_read_32(uint64_t from);
+/* `count` words of 32 bits, at least one: 0 if they are equal, 1, or NR_EFAULT. */
+int user_compare(uint64_t address, const uint32_t *with, size_t count);

@@ -115,12 +115,7 @@ static int64_t sys_lapic_access(const struct call *call)
 static int64_t sys_cpuid_table(const struct call *call)
 {
     struct vm *vm = call->process->vm;
-    if (!call->process->start || call->b > CPUID_ENTRIES_MAX)
-        return NR_EINVAL;
-    int error = user_copy_in(vm->cpuid, call->a, call->b * sizeof(vm->cpuid[0]));
-    vm->cpuid_count = error ? 0 : (uint32_t)call->b;
-    exit_cpuid_prepare(vm);
-    return error;
+    return call->process->start ? user_copy_in(vm->cpuid, call->a, sizeof(vm->cpuid)) : NR_EINVAL;
 }
 
 static int64_t sys_disk_prepare(const struct call *call)

@@ -68,22 +68,24 @@ user_copy:                              ; by eights, then four, then the rest: o
     xor eax, eax
     ret
 
-; int64_t user_read_32(uint64_t from)
-global user_read_32
-user_read_32:
-    mov rax, USER_END - 4
-    cmp rdi, rax
-    ja user_refuse
+; int user_compare(uint64_t address, const uint32_t *with, size_t count)
+global user_compare
+user_compare:
+    lea r8, [rdx * 4]
+    check_range rdi, r8
     user_access stac
+    mov ecx, edx
     may_fault user_fault
-    mov eax, [rdi]
+    repe cmpsd
+    setne al
     user_access clac
+    movzx eax, al
     ret
 
 user_fault:
     user_access clac
 user_refuse:
-    mov rax, NR_EFAULT                  ; for results of 64 bits as well
+    mov eax, NR_EFAULT
     ret
 
 ; bool rdmsr_safe(uint32_t index, uint64_t *value)

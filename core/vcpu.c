@@ -74,7 +74,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
         fpu_reset(&s->fpu);
     }
     s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0)->eax;
-    vcpu->insn_cache.valid = false;
+    vcpu->exit_again = false;
     vcpu->windows = WINDOW_NONE;
     vcpu_ops->window(vcpu, WINDOW_NONE);
     vcpu_ops->set(vcpu, VCPU_ALL & ~(uint32_t)(VCPU_TIME | (init ? VCPU_FPU : 0)));

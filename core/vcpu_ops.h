@@ -25,9 +25,12 @@ enum vcpu_window {
 /* Where the instruction at RIP lies and how it is read. */
 struct vcpu_code {
     uint64_t linear;
-    uint64_t space; /* CR3, or INSN_CACHE_FLAT with paging off */
+    uint64_t space; /* CR3, or CODE_SPACE_FLAT with paging off */
     unsigned bits;  /* 16, 32, 64 */
 };
+
+#define CODE_SPACE_FLAT (~0ull)
+#define CODE_SPACE_ANY  (~1ull)
 
 struct vcpu_ops {
     const char *name; /* "AMD SVM" */

@@ -154,13 +154,15 @@ static bool vcpu_resume(struct vcpu *vcpu)
 static bool vcpu_round(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
-    if (!event_prepare(vcpu))
-        return vcpu_upcall(vcpu, UPCALL_INTA);
-    if (vcpu->generation != vm->stage2.generation) {
-        vcpu->generation = vm->stage2.generation;
-        vcpu_ops->flush(vcpu);
+    if (!vcpu->exit_again) {
+        if (!event_prepare(vcpu))
+            return vcpu_upcall(vcpu, UPCALL_INTA);
+        if (vcpu->generation != vm->stage2.generation) {
+            vcpu->generation = vm->stage2.generation;
+            vcpu_ops->flush(vcpu);
+        }
+        vcpu_ops->run(vcpu);
     }
-    vcpu_ops->run(vcpu);
     enum exit_outcome outcome = exit_handle(vcpu);
     if (outcome == EXIT_RESUME)
         return true;

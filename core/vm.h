@@ -9,7 +9,7 @@
 #include "frames.h"
 #include "guest_config.h"
 #include "guest_report.h"
-#include "insn.h"
+#include "known_insn.h"
 #include "syscalls.h"
 #include "upcall.h"
 #include "lapic.h"
@@ -20,7 +20,6 @@
 struct cpu;
 struct process;
 
-enum { CPUID_RANGES = 4, CPUID_RANGE_SHIFT = 30, CPUID_INDEXED = 32 };
 enum { VM_MAX = 32 };
 
 /* Why a vCPU does not run, or that it does (docs/design.md, section 3). */
@@ -45,24 +44,6 @@ enum vcpu_request {
     REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->ending */
 };
 
-/* The bytes of the guest's code page that length decoding used last (docs/design.md, section 4). */
-struct insn_cache {
-    uint64_t space;     /* CR3, or INSN_CACHE_FLAT */
-    uint64_t page, gpa; /* linear and guest-physical; the latter is in RAM */
-    bool valid;
-};
-#define INSN_CACHE_FLAT (~0ull) /* paging is off */
-
-/* MOVs to the local APIC's page that were decoded before, by their linear address. */
-enum { MOVE_LINES = 8 };
-struct move_line {
-    uint64_t linear;
-    uint64_t bytes; /* the first eight; none is longer */
-    unsigned code_bits;
-    struct insn insn;
-    struct insn_move move;
-};
-
 struct vcpu {
     union {
         struct vcpu_record record;
@@ -79,8 +60,8 @@ struct vcpu {
     struct vcpu_exit exit;
     struct vcpu_state state;
     struct lapic lapic;
-    struct insn_cache insn_cache;
-    struct move_line moves[MOVE_LINES];
+    bool exit_again; /* `exit` is to be handled once more, with the next_rip that UPCALL_LOCATE has found */
+    known_insns known;
     uint32_t windows; /* what vcpu_ops->window was last asked for */
     void *backend;    /* struct svm_vcpu or struct vmx_vcpu */
 
@@ -113,9 +94,7 @@ struct vm {
     _Atomic uint32_t intr_level; /* INTR output of the guest's 8259 pair */
     _Atomic uint64_t eoi[4];     /* level-triggered EOIs not yet told to the device model */
     struct process *process;     /* its device model; the token is in there */
-    uint32_t cpuid_count;
-    struct cpuid_entry cpuid[CPUID_ENTRIES_MAX];
-    uint8_t cpuid_first[CPUID_RANGES][CPUID_INDEXED]; /* where the entries of a leaf begin */
+    struct cpuid_entry cpuid[CPUID_SLOTS];
 };
 
 enum { VM_END_KILL = 0x100 };

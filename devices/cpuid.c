@@ -226,3 +226,15 @@ uint32_t cpuid_build(struct cpuid_entry table[CPUID_ENTRIES_MAX], const struct g
     cpuid_add_extended(&b);
     return b.count;
 }
+
+void cpuid_place(struct cpuid_entry slots[CPUID_SLOTS], const struct cpuid_entry *table, uint32_t count)
+{
+    for (uint32_t i = 0; i < CPUID_SLOTS; i++)
+        slots[i] = (struct cpuid_entry){.leaf = CPUID_FREE};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = cpuid_slot(table[i].leaf);
+        while (slots[slot].leaf != CPUID_FREE) /* ends: count is less than CPUID_SLOTS */
+            slot = (slot + 1) % CPUID_SLOTS;
+        slots[slot] = table[i];
+    }
+}

@@ -47,13 +47,20 @@ static enum outcome fetch_page(struct emulation *m, uint64_t offset, unsigned *h
     place.pieces = 1;
     place.piece[0].ram = e->machine->ram(e->context, place.piece[0].gpa, false);
     place_read(m, &place, m->bytes + *have);
+    if (*have == 0) {
+        m->code.gpa = place.piece[0].gpa;
+        m->code.in_ram = place.piece[0].ram != NULL;
+        m->code.size = size;
+        m->code.global = m->global;
+    }
     *have += size;
     return OUTCOME_NEXT;
 }
 
 /* The second page is asked for only if the instruction really goes on there. */
-static enum outcome fetch(struct emulation *m, enum decode_mode mode)
+enum outcome emulate_fetch(struct emulation *m)
 {
+    enum decode_mode mode = find_mode(m);
     unsigned have = 0;
 
     for (;;) {
@@ -115,8 +122,7 @@ static enum outcome place_operand(struct emulation *m)
 
 static enum outcome execute(struct emulation *m)
 {
-    enum decode_mode mode = find_mode(m);
-    enum outcome outcome = fetch(m, mode);
+    enum outcome outcome = emulate_fetch(m);
 
     if (outcome != OUTCOME_NEXT)
         return outcome;
@@ -145,8 +151,10 @@ static enum emulate_result finish(struct emulation *m, enum outcome outcome)
         emulate_fault(m, EXCEPTION_DB);
         return EMULATE_INJECT;
     }
-    if (outcome == OUTCOME_NEXT)
+    if (outcome == OUTCOME_NEXT) {
+        emulate_describe(m);
         gpr->rip += m->in.length;
+    }
     gpr->rflags &= ~(uint64_t)FLAG_RF;
     if (!m->long64)
         gpr->rip = (uint32_t)gpr->rip;
@@ -175,6 +183,7 @@ enum emulate_result emulate(struct emulator *e)
     m.state = e->state;
     m.cpl = 0;
     e->modified = 0;
+    e->insn.length = 0;
     enum outcome outcome = execute(&m);
     switch (outcome) {
     case OUTCOME_FAULT:
@@ -216,6 +225,7 @@ bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
     }
     upcall->status = result == EMULATE_DONE ? UPCALL_OK : UPCALL_INJECT;
     upcall->modified = e.modified;
+    upcall->insn = e.insn;
     if (upcall->status == UPCALL_INJECT)
         upcall->inject = e.inject;
     return result == EMULATE_REFUSE;

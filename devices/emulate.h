@@ -63,11 +63,16 @@ struct emulator {
 
     uint32_t modified; /* groups that changed */
     struct vcpu_event inject;
+    struct upcall_insn insn; /* the instruction as the monitor may remember it */
     char text[UPCALL_TEXT_SIZE];
 };
 
 /* Emulates the instruction at CS:RIP of *e->state. */
 enum emulate_result emulate(struct emulator *e);
+
+/* Answers an UPCALL_LOCATE: finds the instruction at CS:RIP, and that it is what the exit says, without
+ * executing it. */
+void emulate_locate(struct upcall *upcall, const struct emulator_machine *machine, void *context);
 
 /* Answers an UPCALL_EMULATE: emulates the instruction and fills status, modified, inject and state. What
  * cannot be emulated is #UD to the guest, and true: `text` is for whoever looks after it. */

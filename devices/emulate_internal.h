@@ -91,6 +91,13 @@ struct emulation {
     struct instruction in;
     struct place place; /* of the ModRM or moffs memory operand */
     uint8_t bytes[INSTRUCTION_LENGTH_MAX];
+    bool global; /* what emulate_walk() found last is mapped so in every address space */
+    /* Where the instruction lies: its first `size` bytes. */
+    struct {
+        uint64_t gpa;
+        uint32_t size;
+        bool in_ram, global;
+    } code;
 };
 
 typedef enum outcome (*emulate_handler)(struct emulation *m);
@@ -99,6 +106,11 @@ typedef enum outcome (*emulate_handler)(struct emulation *m);
 extern const emulate_handler emulate_one_byte[256];
 extern const emulate_handler emulate_0f[256];
 extern const emulate_handler emulate_0f38[256];
+
+/* Fetches and decodes the instruction at CS:RIP. */
+enum outcome emulate_fetch(struct emulation *m);
+/* emulate_known.c: what the monitor may remember of it. */
+void emulate_describe(struct emulation *m);
 
 /* Faults: set emulator.inject and return OUTCOME_FAULT. */
 enum outcome emulate_fault(struct emulation *m, enum exception vector);

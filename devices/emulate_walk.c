@@ -48,6 +48,7 @@ enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_inte
     };
     struct walk_result result;
 
+    m->global = false;
     if (!(control->cr0 & CR0_PG)) {
         *gpa = linear;
         return OUTCOME_NEXT;
@@ -57,6 +58,7 @@ enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_inte
         m->emulator->modified |= VCPU_CONTROL;
         return emulate_fault_code(m, EXCEPTION_PF, result.error_code);
     }
+    m->global = result.global;
     *gpa = result.gpa;
     return OUTCOME_NEXT;
 }

@@ -68,9 +68,10 @@ static void handle_start(struct upcall *upcall, struct pc *pc)
 {
     if (pc->stage != PC_STAGE_LOADING) {
         if (upcall->kind == UPCALL_START) {
-            struct cpuid_entry table[CPUID_ENTRIES_MAX];
+            struct cpuid_entry table[CPUID_ENTRIES_MAX], slots[CPUID_SLOTS];
             uint32_t count = cpuid_build(table, ring3_config(), cpuid_host);
-            sys_cpuid_table(table, count);
+            cpuid_place(slots, table, count);
+            sys_cpuid_table(slots);
             processor_limits(&pc->limits, table, count);
         }
         if (!machine_reset(pc, upcall->kind == UPCALL_START)) {
@@ -133,6 +134,9 @@ static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct 
     case UPCALL_EMULATE:
         if (emulate_upcall(upcall, &guest_machine, pc, &pc->limits) && pc->refused++ < REFUSED_LOGGED)
             effect_log(upcall->text);
+        break;
+    case UPCALL_LOCATE:
+        emulate_locate(upcall, &guest_machine, pc);
         break;
     case UPCALL_INTA:
         upcall->value = pic_acknowledge(&pc->pic);

@@ -17,7 +17,8 @@ enum syscall_number {
     SYS_NMI,           /* [device model] (): the chipset's NMI, to LINT1 */
     SYS_LAPIC_ACCESS,  /* [device model] (offset in its page or enum lapic_msr, write, value): a local APIC
                            register for the emulator; a read returns the value, a write 0; NR_EINVAL: #GP */
-    SYS_CPUID_TABLE,   /* [device model] (entries, count): what CPUID tells this guest; during START only */
+    SYS_CPUID_TABLE,   /* [device model] (CPUID_SLOTS entries): what CPUID tells this guest; during START only
+                        */
     SYS_DISK_PREPARE,  /* [device model] (address, pages <= 64): make pages of a copy-on-write module private
                           and writable; NR_ENOSPC when the overlay is used up */
     SYS_GUEST_END, /* [all] (enum guest_end, guest index): power off or reset after this upcall; the service
@@ -32,9 +33,12 @@ enum lapic_msr { LAPIC_MSR_BASE = 0x1000, LAPIC_MSR_KVM_PV_EOI = 0x1008 };
 
 enum guest_end { GUEST_END_POWER_OFF = 1, GUEST_END_RESET, GUEST_END_DESTROY /* the service only */ };
 
-/* One entry of the CPUID table. Subleaf CPUID_ANY matches each value of ECX. */
-#define CPUID_ANY 0xffffffffu
-enum { CPUID_ENTRIES_MAX = 64 };
+/* The CPUID table of a guest. An entry lies in the slot of its leaf, or in the next ones (around the end) if
+ * that is taken; a free slot, whose registers are 0, ends the search. Subleaf CPUID_ANY matches each value of
+ * ECX. */
+#define CPUID_ANY  0xffffffffu
+#define CPUID_FREE 0xffffffffu /* in the place of a leaf */
+enum { CPUID_SLOTS = 64 };
 
 #include <stdint.h>
 
@@ -42,3 +46,9 @@ struct cpuid_entry {
     uint32_t leaf, subleaf;
     uint32_t eax, ebx, ecx, edx;
 };
+
+/* The first 16 leaves of the basic, hypervisor and extended ranges have slots of their own. */
+static inline uint32_t cpuid_slot(uint32_t leaf)
+{
+    return (leaf + (leaf >> 26)) % CPUID_SLOTS;
+}

@@ -20,6 +20,8 @@ enum upcall_kind {
     UPCALL_EMULATE, /* emulate the instruction at RIP: MMIO, string I/O, control registers, MSRs; groups
                        carries GPR, SEGMENTS, CONTROL and MSRS; exit says why (VCPU_EXIT_MEMORY,
                        VCPU_EXIT_PIO, ...) */
+    UPCALL_LOCATE,  /* exit says CPUID, HLT or HYPERCALL, and the processor not where the instruction ends:
+                       reply in insn; groups as above */
     UPCALL_INTA,    /* interrupt acknowledge of the 8259 pair: reply vector in value */
     UPCALL_EVENTS,  /* no vCPU involved: events says what happened */
 };
@@ -42,6 +44,26 @@ enum upcall_status {
 
 enum { UPCALL_TEXT_SIZE = 256, VCPU_REST_US_MAX = 1000 };
 
+/* A plain MOV of 32 bits to or from memory. */
+enum upcall_move { MOVE_NONE, MOVE_LOAD, MOVE_STORE, MOVE_STORE_IMMEDIATE };
+
+/* The instruction at RIP: the reply to UPCALL_LOCATE, and to UPCALL_EMULATE of a MOV, so that the monitor
+ * does it alone when it comes there again. */
+enum { INSN_WORDS = 3 };
+struct upcall_insn {
+    uint64_t gpa;               /* of its first byte, in RAM */
+    uint32_t bytes[INSN_WORDS]; /* what is there, as far as the instruction goes, in words of one page */
+    uint8_t length;             /* 0: there is no such instruction, and nothing else here has a meaning */
+    uint8_t global;             /* mapped so in every address space of the guest */
+    uint8_t move;               /* enum upcall_move */
+    uint8_t gpr;                /* what the MOV loads or stores */
+    uint8_t base;               /* its address: this register, none for GPR_COUNT, and ... */
+    uint8_t words;              /* how many of bytes[] count; 0: it is not to be remembered */
+    uint8_t reserved[2];
+    uint32_t displacement; /* ... this */
+    uint32_t immediate;
+};
+
 struct upcall {
     /* to the process */
     uint32_t kind;   /* enum upcall_kind */
@@ -60,6 +82,7 @@ struct upcall {
      * at once. */
     uint64_t rest_until;
     struct vcpu_event inject;
+    struct upcall_insn insn;     /* UPCALL_LOCATE, UPCALL_EMULATE */
     char text[UPCALL_TEXT_SIZE]; /* UPCALL_KILL: a sentence, NUL-terminated */
     /* both ways */
     struct vcpu_state state;

@@ -71,10 +71,12 @@ struct vcpu_exit_instruction {
     uint32_t reserved;
 };
 
+#define NEXT_RIP_UNKNOWN (~0ull) /* the device model has to find out: UPCALL_LOCATE */
+
 struct vcpu_exit {
     uint32_t reason;        /* enum vcpu_exit_reason */
     uint32_t qualification; /* the vendor's own code, for the flight recorder; no code decides by it */
-    uint64_t next_rip;      /* 0 where nobody knows it: the instruction must be decoded */
+    uint64_t next_rip;      /* of what the monitor itself handles; or NEXT_RIP_UNKNOWN */
     union {
         uint64_t
             detail; /* RDMSR, WRMSR, CR_ACCESS: which register; others: what it is, for the flight recorder */

@@ -59,9 +59,9 @@ static inline int64_t sys_lapic_access(uint32_t offset, uint32_t write, uint64_t
     return system_call(SYS_LAPIC_ACCESS, offset, write, value);
 }
 
-static inline int64_t sys_cpuid_table(const struct cpuid_entry *entries, uint32_t count)
+static inline int64_t sys_cpuid_table(const struct cpuid_entry *slots)
 {
-    return system_call(SYS_CPUID_TABLE, (uintptr_t)entries, count, 0);
+    return system_call(SYS_CPUID_TABLE, (uintptr_t)slots, 0, 0);
 }
 
 static inline int64_t sys_disk_prepare(uint64_t address, uint64_t pages)

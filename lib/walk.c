@@ -12,6 +12,7 @@
 #define ENTRY_A       (1ull << 5)
 #define ENTRY_D       (1ull << 6)
 #define ENTRY_PS      (1ull << 7)
+#define ENTRY_G       (1ull << 8)
 #define ENTRY_NX      (1ull << 63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
@@ -175,6 +176,7 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
     result->writable = granted & ENTRY_W;
     result->user = granted & ENTRY_U;
     result->executable = f->entry_size == 4 || !(denied & ENTRY_NX);
+    result->global = (entry & ENTRY_G) && (r->cr4 & CR4_PGE);
     if (!access_is_allowed(r, result, access))
         return walk_fault(r, access, WALK_PRESENT, result);
     trail_mark(memory, f, &trail, access);

@@ -43,6 +43,7 @@ struct walk_result {
     uint32_t error_code;             /* of the #PF, when the walk fails */
     uint8_t page_shift;              /* size of the page found: 12, 21, 22, 30; 32 with paging off */
     bool writable, user, executable; /* what the entries grant, all levels together */
+    bool global;                     /* the same in every address space */
 };
 
 /* Translates one address for an access (WALK_WRITE, WALK_USER, WALK_FETCH). True: result->gpa and rights are

@@ -4,68 +4,67 @@
  */
 #include "svm.h"
 #include "cpu.h"
-#include "exit.h"
 #include "string.h"
 #include "x86.h"
 
 enum { LEAF_SIZES = 0x80000008 };
 
 /* clang-format off */
-#define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0, 0}
+#define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0}
 const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
      * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
      * change freely. All CR4 writes: reserved bits must fault, and under TCG would end the entry; LME
      * depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
-    [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0, 0},
-    [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0, 0},
-    [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0, 0},
-    [VMEXIT_CR4_WRITE]      = {ALWAYS, FORM_CR, 0, 0, 0},
-    [VMEXIT_CR8_WRITE]      = {ALWAYS, FORM_CR, 0, 0, 0},
-    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, FORM_CR, 0, 0, 0},
-    [VMEXIT_CR3_READ]       = {NOT, FORM_CR, 0, 0, 0}, /* with shadow paging: MODE */
-    [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0, 0},
+    [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0},
+    [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0},
+    [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR4_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR8_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, FORM_CR, 0, 0},
+    [VMEXIT_CR3_READ]       = {NOT, FORM_CR, 0, 0}, /* with shadow paging: MODE */
+    [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0},
     /* Debug registers are switched with the vCPU. */
-    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0},
     /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
      * 12); #MC is the host's. All others go straight to the guest. INT3 and INTO are not asked for: no
      * FORM for SWINT either. */
-    [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
-    [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
-    [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0, 0},
+    [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+    [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+    [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
     /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after
      * the exit. */
-    [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0},
-    [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0, 0},
-    [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_INIT]           = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0, 0},
+    [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
+    [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
+    [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_INIT]           = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0},
     /* Descriptor tables and TR are the guest's own. */
-    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0},
     /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are
      * harmless. */
-    [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0, 0},
-    [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_ICEBP]          = {NOT, FORM_NONE, 0, 0, 0}, /* its #DB is intercepted */
-    [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, 2, INSN_CPUID},
+    [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0},
+    [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_ICEBP]          = {NOT, FORM_NONE, 0, 0}, /* its #DB is intercepted */
+    [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, 1},
     [VMEXIT_RSM]            = UD, /* as outside of system management mode */
-    [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0, 0},
+    [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
      * host's data. */
-    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0, 0},
-    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0, 0},
-    [VMEXIT_PAUSE]          = {NOT, FORM_NONE, 0, 0, 0}, /* a spinning guest uses up its slice */
-    [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1, INSN_HLT},
-    [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0, 0},
-    [VMEXIT_MSR]            = {ALWAYS, FORM_MSR, 0, 0, 0},
-    [VMEXIT_TASK_SWITCH]    = {NOT, FORM_NONE, 0, 0, 0}, /* the processor does them */
-    [VMEXIT_FERR_FREEZE]    = {NOT, FORM_NONE, 0, 0, 0}, /* the host's next interrupt ends the freeze */
-    [VMEXIT_SHUTDOWN]       = {ALWAYS, FORM_PLAIN, VCPU_EXIT_SHUTDOWN, 0, 0},
+    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0},
+    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0},
+    [VMEXIT_PAUSE]          = {NOT, FORM_NONE, 0, 0}, /* a spinning guest uses up its slice */
+    [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1},
+    [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0},
+    [VMEXIT_MSR]            = {ALWAYS, FORM_MSR, 0, 0},
+    [VMEXIT_TASK_SWITCH]    = {NOT, FORM_NONE, 0, 0}, /* the processor does them */
+    [VMEXIT_FERR_FREEZE]    = {NOT, FORM_NONE, 0, 0}, /* the host's next interrupt ends the freeze */
+    [VMEXIT_SHUTDOWN]       = {ALWAYS, FORM_PLAIN, VCPU_EXIT_SHUTDOWN, 0},
     /* Guests have no SVM: #UD, as with EFER.SVME clear. */
     [VMEXIT_VMRUN]          = UD,
     [VMEXIT_VMLOAD]         = UD,
@@ -74,7 +73,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_CLGI]           = UD,
     [VMEXIT_SKINIT]         = UD,
     [VMEXIT_INVLPGA]        = UD,
-    [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 3, 0x0f01d9},
+    [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 1},
     /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB
      * reach beyond the guest. */
     [VMEXIT_MONITOR]        = UD,
@@ -85,13 +84,13 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_INVLPGB_ILLEGAL] = UD,
     [VMEXIT_MCOMMIT]        = UD,
     [VMEXIT_TLBSYNC]        = UD,
-    [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0, 0}, /* acts within the ASID */
-    [VMEXIT_XSETBV]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0, 0},
+    [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0}, /* acts within the ASID */
+    [VMEXIT_XSETBV]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0},
     /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
-    [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_BUSLOCK]        = {NOT, FORM_NONE, 0, 0, 0},
-    [VMEXIT_IDLE_HLT]       = {NOT, FORM_NONE, 0, 0, 0},
+    [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_BUSLOCK]        = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_IDLE_HLT]       = {NOT, FORM_NONE, 0, 0},
 };
 /* clang-format on */
 
@@ -210,12 +209,16 @@ static void decode_iret(struct vcpu *vcpu, struct svm_vcpu *svm)
     vcpu->exit.reason = VCPU_EXIT_NONE;
 }
 
-/* A refused entry. TCG ends a guest so that loads reserved bits into CR3 (hardware: #GP): then RIP is still
- * at the MOV. If the VMCB was refused it may hold host state, and nothing of it is used. */
+/* A refused entry. TCG, which alone leaves the code's upper half clear, also ends a guest so that loads
+ * reserved bits into CR3 (hardware: #GP): RIP is still at the MOV. Where it refuses an entry it has not
+ * loaded RAX, whose place then shows the host's, and nothing of that state is used. Twice in a row is no MOV:
+ * the guest's handler would run. */
 static void decode_invalid(struct vcpu *vcpu)
 {
-    struct insn insn;
-    bool guest = exit_read_insn(vcpu, &insn) && insn.opcode == INSN_MOV_TO_CR;
+    struct svm_vcpu *svm = vcpu->backend;
+    bool guest = svm->vmcb->exit_code == VMEXIT_INVALID && svm->vmcb->rax != svm->vmcb_physical &&
+                 svm->invalid_at != vcpu->record.recorder_next;
+    svm->invalid_at = vcpu->record.recorder_next + 1;
     vcpu->exit.reason = guest ? VCPU_EXIT_INSTRUCTION : VCPU_EXIT_INVALID;
     vcpu->exit.instruction.action = INSTRUCTION_GP;
 }

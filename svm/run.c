@@ -107,8 +107,31 @@ static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
     }
 }
 
-/* Describes the exit in vcpu->exit. The most frequent ones need no call but that for the instruction's
- * length. */
+static inline void code_find(const struct vmcb *vmcb, struct vcpu_code *code)
+{
+    bool wide = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
+    code->linear = wide ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
+    code->space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : CODE_SPACE_FLAT;
+    code->bits = wide ? 64 : vmcb->cs.attributes & SEG_DB ? 32 : 16;
+}
+
+void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
+{
+    code_find(((const struct svm_vcpu *)vcpu->backend)->vmcb, code);
+}
+
+/* Without NRIPS the length of the instruction has to be known from before. */
+static inline uint64_t next_rip(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+    struct vcpu_code code;
+    if (svm_features.next_rip)
+        return vmcb->next_rip;
+    code_find(vmcb, &code);
+    const struct upcall_insn *insn = known_insn_find(vcpu->known, &code, vcpu->exit.reason);
+    return insn ? vmcb->rip + insn->length : NEXT_RIP_UNKNOWN;
+}
+
+/* Describes the exit in vcpu->exit. The most frequent ones need no call. */
 static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const struct vmcb *vmcb)
 {
     struct vcpu_exit *exit = &vcpu->exit;
@@ -121,13 +144,8 @@ static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const st
     }
     const struct exit_decision *decision = &svm_exits[code];
     exit->reason = decision->reason;
-    if (decision->length) {
-        exit->next_rip = svm_next_rip(vcpu, vmcb, decision->opcode, decision->length);
-        if (!exit->next_rip) {
-            exit->reason = VCPU_EXIT_NONE; /* another instruction is there now: execute that */
-            return;
-        }
-    }
+    if (decision->skips)
+        exit->next_rip = next_rip(vcpu, vmcb);
     if (decision->form != FORM_PLAIN)
         svm_exit_decode_form(vcpu, svm, (uint32_t)code);
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "fixup.h"
 #include "frames.h"
-#include "insn.h"
+#include "known_insn.h"
 #include "layout.h"
 #include "vcpu_ops.h"
 #include "vm.h"
@@ -47,6 +47,7 @@ struct svm_vcpu {
     bool iret_ahead;          /* NMIs are blocked until the IRET at iret_rip has been executed */
     bool stepping;            /* RFLAGS.TF is ours */
     uint64_t iret_rip;
+    uint32_t invalid_at; /* number of the exit after the last VMEXIT_INVALID */
 };
 
 /* enter.asm: one world switch. Guest GPRs but RAX and RSP move between the processor and *gpr. */
@@ -76,9 +77,7 @@ struct exit_decision {
     uint8_t when;
     uint8_t form;
     uint8_t reason;
-    uint8_t length;  /* of the opcode in bytes */
-    uint32_t opcode; /* where it is needed to find the next instruction: up to three bytes, the first one
-                        highest */
+    uint8_t skips; /* the core goes on behind the instruction */
 };
 
 extern const struct exit_decision svm_exits[EXIT_CODES_DENSE]; /* by exit code */
@@ -91,11 +90,6 @@ void svm_intercepts_init(void);
 /* exits.c: the one place that derives the intercepts from the vCPU's mode. */
 void svm_intercepts_update(struct vcpu *vcpu);
 
-/* fetch.c: RIP after the instruction at RIP, known by its opcode of `length` bytes, the first one highest. 0:
- * some other instruction is there now; it has to be executed again. */
-uint64_t svm_next_rip_afresh(struct vcpu *vcpu, uint32_t opcode, unsigned length);
-void svm_code(const struct vcpu *vcpu, struct vcpu_code *code);
-
 /* state.c */
 void svm_get(struct vcpu *vcpu, uint32_t groups);
 void svm_set(struct vcpu *vcpu, uint32_t groups);
@@ -106,34 +100,7 @@ void svm_unload(struct vcpu *vcpu);
 void svm_run(struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu);
 void svm_window(struct vcpu *vcpu, uint32_t windows);
+void svm_code(const struct vcpu *vcpu, struct vcpu_code *code);
 
 /* svm.c: the permission maps that all guests share. */
 extern uint64_t svm_iopm_physical, svm_msrpm_physical;
-
-static inline bool svm_code_is_64bit(const struct vmcb *vmcb)
-{
-    return (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
-}
-
-static inline uint64_t svm_code_linear(const struct vmcb *vmcb)
-{
-    return svm_code_is_64bit(vmcb) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
-}
-
-/* The same as svm_next_rip_afresh(). The usual case is an instruction without prefix on the page used last.
- * That was RAM when it was remembered, and RAM it stays. */
-static inline uint64_t svm_next_rip(struct vcpu *vcpu, const struct vmcb *vmcb, uint32_t opcode,
-                                    unsigned length)
-{
-    const struct insn_cache *cache = &vcpu->insn_cache;
-    if (svm_features.next_rip)
-        return vmcb->next_rip;
-    uint64_t space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : INSN_CACHE_FLAT;
-    uint64_t offset = svm_code_linear(vmcb) - cache->page;
-    if (cache->valid && cache->space == space && offset <= PAGE_SIZE - sizeof(uint32_t)) {
-        int64_t bytes = user_read_32(USER_GUEST_RAM + cache->gpa + offset);
-        if (bytes >= 0 && __builtin_bswap32((uint32_t)bytes) >> 8 * (sizeof(uint32_t) - length) == opcode)
-            return vmcb->rip + length;
-    }
-    return svm_next_rip_afresh(vcpu, opcode, length);
-}

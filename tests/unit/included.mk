@@ -1,7 +1,6 @@
 # Tests that include the sources they test (each says why), so that unit.mk does not know of them.
 $(patsubst %,$(B)/unit/%,test_lapic test_lapic_ipi test_lapic_timer test_lapic_pv_eoi test_event): \
   $(wildcard core/lapic*.c) core/event.c
-$(B)/unit/test_guest_memory: core/guest_memory.c
 $(B)/unit/test_entry_checks: checks/entry_checks.c checks/entry_checks.h
 $(B)/unit/test_fpu: core/fpu.c
 $(B)/unit/test_pages: mm/pages.c

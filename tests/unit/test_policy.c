@@ -138,6 +138,31 @@ static void old_processor(void **state)
     assert_null(leaf_of(0x80000008));
 }
 
+/* As the monitor seeks it (core/exit_cpuid.c). */
+static const struct cpuid_entry *seek(const struct cpuid_entry *slots, uint32_t leaf, uint32_t subleaf)
+{
+    uint32_t slot = cpuid_slot(leaf);
+    while (slots[slot].leaf != CPUID_FREE &&
+           (slots[slot].leaf != leaf || (slots[slot].subleaf != CPUID_ANY && slots[slot].subleaf != subleaf)))
+        slot = (slot + 1) % CPUID_SLOTS;
+    return &slots[slot];
+}
+
+static void every_leaf_has_a_slot(void **state)
+{
+    struct cpuid_entry slots[CPUID_SLOTS];
+    (void)state;
+    table_count = cpuid_build(table, &host.config, everything);
+    cpuid_place(slots, table, table_count);
+    for (uint32_t i = 0; i < table_count; i++)
+        assert_memory_equal(seek(slots, table[i].leaf, table[i].subleaf), &table[i], sizeof table[i]);
+    assert_int_equal(seek(slots, 1, 77)->leaf, 1); /* the subleaf has no meaning there */
+    assert_int_equal(seek(slots, 0x80000008, 5)->leaf, 0x80000008);
+    assert_int_equal(seek(slots, 4, 9)->leaf, CPUID_FREE);
+    assert_int_equal(seek(slots, 0x12345678, 0)->leaf, CPUID_FREE);
+    assert_int_equal(seek(slots, 0x12345678, 0)->eax, 0);
+}
+
 /* A register's bit can be set where CPUID offers it, and nowhere else. */
 static void registers_follow_cpuid(void **state)
 {
@@ -276,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_not_virtualised_is_hidden, set_up),
         cmocka_unit_test_setup(paravirtual_leaves, set_up),
         cmocka_unit_test_setup(old_processor, set_up),
+        cmocka_unit_test_setup(every_leaf_has_a_slot, set_up),
         cmocka_unit_test_setup(registers_follow_cpuid, set_up),
         cmocka_unit_test_setup(msr_policy, set_up),
         cmocka_unit_test_setup(kvm_clock, set_up),

@@ -114,6 +114,26 @@ static void test_range(void **state)
     assert_int_equal(faults, 0); /* refused, not tried */
 }
 
+static void test_compare(void **state)
+{
+    (void)state;
+    uint32_t words[3] = {1, 2, 3};
+    catch_faults();
+    assert_int_equal(user_copy_out(address(4), words, sizeof words), NR_OK);
+    for (size_t count = 1; count <= 3; count++) {
+        assert_int_equal(user_compare(address(4), words, count), 0);
+        words[count - 1] ^= 1u << 31;
+        assert_int_equal(user_compare(address(4), words, count), 1);
+        words[count - 1] ^= 1u << 31;
+    }
+    words[2] = 0; /* behind what counts */
+    assert_int_equal(user_compare(address(4), words, 2), 0);
+    assert_int_equal(user_compare(USER_END - 4, words, 2), NR_EFAULT);
+    assert_int_equal(faults, 0);
+    assert_int_equal(user_compare(address(2 * PAGE), words, 1), NR_EFAULT);
+    assert_int_equal(faults, 1);
+}
+
 static void test_msr_faults(void **state)
 {
     (void)state;
@@ -130,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_range),
+        cmocka_unit_test(test_compare),
         cmocka_unit_test(test_msr_faults),
     };
     return cmocka_run_group_tests(tests, map, NULL);

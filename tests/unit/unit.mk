@@ -1,5 +1,5 @@
 # Unit tests: one cmocka program for each tests/unit/test_*.c, under ASan and UBSan. The head comment of a test names what
-# it links, in a line " * sources: lib/insn.c devices/pic.c ...".
+# it links, in a line " * sources: lib/walk.c devices/pic.c ...".
 
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS := -std=c17 $(WARN) -g -O1 -D_GNU_SOURCE -DUNIT_TEST -fno-strict-aliasing -fsanitize=address,undefined \

@@ -58,11 +58,15 @@ void guest_main(void)
     put(4093, read_version, sizeof(read_version));
     check_value("  now of another register", run(4093) & 0xf0, 0x10);
 
-    /* 0f a2 (CPUID) becomes 0f 31 (RDTSC) and 90 90 */
-    static const uint8_t cpuid_ret[] = {0x53, 0x31, 0xc0, 0x0f, 0xa2, 0x5b, 0xc3};
+    /* 0f a2 90 (CPUID, NOP) becomes 66 0f a2 (CPUID with a prefix), then 90 90 90 */
+    static const uint8_t cpuid_ret[] = {0x53, 0x31, 0xc0, 0x0f, 0xa2, 0x90, 0x5b, 0xc3};
+    static const uint8_t cpuid_prefixed[] = {0x66, 0x0f, 0xa2};
     put(64, cpuid_ret, sizeof(cpuid_ret));
     check("CPUID", run(64) == cpuid(0, 0).eax);
-    code[67] = code[68] = 0x90;
+    check("  again", run(64) == cpuid(0, 0).eax);
+    put(67, cpuid_prefixed, sizeof(cpuid_prefixed));
+    check("  longer by a prefix", run(64) == cpuid(0, 0).eax);
+    code[67] = code[68] = code[69] = 0x90;
     check_value("  replaced by NOPs", run(64), 0);
 
     paging_initialise();
