@@ -3,11 +3,13 @@
  * CPUID).
  */
 #include "exit.h"
+#include "cpu.h"
 #include "vcpu_ops.h"
 #include "x86.h"
 
 enum {
     LEAF_FEATURES = 1,
+    LEAF_XSAVE = 0xd,
     APIC_ID_SHIFT = 24,
     FEATURE_ECX_OSXSAVE = 1 << 27,
     FEATURE_EDX_APIC = 1 << 9,
@@ -41,6 +43,8 @@ enum exit_outcome exit_cpuid(struct vcpu *vcpu)
             reg[RCX] &= ~(uint64_t)FEATURE_ECX_OSXSAVE;
         if (!(vcpu->lapic.base_msr & APIC_BASE_ENABLE))
             reg[RDX] &= ~(uint64_t)FEATURE_EDX_APIC;
+    } else if (leaf == LEAF_XSAVE && e->subleaf == 0) {
+        reg[RBX] = cpuid(LEAF_XSAVE, 0).ebx; /* the size for XCR0, which is the guest's while it is loaded */
     }
     return exit_skip(vcpu);
 }

@@ -4,8 +4,8 @@
  *
  * Documents: SDM Vol. 2A, CPUID; AMD APM Vol. 3, appendix E; Linux, Documentation/virt/kvm/x86/cpuid.rst.
  *
- * Missing: XSAVE and with it AVX (QEMU's TCG does not intercept XSETBV, so XCR0 cannot be kept apart there),
- * x2APIC, TSC deadline, MONITOR, PCID, performance counters, SVM and VMX, mitigations that need an MSR.
+ * Missing: components of XSAVE beyond AVX, supervisor state (XSAVES), x2APIC, TSC deadline, MONITOR, PCID,
+ * performance counters, SVM and VMX, mitigations that need an MSR.
  *
  * Ring 0 puts in what changes while a guest runs: the APIC ID in leaf 1 and the bits that follow CR4.
  */
@@ -28,6 +28,7 @@ enum {
     LEAF_CACHES = 4,
     LEAF_THERMAL = 6,
     LEAF_STRUCTURED = 7,
+    LEAF_XSAVE = 0xd,
 };
 
 #define BIT(n) (1u << (n))
@@ -36,13 +37,19 @@ enum {
     FEATURES_ECX = BIT(0)    /* SSE3 */
                    | BIT(1)  /* PCLMULQDQ */
                    | BIT(9)  /* SSSE3 */
+                   | BIT(12) /* FMA */
                    | BIT(13) /* CMPXCHG16B */
                    | BIT(19) /* SSE4.1 */
                    | BIT(20) /* SSE4.2 */
                    | BIT(22) /* MOVBE */
                    | BIT(23) /* POPCNT */
                    | BIT(25) /* AES */
+                   | BIT(26) /* XSAVE */
+                   | BIT(27) /* OSXSAVE: the monitor's, it follows CR4 */
+                   | BIT(28) /* AVX */
+                   | BIT(29) /* F16C */
                    | BIT(30) /* RDRAND */,
+    FEATURES_ECX_XSAVE = BIT(12) | BIT(26) | BIT(27) | BIT(28) | BIT(29),
     FEATURES_EDX = BIT(0)    /* FPU */
                    | BIT(1)  /* VME */
                    | BIT(2)  /* DE */
@@ -68,6 +75,7 @@ enum {
     FEATURE_HTT = BIT(28),
     STRUCTURED_EBX = BIT(0)    /* FSGSBASE */
                      | BIT(3)  /* BMI1 */
+                     | BIT(5)  /* AVX2 */
                      | BIT(7)  /* SMEP */
                      | BIT(8)  /* BMI2 */
                      | BIT(9)  /* ERMS */
@@ -77,7 +85,14 @@ enum {
                      | BIT(23) /* CLFLUSHOPT */
                      | BIT(24) /* CLWB */
                      | BIT(29) /* SHA */,
+    STRUCTURED_EBX_XSAVE = BIT(5),
+    XSAVE_COMPONENTS = BIT(0)   /* x87 */
+                       | BIT(1) /* SSE */
+                       | BIT(2) /* AVX */,
+    XSAVE_FEATURES = BIT(0) /* XSAVEOPT */
+                     | BIT(2) /* XGETBV with ECX = 1 */,
     EXTENDED_ECX = BIT(0)   /* LAHF in 64-bit mode */
+                   | BIT(4) /* CR8 as LOCK MOV CR0 */
                    | BIT(5) /* LZCNT */
                    | BIT(6) /* SSE4A */
                    | BIT(7) /* misaligned SSE */
@@ -106,6 +121,7 @@ enum {
     KVM_CLOCKSOURCE_STABLE = BIT(24),
 };
 
+enum { XSAVE_BIT = BIT(26), OSXSAVE_BIT = BIT(27), XSAVE_SIZE_LEGACY = 576 };
 enum { EBX_APIC_ID_SHIFT = 24, EBX_COUNT_SHIFT = 16, SIZES_THREADS_MASK = 0xff, CACHES_CORES_SHIFT = 26 };
 
 struct cpuid_builder {
@@ -142,15 +158,44 @@ static uint32_t host_maximum(struct cpuid_builder *b, uint32_t base)
     return e.eax;
 }
 
+static bool host_has_xsave(struct cpuid_builder *b, uint32_t maximum)
+{
+    struct cpuid_entry features, xsave;
+    b->host(LEAF_FEATURES, 0, &features);
+    b->host(LEAF_XSAVE, 0, &xsave);
+    return maximum >= LEAF_XSAVE && (features.ecx & XSAVE_BIT) &&
+           (xsave.eax & XSAVE_COMPONENTS) == XSAVE_COMPONENTS;
+}
+
+/* The size in EBX follows XCR0: the monitor asks the processor, whose XCR0 is the guest's. */
+static void cpuid_add_xsave(struct cpuid_builder *b)
+{
+    struct cpuid_entry *e = cpuid_add(b, LEAF_XSAVE, 0);
+    uint32_t size = XSAVE_SIZE_LEGACY;
+    e->eax = XSAVE_COMPONENTS;
+    e->edx = 0;
+    struct cpuid_entry *feature = cpuid_add(b, LEAF_XSAVE, 1);
+    feature->eax &= XSAVE_FEATURES;
+    feature->ecx = feature->edx = 0;
+    const struct cpuid_entry *avx = cpuid_add(b, LEAF_XSAVE, 2);
+    if (avx->eax + avx->ebx > size)
+        size = avx->eax + avx->ebx;
+    e->ebx = e->ecx = feature->ebx = size;
+}
+
 static void cpuid_add_basic(struct cpuid_builder *b)
 {
     uint32_t cpus = b->config->cpu_count, maximum = host_maximum(b, LEAF_VENDOR);
+    bool xsave = host_has_xsave(b, maximum);
+    uint32_t highest = xsave ? LEAF_XSAVE : LEAF_STRUCTURED;
     struct cpuid_entry *e = cpuid_add(b, LEAF_VENDOR, CPUID_ANY);
-    e->eax = maximum < LEAF_STRUCTURED ? maximum : LEAF_STRUCTURED;
+    e->eax = maximum < highest ? maximum : highest;
 
     e = cpuid_add(b, LEAF_FEATURES, CPUID_ANY);
     e->ebx = (e->ebx & 0xffff) | (cpus > 1 ? cpus << EBX_COUNT_SHIFT : 0);
     e->ecx = (e->ecx & FEATURES_ECX) | (b->config->hypervisor_hidden ? 0 : feature_hypervisor);
+    e->ecx |= xsave ? OSXSAVE_BIT : 0;
+    e->ecx &= xsave ? ~0u : ~(uint32_t)FEATURES_ECX_XSAVE;
     e->edx = (e->edx & FEATURES_EDX) | (cpus > 1 ? FEATURE_HTT : 0u);
 
     if (maximum >= LEAF_DESCRIPTORS)
@@ -169,10 +214,12 @@ static void cpuid_add_basic(struct cpuid_builder *b)
     if (maximum >= LEAF_STRUCTURED) {
         e = cpuid_add(b, LEAF_STRUCTURED, 0);
         e->eax = 0;
-        e->ebx &= STRUCTURED_EBX;
+        e->ebx &= STRUCTURED_EBX & (xsave ? ~0u : ~(uint32_t)STRUCTURED_EBX_XSAVE);
         e->ecx = 0;
         e->edx = 0;
     }
+    if (xsave)
+        cpuid_add_xsave(b);
 }
 
 static void cpuid_add_extended(struct cpuid_builder *b)

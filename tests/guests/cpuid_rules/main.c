@@ -1,7 +1,7 @@
 /*
- * CPUID: the guest sees the processor's vendor, family and features; the hypervisor bit and its leaves are
- * the only difference that is allowed, and what this monitor cannot give (SVM, APIC clocks that the emulator
- * lacks) is masked on one side only and therefore not printed. Leaf limits, subleaves, dependencies between
+ * CPUID: the guest sees the processor's vendor, family and features, every bit of them; the hypervisor's own
+ * leaves are the only difference that is allowed. What this monitor cannot give is not in the processor model
+ * of the native run either (tools/machine.h). Leaf limits, subleaves, dependencies between
  * bits. Manual: AMD APM Vol. 3, appendix E. Real hardware: as checked here.
  */
 #include "guest.h"
@@ -26,22 +26,31 @@ void guest_main(void)
     r = cpuid(1, 0);
     print("signature: %x\n", r.eax);
     print("features edx: %x\n", r.edx);
-    /* MONITOR (3), OSXSAVE follows CR4; XSAVE (26) and AVX (28), F16C (29), FMA (12) depend on XCR0 support.
-     */
-    print("features ecx: %x\n",
-          r.ecx & ~(1u << 3 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 12 | 1u << 31));
+    print("features ecx: %x\n", r.ecx);
     check("initial APIC ID is 0", r.ebx >> 24 == 0);
     check("CLFLUSH line of 8 quadwords", (r.ebx >> 8 & 0xff) == 8);
     check("FPU, TSC, MSR, PAE, CX8, APIC, PGE, CMOV, PSE36, FXSR, SSE, SSE2",
           (r.edx & 0x07022371) == 0x07022371);
     check("OSXSAVE clear while CR4.OSXSAVE is", !(r.ecx & 1 << 27));
     check("AVX only with XSAVE", !(r.ecx & 1 << 28) || r.ecx & 1 << 26);
+    r = cpuid(7, 0);
+    print("structured features: %x %x %x\n", r.ebx, r.ecx, r.edx);
+    for (uint32_t i = 0; i < 3; i++) {
+        r = cpuid(0xd, i);
+        print("XSAVE %u: %x %x %x %x\n", i, r.eax, r.ebx, r.ecx, r.edx);
+    }
+    r = cpuid(0x80000007, 0);
+    print("power: %x\n", r.edx);
+    r = cpuid(0x80000008, 0);
+    print("extended features: %x\n", r.ebx);
+    r = cpuid(1, 0);
     struct cpuid again = cpuid(1, 5);
     check("subleaf ignored in leaf 1", again.eax == r.eax && again.edx == r.edx);
     r = cpuid(0x80000000, 0);
     check("extended leaves to 80000008", r.eax >= 0x80000008);
     r = cpuid(0x80000001, 0);
     print("extended edx: %x\n", r.edx);
+    print("extended ecx: %x\n", r.ecx);
     check("SYSCALL, NX, LM", (r.edx & 0x20100800) == 0x20100800);
     for (uint32_t i = 0; i < 3; i++) {
         r = cpuid(0x80000002 + i, 0);
