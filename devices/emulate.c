@@ -6,7 +6,7 @@
 #include "format.h"
 #include "string.h"
 
-enum { PAGE = 4096, DR6_BS = 1 << 14 };
+enum { PAGE = 4096 };
 
 /* CPL is SS.DPL (SDM Vol. 3A, 5.5); real mode counts as 0, virtual-8086 mode is 3. */
 static enum decode_mode find_mode(struct emulation *m)

@@ -6,16 +6,12 @@
 
 enum { MSW_WRITABLE = CR0_MP | CR0_EM | CR0_TS, CR8_MAX = 15, CR3_LOW = 0xfff, PDPTES = 4, PDPTE_P = 1 };
 
-#define CR0_KNOWN     0xe005003full
 #define CR3_NO_FLUSH  (1ull << 63)
 #define CR3_PAE_TABLE 0xffffffe0ull
 #define PDPTE_RESERVED_LOW                                                                                   \
     0x1c6ull /* SDM Vol. 3A, table 4-8, but for the accessed bit, which emulators set */
 
 /* XCR0 (SDM Vol. 1, 13.3). */
-#define XCR0_X87    1ull
-#define XCR0_SSE    2ull
-#define XCR0_AVX    4ull
 #define XCR0_MPX    0x18ull
 #define XCR0_AVX512 0xe0ull
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "decode.h"
 #include "emulate.h"
+#include "x86.h"
 
 enum outcome {
     OUTCOME_NEXT,    /* done: RIP moves on */
@@ -20,19 +21,6 @@ enum outcome {
     OUTCOME_RETRY,   /* memory changed under a locked access: nothing is done, RIP stays */
     OUTCOME_FAULT,   /* emulator.inject is set, nothing else has changed */
     OUTCOME_UNKNOWN, /* not an instruction that is emulated */
-};
-
-enum exception {
-    EXCEPTION_DE = 0,
-    EXCEPTION_DB = 1,
-    EXCEPTION_BR = 5,
-    EXCEPTION_UD = 6,
-    EXCEPTION_NM = 7,
-    EXCEPTION_NP = 11,
-    EXCEPTION_SS = 12,
-    EXCEPTION_GP = 13,
-    EXCEPTION_PF = 14,
-    EXCEPTION_AC = 17,
 };
 
 enum rflags_bit {
@@ -52,22 +40,6 @@ enum rflags_bit {
     FLAG_AC = 1 << 18,
     FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF,
 };
-
-enum {
-    CR0_PE = 1 << 0,
-    CR0_MP = 1 << 1,
-    CR0_EM = 1 << 2,
-    CR0_TS = 1 << 3,
-    CR0_ET = 1 << 4,
-    CR0_WP = 1 << 16,
-    CR0_AM = 1 << 18,
-    CR0_NW = 1 << 29,
-    CR0_CD = 1 << 30,
-};
-#define CR0_PG (1ull << 31)
-enum { CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, CR4_OSFXSR = 1 << 9, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12 };
-enum { CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21 };
-enum { EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 
 /* Where a memory operand lies: one piece, or two when it crosses a page. */
 struct piece {

@@ -5,10 +5,7 @@
 #include <stddef.h>
 #include "emulate_internal.h"
 
-enum { MSR_TSC = 0x10, MSR_PAT = 0x277, PAT_ENTRIES = 8 };
-#define MSR_EFER    0xc0000080u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
+enum { PAT_ENTRIES = 8 };
 
 enum rule { RULE_ANY, RULE_CANONICAL, RULE_LOW_32, RULE_PAT, RULE_EFER };
 
@@ -18,17 +15,17 @@ static const struct field {
     uint16_t offset; /* in struct vcpu_msrs */
     uint16_t rule;
 } fields[] = {
-    {0x174, offsetof(struct vcpu_msrs, sysenter_cs), RULE_LOW_32},
-    {0x175, offsetof(struct vcpu_msrs, sysenter_esp), RULE_CANONICAL},
-    {0x176, offsetof(struct vcpu_msrs, sysenter_eip), RULE_CANONICAL},
+    {MSR_SYSENTER_CS, offsetof(struct vcpu_msrs, sysenter_cs), RULE_LOW_32},
+    {MSR_SYSENTER_ESP, offsetof(struct vcpu_msrs, sysenter_esp), RULE_CANONICAL},
+    {MSR_SYSENTER_EIP, offsetof(struct vcpu_msrs, sysenter_eip), RULE_CANONICAL},
     {MSR_PAT, offsetof(struct vcpu_msrs, pat), RULE_PAT},
     {MSR_EFER, offsetof(struct vcpu_msrs, efer), RULE_EFER},
-    {0xc0000081, offsetof(struct vcpu_msrs, star), RULE_ANY},
-    {0xc0000082, offsetof(struct vcpu_msrs, lstar), RULE_CANONICAL},
-    {0xc0000083, offsetof(struct vcpu_msrs, cstar), RULE_CANONICAL},
-    {0xc0000084, offsetof(struct vcpu_msrs, sfmask), RULE_LOW_32},
-    {0xc0000102, offsetof(struct vcpu_msrs, kernel_gs_base), RULE_CANONICAL},
-    {0xc0000103, offsetof(struct vcpu_msrs, tsc_aux), RULE_LOW_32},
+    {MSR_STAR, offsetof(struct vcpu_msrs, star), RULE_ANY},
+    {MSR_LSTAR, offsetof(struct vcpu_msrs, lstar), RULE_CANONICAL},
+    {MSR_CSTAR, offsetof(struct vcpu_msrs, cstar), RULE_CANONICAL},
+    {MSR_SFMASK, offsetof(struct vcpu_msrs, sfmask), RULE_LOW_32},
+    {MSR_KERNEL_GS_BASE, offsetof(struct vcpu_msrs, kernel_gs_base), RULE_CANONICAL},
+    {MSR_TSC_AUX, offsetof(struct vcpu_msrs, tsc_aux), RULE_LOW_32},
 };
 
 static const struct field *field_find(uint32_t index)
