@@ -1,7 +1,8 @@
 /*
  * XSAVE and FXSAVE (SDM Vol. 1, chapter 13; AMD APM Vol. 2, 11.5). The area is in standard format, so that it
  * means the same on every processor. XCR0 is the guest's while its state is loaded; all components are moved
- * whatever it says, so that nothing stays behind for the next guest.
+ * whatever it says, so that nothing stays behind for the next guest. While a guest's registers are loaded
+ * other guests' device models run, too: CR0.TS keeps all of ring 3 from them.
  */
 #include "fpu.h"
 #include "cpu.h"
@@ -52,33 +53,48 @@ static uint64_t xgetbv(void)
     return low | (uint64_t)high << 32;
 }
 
+static void registers_open(void)
+{
+    __asm__ volatile("clts");
+}
+
+static void registers_close(void)
+{
+    uint64_t cr0;
+    __asm__ volatile("mov %%cr0, %0; or %1, %0; mov %0, %%cr0" : "=&r"(cr0) : "i"((int)CR0_TS) : "memory");
+}
+
 void fpu_load(struct vcpu *vcpu)
 {
     struct vcpu_fpu *fpu = &vcpu->state.fpu;
-    if (!components) {
+    registers_open();
+    if (components) {
+        xsetbv(components);
+        __asm__ volatile("xrstor64 %0"
+                         :
+                         : "m"(*fpu), "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
+        xsetbv(vcpu->state.control.xcr0);
+    } else {
         __asm__ volatile("fxrstor64 %0" : : "m"(*fpu));
-        return;
     }
-    xsetbv(components);
-    __asm__ volatile("xrstor64 %0"
-                     :
-                     : "m"(*fpu), "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
-    xsetbv(vcpu->state.control.xcr0);
+    registers_close();
 }
 
 void fpu_store(struct vcpu *vcpu)
 {
     struct vcpu_fpu *fpu = &vcpu->state.fpu;
-    if (!components) {
+    registers_open();
+    if (components) {
+        fpu_get_xcr0(vcpu);
+        xsetbv(components);
+        __asm__ volatile("xsave64 %0"
+                         : "+m"(*fpu)
+                         : "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
+        xsetbv(vcpu->state.control.xcr0);
+    } else {
         __asm__ volatile("fxsave64 %0" : "=m"(*fpu));
-        return;
     }
-    fpu_get_xcr0(vcpu);
-    xsetbv(components);
-    __asm__ volatile("xsave64 %0"
-                     : "+m"(*fpu)
-                     : "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
-    xsetbv(vcpu->state.control.xcr0);
+    registers_close();
 }
 
 void fpu_get_xcr0(struct vcpu *vcpu)

@@ -62,6 +62,12 @@ static void misbehave(enum misbehaviour how)
     case MISBEHAVE_STACK_OVERFLOW:
         for (uint64_t at = USER_STACK_TOP - 1;; at -= STACK_STEP)
             poke(at);
+    case MISBEHAVE_READ_FPU:
+        __asm__ volatile("movq %%xmm0, %%rax" : : : "rax");
+        break;
+    case MISBEHAVE_TRAP_FLAGS:
+        __asm__ volatile("pushf; orl $0x40100, (%%rsp); popf; nop" : : : "memory", "cc");
+        break;
     case MISBEHAVE_ALWAYS:
         break;
     }

@@ -13,6 +13,8 @@ enum misbehaviour {
     MISBEHAVE_WRITE_TEXT = 6,     /* its own code */
     MISBEHAVE_DAMAGE_STATE = 7,   /* a state block that its check refuses, and a crash */
     MISBEHAVE_STACK_OVERFLOW = 8, /* into the guard page */
+    MISBEHAVE_READ_FPU = 9,       /* registers that are a guest's, perhaps another's */
+    MISBEHAVE_TRAP_FLAGS = 10,    /* a #DB with RFLAGS.AC set */
     MISBEHAVE_ALWAYS = 0x80,
 };
 

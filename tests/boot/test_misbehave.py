@@ -19,6 +19,8 @@ KINDS = {
     "read_foreign": (5, ADDRESS),
     "write_text": (6, ADDRESS),
     "stack_overflow": (8, ADDRESS),
+    "read_fpu": (9, "it raised an exception"),
+    "trap_flags": (10, "it raised an exception"),
 }
 DAMAGE_STATE = 7
 
