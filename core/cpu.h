@@ -22,14 +22,14 @@ struct cpu {
     uint32_t apic_id;
     struct entity *entities; /* all that live here */
     struct entity *current;
-    struct entity *last[2];  /* of each kind, the one that ran last: round robin */
-    bool context_ran;        /* the last one was a context: a vCPU is next */
-    struct process *process; /* whose ring-3 code runs, or NULL */
-    struct vcpu *loaded;     /* vCPU whose FPU state is on the processor */
-    uint64_t address_space;  /* CR3 */
-    uint64_t timer_deadline; /* what the local APIC timer is armed for, host TSC; 0: not armed */
-    uint64_t slice_end;      /* of the current entity, host TSC */
-    _Atomic uint32_t kicked; /* look again before sleeping or entering */
+    struct entity *last[2];         /* of each kind, the one that ran last: round robin */
+    bool context_ran;               /* the last one was a context: a vCPU is next */
+    struct process *process;        /* whose ring-3 code runs, or NULL */
+    struct vcpu *loaded;            /* vCPU whose FPU state is on the processor */
+    _Atomic uint64_t address_space; /* CR3; 0: it must be loaded again */
+    uint64_t timer_deadline;        /* what the local APIC timer is armed for, host TSC; 0: not armed */
+    uint64_t slice_end;             /* of the current entity, host TSC */
+    _Atomic uint32_t kicked;        /* look again before sleeping or entering */
     _Atomic uint32_t online;
     void *vendor; /* the backend's per-processor part */
 };

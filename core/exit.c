@@ -21,12 +21,6 @@ enum exit_outcome exit_skip(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-enum exit_outcome exit_gp(struct vcpu *vcpu)
-{
-    vcpu_inject_gp(vcpu);
-    return EXIT_RESUME;
-}
-
 /* An exit that is handled once more is still the same. */
 static struct recorder_entry *recorder_write(struct vcpu *vcpu)
 {
@@ -53,56 +47,24 @@ static enum exit_outcome exit_upcall(struct vcpu *vcpu, enum upcall_kind kind)
     return EXIT_UPCALL;
 }
 
+static enum exit_outcome exit_inject(struct vcpu *vcpu, const struct vcpu_exit_exception *e)
+{
+    vcpu_inject_exception(vcpu, e->vector, e->has_error_code, e->error_code);
+    return EXIT_RESUME;
+}
+
 /* KVM's convention: RAX holds the number and then the result (Linux,
  * Documentation/virt/kvm/x86/hypercalls.rst). The VM's capability mask is empty: there is no call that it may
  * make. */
 static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
 {
+    static const struct vcpu_exit_exception undefined = {.vector = EXCEPTION_UD};
     vcpu->vm->report.refused_hypercalls++;
     vcpu_ops->get(vcpu, VCPU_SEGMENTS);
-    if (!guest_config_has_kvm(&vcpu->vm->config) || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK) {
-        vcpu_inject_ud(vcpu);
-        return EXIT_RESUME;
-    }
+    if (!guest_config_has_kvm(&vcpu->vm->config) || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK)
+        return exit_inject(vcpu, &undefined);
     vcpu->state.gpr.reg[RAX] = (uint64_t)-KVM_ENOSYS;
     return exit_skip(vcpu);
-}
-
-static enum exit_outcome exit_exception(struct vcpu *vcpu)
-{
-    const struct vcpu_exit_exception *e = &vcpu->exit.exception;
-    if (e->vector == EXCEPTION_PF) {
-        vcpu_ops->get(vcpu, VCPU_CONTROL);
-        vcpu->state.control.cr2 = e->address;
-        vcpu_ops->set(vcpu, VCPU_CONTROL);
-    }
-    vcpu_inject_exception(vcpu, e->vector, e->has_error_code, e->error_code);
-    return EXIT_RESUME;
-}
-
-static enum exit_outcome exit_memory(struct vcpu *vcpu)
-{
-    if (lapic_decodes(vcpu, vcpu->exit.memory.gpa))
-        return exit_lapic_page(vcpu);
-    return exit_upcall(vcpu, UPCALL_EMULATE);
-}
-
-static enum exit_outcome exit_pio(struct vcpu *vcpu)
-{
-    return exit_upcall(vcpu, vcpu->exit.pio.string ? UPCALL_EMULATE : UPCALL_PIO);
-}
-
-static enum exit_outcome exit_instruction(struct vcpu *vcpu)
-{
-    switch (vcpu->exit.instruction.action) {
-    case INSTRUCTION_EMULATE:
-        return exit_upcall(vcpu, UPCALL_EMULATE);
-    case INSTRUCTION_GP:
-        return exit_gp(vcpu);
-    default:
-        vcpu_inject_ud(vcpu);
-        return EXIT_RESUME;
-    }
 }
 
 static enum exit_outcome exit_decide(struct vcpu *vcpu)
@@ -117,9 +79,10 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_EXTERNAL:
         return EXIT_EXTERNAL;
     case VCPU_EXIT_PIO:
-        return exit_pio(vcpu);
+        return exit_upcall(vcpu, vcpu->exit.pio.string ? UPCALL_EMULATE : UPCALL_PIO);
     case VCPU_EXIT_MEMORY:
-        return exit_memory(vcpu);
+        return lapic_decodes(vcpu, vcpu->exit.memory.gpa) ? exit_lapic_page(vcpu)
+                                                          : exit_upcall(vcpu, UPCALL_EMULATE);
     case VCPU_EXIT_CPUID:
         return exit_cpuid(vcpu);
     case VCPU_EXIT_HLT:
@@ -128,9 +91,7 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_HYPERCALL:
         return exit_hypercall(vcpu);
     case VCPU_EXIT_EXCEPTION:
-        return exit_exception(vcpu);
-    case VCPU_EXIT_INSTRUCTION:
-        return exit_instruction(vcpu);
+        return exit_inject(vcpu, &vcpu->exit.exception);
     case VCPU_EXIT_SHUTDOWN: /* a PC's chipset answers with a reset */
         vm_end(vcpu->vm, GUEST_END_RESET);
         return EXIT_RESUME;
@@ -138,6 +99,7 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_WRMSR:
     case VCPU_EXIT_CR_ACCESS:
     case VCPU_EXIT_TASK_SWITCH:
+    case VCPU_EXIT_INSTRUCTION:
         return exit_upcall(vcpu, UPCALL_EMULATE);
     default:
         guest_kill(vcpu->vm, "vCPU %u: the processor refused its state (vendor code %x): %s", vcpu->index,
@@ -148,13 +110,9 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
 
 enum exit_outcome exit_handle(struct vcpu *vcpu)
 {
-    static const uint16_t outcomes[] = {
-        [EXIT_RESUME] = OUTCOME_RING0,   [EXIT_UPCALL] = OUTCOME_UPCALL, [EXIT_HALT] = OUTCOME_RING0,
-        [EXIT_EXTERNAL] = OUTCOME_RING0, [EXIT_KILL] = OUTCOME_KILLED,
-    };
     struct recorder_entry *entry = recorder_write(vcpu);
     enum exit_outcome outcome = exit_decide(vcpu);
-    entry->outcome = outcomes[outcome];
+    entry->outcome = (uint16_t)outcome;
     return outcome;
 }
 
@@ -167,10 +125,7 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
         return;
     vcpu_ops->get(vcpu, EMULATE_GROUPS);
     upcall->groups = EMULATE_GROUPS;
-    upcall->state.gpr = vcpu->state.gpr;
-    upcall->state.control = vcpu->state.control;
-    upcall->state.msrs = vcpu->state.msrs;
-    memcpy(upcall->state.segment, vcpu->state.segment, sizeof(upcall->state.segment));
+    memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, interrupts)); /* all that is named */
 }
 
 static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
@@ -217,10 +172,10 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
         if (!vcpu_take_state(vcpu, upcall, upcall->modified))
             return true; /* killed with the rule's name */
     } else if (upcall->modified & VCPU_GPR) {
-        uint64_t rflags = upcall->state.gpr.rflags & RFLAGS_KNOWN;
-        uint64_t mode = 1ull << 17; /* VM stays what it is */
-        memcpy(&vcpu->state.gpr, &upcall->state.gpr, sizeof(vcpu->state.gpr));
-        vcpu->state.gpr.rflags = (rflags & ~mode) | (vcpu->state.gpr.rflags & mode) | RFLAGS_FIXED;
+        uint64_t mode = vcpu->state.gpr.rflags & RFLAGS_VM; /* stays what it is */
+        vcpu->state.gpr = upcall->state.gpr;
+        vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~RFLAGS_VM;
+        vcpu->state.gpr.rflags |= RFLAGS_FIXED | mode;
     }
     if (vcpu->state.gpr.rip != rip)
         vcpu_skip(vcpu, vcpu->state.gpr.rip);

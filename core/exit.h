@@ -7,14 +7,6 @@
 #include <stdbool.h>
 #include "vm.h"
 
-enum exit_outcome {
-    EXIT_RESUME,   /* enter again */
-    EXIT_UPCALL,   /* the device model is needed: vcpu->upcall_kind */
-    EXIT_HALT,     /* HLT */
-    EXIT_EXTERNAL, /* a host interrupt is pending */
-    EXIT_KILL,     /* the guest was killed */
-};
-
 /* Decides on vcpu->exit, and writes the flight recorder. */
 enum exit_outcome exit_handle(struct vcpu *vcpu);
 /* Fills exit, groups and state of the upcall that exit_handle() asked for. */
@@ -30,5 +22,3 @@ enum exit_outcome exit_lapic_page(struct vcpu *vcpu);
 const struct cpuid_entry *exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, uint32_t subleaf);
 /* Ends an exit that was handled: past the instruction. */
 enum exit_outcome exit_skip(struct vcpu *vcpu);
-/* #GP(0), and enter again. */
-enum exit_outcome exit_gp(struct vcpu *vcpu);

@@ -36,11 +36,6 @@ void fpu_init(void)
     }
 }
 
-uint64_t fpu_components(void)
-{
-    return components;
-}
-
 static void xsetbv(uint64_t value)
 {
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));

@@ -12,7 +12,6 @@ struct vcpu_fpu;
 
 /* Finds the components that the processor has and vcpu_state.fpu can hold; once at boot. */
 void fpu_init(void);
-uint64_t fpu_components(void);
 
 /* Put the state of a vCPU onto the calling processor, and back into vcpu->state (fpu and control.xcr0). */
 void fpu_load(struct vcpu *vcpu);

@@ -21,10 +21,9 @@ _Static_assert(OVERLAY_BLOCKS_MAX * 2 >= GUEST_OVERLAY_MIB_MAX, "what a descript
 static int overlay_reserve(struct process *process, uint64_t address, uint64_t size, uint32_t overlay_mib)
 {
     struct overlay *overlay = &process->overlay[process->overlay_count];
-    uint64_t blocks = ((uint64_t)overlay_mib + 1) / 2;
-    uint64_t needed = (size + LARGE_PAGE_SIZE - 1) / LARGE_PAGE_SIZE;
-    blocks = blocks < needed ? blocks : needed;
-    if (blocks > OVERLAY_BLOCKS_MAX || process->overlay_count == OVERLAYS_MAX)
+    uint64_t pages = (size + PAGE_SIZE - 1) / PAGE_SIZE, most = (uint64_t)overlay_mib << 8;
+    pages = pages < most ? pages : most;
+    if (pages > OVERLAY_BLOCKS_MAX * BLOCK_PAGES || process->overlay_count == OVERLAYS_MAX)
         return NR_EINVAL;
     overlay->block = page_alloc(0);
     if (!overlay->block)
@@ -32,15 +31,14 @@ static int overlay_reserve(struct process *process, uint64_t address, uint64_t s
     process->overlay_count++;
     overlay->address = address;
     overlay->size = size;
-    for (; overlay->block_count < blocks; overlay->block_count++) {
+    overlay->pages = (uint32_t)pages;
+    process->vm->report.overlay_pages += overlay->pages;
+    for (; overlay->block_count * BLOCK_PAGES < pages; overlay->block_count++) {
         uint64_t frame = frames_alloc(ORDER_2M);
         if (frame == FRAME_NONE)
             return NR_ENOMEM; /* process_destroy() gives back what there is */
         overlay->block[overlay->block_count] = (uint32_t)frame;
     }
-    uint64_t pages = (uint64_t)overlay_mib << 8;
-    overlay->pages = (uint32_t)(pages < blocks * BLOCK_PAGES ? pages : blocks * BLOCK_PAGES);
-    process->vm->report.overlay_pages += overlay->pages;
     return NR_OK;
 }
 
@@ -87,8 +85,11 @@ static int page_prepare(struct process *process, struct overlay *overlay, uint64
     overlay->used++;
     process->vm->report.overlay_pages_used++;
     *entry = physical | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
-    /* The process runs on one processor at a time, this one; others reload CR3 before they run it. */
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    /* The process runs on this processor alone; others that remember the old page load CR3 before they do. */
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (&cpus[i] != this_cpu() && cpus[i].address_space == process->cr3)
+            cpus[i].address_space = 0;
     return NR_OK;
 }
 

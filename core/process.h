@@ -88,8 +88,6 @@ bool process_show_pages(struct process *process, uint64_t address, const void *p
 
 /* Sets events and wakes the context. From any processor. */
 void process_notify(struct process *process, uint32_t events);
-/* A byte waits in the host's serial port. */
-void service_input(void);
 
 /* From trap.c: ring 3 was interrupted, or has faulted. */
 _Noreturn void process_interrupted(struct trap_frame *frame);

@@ -34,11 +34,6 @@ void schedule_wake(struct entity *entity)
         schedule_kick(entity->cpu);
 }
 
-bool schedule_needed(void)
-{
-    return this_cpu()->kicked;
-}
-
 void schedule_deadline(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();

@@ -29,8 +29,6 @@ void schedule_add(struct entity *entity, uint32_t cpu);
 void schedule_wake(struct entity *entity);
 /* Makes its processor look at its timers and requests again. From any processor. */
 void schedule_kick(struct cpu *cpu);
-/* Whether the current entity should return to the scheduler. */
-bool schedule_needed(void);
 /* A timer of an entity of this processor is now due at that time: arm the host's timer if it is the nearest.
  */
 void schedule_deadline(uint64_t deadline);

@@ -33,7 +33,8 @@ static void interrupt_handle(uint64_t vector)
     if (vector == VECTOR_TIMER || vector == VECTOR_KICK)
         cpu->kicked = 1;
     if (vector == VECTOR_SERIAL)
-        service_input();
+        if (service)
+            process_notify(service, EVENT_INPUT);
 }
 
 void trap_handle(struct trap_frame *frame);

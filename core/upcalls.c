@@ -146,9 +146,3 @@ void process_notify(struct process *process, uint32_t events)
     process->events |= events;
     schedule_wake(&process->context);
 }
-
-void service_input(void)
-{
-    if (service)
-        process_notify(service, EVENT_INPUT);
-}

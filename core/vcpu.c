@@ -142,13 +142,3 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
                                  .has_error_code = has_error_code,
                                  .error_code = error_code};
 }
-
-void vcpu_inject_ud(struct vcpu *vcpu)
-{
-    vcpu_inject_exception(vcpu, EXCEPTION_UD, false, 0);
-}
-
-void vcpu_inject_gp(struct vcpu *vcpu)
-{
-    vcpu_inject_exception(vcpu, EXCEPTION_GP, true, 0);
-}

@@ -215,11 +215,6 @@ void guest_kill(struct vm *vm, const char *format, ...)
     vm_end(vm, VM_END_KILL);
 }
 
-void vcpu_kick(struct vcpu *vcpu)
-{
-    schedule_wake(&vcpu->entity);
-}
-
 void vcpu_request(struct vcpu *vcpu, uint32_t requests)
 {
     vcpu->requests |= requests;

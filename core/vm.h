@@ -34,7 +34,7 @@ enum vcpu_run_state {
     VCPU_DEAD,
 };
 
-/* Bits of vcpu->requests: set by any processor, followed by vcpu_kick(); taken by the vCPU's own one. */
+/* Bits of vcpu->requests: set by any processor, with vcpu_request(); taken by the vCPU's own one. */
 enum vcpu_request {
     REQUEST_EVENT = 1 << 0, /* look for interrupts again */
     REQUEST_INIT = 1 << 1,
@@ -116,10 +116,8 @@ void vm_end(struct vm *vm, uint32_t ending);
  * rules. False: the guest was killed with the rule's name. */
 bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups);
 
-/* Makes a vCPU look at its requests soon: wakes it when halted, or interrupts the processor that runs it.
+/* Sets request bits and makes the vCPU look at them soon: wakes it, or interrupts the processor that runs it.
  * Any processor may call it. */
-void vcpu_kick(struct vcpu *vcpu);
-/* Sets request bits and kicks. */
 void vcpu_request(struct vcpu *vcpu, uint32_t requests);
 /* A level-triggered interrupt has ended: the device model learns it as EVENT_EOI. */
 void vm_queue_eoi(struct vm *vm, uint8_t vector);
@@ -129,8 +127,6 @@ void vcpu_skip(struct vcpu *vcpu, uint64_t next_rip);
 /* Queues an exception for the next entry, with the rules for a second fault (#DF, shutdown: SDM Vol.
  * 3A, 6.15). */
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code, uint32_t error_code);
-void vcpu_inject_ud(struct vcpu *vcpu);
-void vcpu_inject_gp(struct vcpu *vcpu);
 /* Brings a vCPU to its state after RESET or INIT (SDM Vol. 3A, 10.1). */
 void vcpu_reset(struct vcpu *vcpu, bool init);
 /* SIPI: real mode at vector * 4096. */

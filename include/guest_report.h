@@ -19,11 +19,18 @@ struct recorder_entry {
     uint64_t rip;
     uint64_t detail;        /* of the exit: port, guest-physical address, MSR, vector, by reason */
     uint16_t reason;        /* enum vcpu_exit_reason */
-    uint16_t outcome;       /* enum recorder_outcome */
+    uint16_t outcome;       /* enum exit_outcome */
     uint32_t qualification; /* the vendor's code */
 };
 
-enum recorder_outcome { OUTCOME_PENDING, OUTCOME_RING0, OUTCOME_UPCALL, OUTCOME_INJECTED, OUTCOME_KILLED };
+enum exit_outcome {
+    EXIT_PENDING,
+    EXIT_RESUME,   /* the guest goes on */
+    EXIT_UPCALL,   /* the device model is needed */
+    EXIT_HALT,     /* HLT */
+    EXIT_EXTERNAL, /* a host interrupt is pending */
+    EXIT_KILL,     /* the guest was killed */
+};
 
 struct vcpu_record {
     uint64_t exits[VCPU_EXIT_REASON_COUNT];

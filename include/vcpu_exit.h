@@ -15,14 +15,14 @@ enum vcpu_exit_reason {
     VCPU_EXIT_CR_ACCESS, /* MOV to or from CRn, CLTS, LMSW, SMSW */
     VCPU_EXIT_HLT,
     VCPU_EXIT_HYPERCALL,        /* VMMCALL or VMCALL */
-    VCPU_EXIT_EXCEPTION,        /* an intercepted exception */
+    VCPU_EXIT_EXCEPTION,        /* an intercepted exception, or that of a refused instruction */
     VCPU_EXIT_INTERRUPT_WINDOW, /* the guest can now take an interrupt */
     VCPU_EXIT_NMI_WINDOW,       /* the guest can now take an NMI */
     VCPU_EXIT_EXTERNAL,         /* host interrupt or NMI: the host's IDT takes it */
     VCPU_EXIT_SHUTDOWN,         /* triple fault */
     VCPU_EXIT_INVLPG,
     VCPU_EXIT_TASK_SWITCH,
-    VCPU_EXIT_INSTRUCTION, /* any other refused or emulated instruction: see instruction.action */
+    VCPU_EXIT_INSTRUCTION, /* any other instruction that the device model emulates */
     VCPU_EXIT_INVALID,     /* the processor refused the state at entry */
     VCPU_EXIT_REASON_COUNT,
 };
@@ -60,17 +60,6 @@ struct vcpu_exit_exception {
     uint64_t address; /* #PF: the linear address; #DB: DR6 bits */
 };
 
-enum instruction_action {
-    INSTRUCTION_UD,      /* #UD: not there on this virtual processor */
-    INSTRUCTION_GP,      /* #GP(0) */
-    INSTRUCTION_EMULATE, /* the device model does it */
-};
-
-struct vcpu_exit_instruction {
-    uint32_t action; /* enum instruction_action */
-    uint32_t reserved;
-};
-
 #define NEXT_RIP_UNKNOWN (~0ull) /* the device model has to find out: UPCALL_LOCATE */
 
 struct vcpu_exit {
@@ -83,7 +72,6 @@ struct vcpu_exit {
         struct vcpu_exit_pio pio;
         struct vcpu_exit_memory memory;
         struct vcpu_exit_exception exception;
-        struct vcpu_exit_instruction instruction;
         uint64_t invlpg_address;
     };
 };

@@ -36,9 +36,8 @@ static const char *const detail_name[VCPU_EXIT_REASON_COUNT] = {
 };
 
 static const char *const outcome_name[] = {
-    [OUTCOME_PENDING] = "not finished", [OUTCOME_RING0] = "monitor",
-    [OUTCOME_UPCALL] = "device model",  [OUTCOME_INJECTED] = "exception injected",
-    [OUTCOME_KILLED] = "guest killed",
+    [EXIT_PENDING] = "not finished", [EXIT_RESUME] = "monitor",   [EXIT_UPCALL] = "device model",
+    [EXIT_HALT] = "monitor",         [EXIT_EXTERNAL] = "monitor", [EXIT_KILL] = "guest killed",
 };
 
 static const char *const need_name[] = {

@@ -10,7 +10,7 @@
 enum { LEAF_SIZES = 0x80000008 };
 
 /* clang-format off */
-#define UD {ALWAYS, FORM_REFUSED, INSTRUCTION_UD, 0}
+#define UD {ALWAYS, FORM_REFUSED, EXCEPTION_UD, 0}
 const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
      * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
@@ -45,7 +45,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
      * harmless. */
     [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0},
     [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, INSTRUCTION_GP, 0},
+    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, EXCEPTION_GP, 0},
     [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0},
     [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0},
     [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0},
@@ -55,8 +55,8 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
      * host's data. */
-    [VMEXIT_INVD]           = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0},
-    [VMEXIT_WBINVD]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0},
+    [VMEXIT_INVD]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_INSTRUCTION, 0},
+    [VMEXIT_WBINVD]         = {ALWAYS, FORM_PLAIN, VCPU_EXIT_INSTRUCTION, 0},
     [VMEXIT_PAUSE]          = {NOT, FORM_NONE, 0, 0}, /* a spinning guest uses up its slice */
     [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1},
     [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0},
@@ -85,7 +85,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_MCOMMIT]        = UD,
     [VMEXIT_TLBSYNC]        = UD,
     [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0}, /* acts within the ASID */
-    [VMEXIT_XSETBV]         = {ALWAYS, FORM_REFUSED, INSTRUCTION_EMULATE, 0},
+    [VMEXIT_XSETBV]         = {ALWAYS, FORM_PLAIN, VCPU_EXIT_INSTRUCTION, 0},
     /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
     [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
     [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
@@ -179,6 +179,16 @@ static void decode_cr(struct vcpu *vcpu, uint32_t code)
     vcpu->exit.detail = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf;
 }
 
+static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_code)
+{
+    exit->reason = VCPU_EXIT_EXCEPTION;
+    exit->exception = (struct vcpu_exit_exception){
+        .vector = (uint8_t)vector,
+        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
+        .error_code = error_code,
+    };
+}
+
 static void decode_exception(struct vcpu *vcpu, uint32_t vector)
 {
     struct svm_vcpu *svm = vcpu->backend;
@@ -192,12 +202,7 @@ static void decode_exception(struct vcpu *vcpu, uint32_t vector)
         exit->reason = VCPU_EXIT_NMI_WINDOW;
         return;
     }
-    exit->reason = VCPU_EXIT_EXCEPTION;
-    exit->exception = (struct vcpu_exit_exception){
-        .vector = (uint8_t)vector,
-        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
-        .error_code = (uint32_t)vmcb->exit_info1,
-    };
+    exit_raise(exit, vector, (uint32_t)vmcb->exit_info1);
 }
 
 /* NMIs open again after this instruction, not before: until RIP has moved it is only ahead. */
@@ -219,8 +224,9 @@ static void decode_invalid(struct vcpu *vcpu)
     bool guest = svm->vmcb->exit_code == VMEXIT_INVALID && svm->vmcb->rax != svm->vmcb_physical &&
                  svm->invalid_at != vcpu->record.recorder_next;
     svm->invalid_at = vcpu->record.recorder_next + 1;
-    vcpu->exit.reason = guest ? VCPU_EXIT_INSTRUCTION : VCPU_EXIT_INVALID;
-    vcpu->exit.instruction.action = INSTRUCTION_GP;
+    vcpu->exit.reason = VCPU_EXIT_INVALID;
+    if (guest)
+        exit_raise(&vcpu->exit, EXCEPTION_GP, 0);
 }
 
 void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
@@ -237,8 +243,7 @@ void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code
         decode_msr(vcpu, svm->vmcb);
         break;
     case FORM_REFUSED:
-        exit->reason = VCPU_EXIT_INSTRUCTION;
-        exit->instruction.action = decision->reason;
+        exit_raise(exit, decision->reason, 0);
         break;
     case FORM_CR:
         decode_cr(vcpu, code);

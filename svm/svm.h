@@ -64,7 +64,7 @@ enum intercept_when {
 enum exit_form {
     FORM_NONE,    /* it was not asked for: the processor contradicts the VMCB */
     FORM_PLAIN,   /* `reason` and nothing else */
-    FORM_REFUSED, /* VCPU_EXIT_INSTRUCTION with action `reason` */
+    FORM_REFUSED, /* exception `reason` */
     FORM_CR,      /* the code says which; the instruction says the rest */
     FORM_EXCEPTION,
     FORM_IOIO,
