@@ -11,6 +11,7 @@
 #include "paging.h"
 #include "string.h"
 #include "vm.h"
+#include "x86.h"
 
 enum { PROCESS_ORDER = 2 };
 _Static_assert(sizeof(struct process) <= PAGE_SIZE << PROCESS_ORDER, "what is allocated for it");
@@ -139,6 +140,7 @@ void process_load(struct process *process)
         cpu->address_space = process->cr3;
         cpu->process = process;
         write_cr3(process->cr3);
+        wrmsr(MSR_FS_BASE, USER_FS_BASE); /* the last process may have loaded FS */
         cpu->tss.io_map_base = process->vm ? TSS_NO_PORTS : offsetof(struct tss, io_bitmap);
     }
 }
