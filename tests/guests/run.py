@@ -13,6 +13,8 @@ Each directory tests/guests/NAME with a main.c is one test. A line " * guest: ..
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
+    processors=N        of the machine under the monitor (as cpus)
+    clock=virtual       time is the number of instructions that have run, whatever else the host does
     timeout=S           seconds (60)
     manual              only run when named
 
@@ -39,6 +41,8 @@ NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
 
 RETRIES = 2
+# For clock=virtual. One thread of the emulator runs all processors.
+VIRTUAL_CLOCK = "-icount shift=0,sleep=off"
 
 
 def options_of(name):
@@ -84,6 +88,10 @@ def boot(name, machine, options, directory, seed, beside=None):
     """Runs one test on one machine; returns what the guest printed and how nr ended."""
     limit = int(options["timeout"])
     command = [str(BUILD / "nr"), "boot", "--machine", machine, "--timeout", str(limit)]
+    if machine == "svm" and "processors" in options:
+        command += ["--cpus", options["processors"]]
+    if options.get("clock") == "virtual":
+        command += ["--emulator", VIRTUAL_CLOCK]
     if machine == "svm":
         command.append("--why")
     command.append(str(describe(name, options, directory, seed)))

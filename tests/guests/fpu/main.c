@@ -3,7 +3,7 @@
  * each processor has its own; FXSAVE and FXRSTOR, MXCSR, control word. Two processors compute with different
  * values while a timer interrupts both. Manual: AMD APM Vol. 2, 11. Real hardware: as checked here.
  *
- * guest: cpus=2
+ * guest: cpus=2 processors=1
  */
 #include "guest.h"
 #include "processor.h"

@@ -9,13 +9,14 @@
 #include "apic.h"
 #include "processor.h"
 
-void form_r8(void), form_absolute(void), form_movnti(void), form_sse(void), form_movd(void), form_cross(void),
-    form_zero_extend(void), form_alias(void);
+void form_r12(void), form_r8(void), form_absolute(void), form_movnti(void), form_sse(void), form_movd(void),
+    form_cross(void), form_zero_extend(void), form_alias(void);
 
 void guest_main(void)
 {
     lapic_enable();
     check_value("MOV with R8 to R15", long_call(form_r8, 0), 0x33);
+    check_value("MOV with R12 and R13 as base", long_call(form_r12, 0), 0x1212);
     check_value("MOV from a 64-bit absolute address", long_call(form_absolute, 0), 0x44);
     check_value("32-bit load clears the upper half", long_call(form_zero_extend, 0), 0);
     check_value("MOVNTI", long_call(form_movnti, 0), 0x55);
