@@ -15,7 +15,7 @@
 #include "pic.h"
 #include "real.h"
 
-enum { OUT_IMMEDIATE = 0xe6, PORT_DEBUG_EXIT = 0xf4 };
+enum { OUT_IMMEDIATE = 0xe6, OUT_DX = 0xee, OUTS = 0x6e, OUT_TO_IN = 2, PORT_DEBUG_EXIT = 0xf4 };
 enum { CODE_BYTES = 64, INT3 = 0xcc, LOOP_TICKS = PIT_HZ / 500, TIMER_PIN = 2, PIT_PERIODIC = 2 };
 enum { REAL_BASE = 0x8000, REAL_SEGMENT = 0x5000, REAL_CODE_AT = REAL_SEGMENT << 4, IVT_ENTRIES = 256 };
 enum { REAL_EDX = 2 };
@@ -127,8 +127,9 @@ static void make_tables(void)
 }
 
 /* Half of the time with a start that is known to be interesting. Behind it, breakpoints. The debug exit would
- * end the run by right. */
-static void random_bytes(uint8_t *at)
+ * end the run by right: no OUT names it, and where ports are open, OUT and OUTS with DX, which in a loop come
+ * to all of them, are IN and INS instead; attack_port() has the others. */
+static void random_bytes(uint8_t *at, bool ports_open)
 {
     static const uint8_t starts[][3] = {
         {0x0f, 0x01}, {0xf3, 0xa4}, {0x0f, 0xc7}, {0x66, 0x0f}, {0xf0, 0x0f}, {0x0f, 0xae}, {0xd9},
@@ -140,9 +141,12 @@ static void random_bytes(uint8_t *at)
     memset(at + CODE_BYTES, INT3, CODE_BYTES);
     if (random32() & 1)
         memcpy(at, starts[random32() % ARRAY_LENGTH(starts)], 3);
-    for (uint32_t i = 0; i + 1 < CODE_BYTES; i++)
+    for (uint32_t i = 0; i < CODE_BYTES; i++) {
         if ((at[i] & ~1) == OUT_IMMEDIATE && at[i + 1] >= PORT_DEBUG_EXIT - 3 && at[i + 1] <= PORT_DEBUG_EXIT)
             at[i] = INT3;
+        if (ports_open && ((at[i] & ~1) == OUT_DX || (at[i] & ~1) == OUTS))
+            at[i] ^= OUT_TO_IN;
+    }
 }
 
 /* An address of a device, but not of the local APIC: with one of its own a guest may well end itself. */
@@ -189,7 +193,7 @@ static void guarded(void (*run)(void))
 
 void attack_ring3(void)
 {
-    random_bytes(code);
+    random_bytes(code, false);
     make_tables();
     outer_frame = random_frame(SELECTOR_USER_CODE32, (uint32_t)code);
     outer_frame.esp = (uint32_t)arena + 4096;
@@ -202,7 +206,7 @@ void attack_ring3(void)
 void attack_ring0(void)
 {
     enum { FROM_END = offsetof(struct frame, esp) };
-    random_bytes(code);
+    random_bytes(code, true);
     make_tables();
     struct frame frame = random_frame(SELECTOR_CODE32, (uint32_t)code);
     uint32_t at = (uint32_t)(tables.stack + sizeof(tables.stack) - FROM_END - 64);
@@ -214,7 +218,7 @@ void attack_ring0(void)
 
 void attack_vm86(void)
 {
-    random_bytes((uint8_t *)REAL_CODE_AT);
+    random_bytes((uint8_t *)REAL_CODE_AT, false);
     make_tables();
     outer_frame = random_frame(REAL_SEGMENT, 0);
     outer_frame.eflags |= FLAG_VM | (random32() & 3) << 12; /* IOPL */
@@ -230,7 +234,7 @@ void attack_real(void)
     uint8_t *image = (uint8_t *)REAL_BASE;
     uint32_t *registers = (uint32_t *)(image + ((uint8_t *)real_registers - real_attack_image));
 
-    random_bytes((uint8_t *)REAL_CODE_AT);
+    random_bytes((uint8_t *)REAL_CODE_AT, true);
     memcpy(image, real_attack_image, (size_t)(real_attack_end - real_attack_image));
     memcpy(image + ((uint8_t *)&real_gdtr - real_attack_image), &gdtr, sizeof(gdtr));
     for (uint32_t i = 0; i < 8; i++)
