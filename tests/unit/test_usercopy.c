@@ -147,11 +147,8 @@ static void test_msr_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_length),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_range),
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_msr_faults),
+        cmocka_unit_test(test_every_length), cmocka_unit_test(test_faults),     cmocka_unit_test(test_range),
+        cmocka_unit_test(test_compare),      cmocka_unit_test(test_msr_faults),
     };
     return cmocka_run_group_tests(tests, map, NULL);
 }
