@@ -211,6 +211,8 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
         return false;
     switch (vcpu->upcall_kind) {
     case UPCALL_PIO:
+        if (upcall->modified) /* it has gone on behind the instruction */
+            return complete_emulate(vcpu, upcall);
         complete_pio(vcpu, upcall->exit.pio.value);
         break;
     case UPCALL_LOCATE:

@@ -3,6 +3,7 @@
  * blocks.
  */
 #include "syscalls.h"
+#include <stddef.h>
 #include "acpi.h"
 #include "cpu.h"
 #include "errors.h"
@@ -11,6 +12,7 @@
 #include "frames.h"
 #include "log.h"
 #include "process.h"
+#include "string.h"
 #include "time.h"
 #include "vcpu_ops.h"
 #include "vm.h"
@@ -72,7 +74,8 @@ static int64_t sys_vcpu_get(const struct call *call)
     if (!vcpu || call->a & ~(uint64_t)VCPU_ALL)
         return NR_EINVAL;
     vcpu_ops->get(vcpu, (uint32_t)call->a);
-    call->process->upcall.state = vcpu->state;
+    memcpy(&call->process->upcall.state, &vcpu->state,
+           call->a & VCPU_FPU ? sizeof(vcpu->state) : offsetof(struct vcpu_state, fpu));
     call->process->upcall.groups |= (uint32_t)call->a;
     return NR_OK;
 }

@@ -15,6 +15,7 @@
 enum { LOG_LINE = 256, PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
 
 static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
+static bool seen;          /* effects_seen() */
 static bool output_began;  /* the service had taken everything before a byte of this upcall */
 
 static struct channel *channel(void)
@@ -22,7 +23,7 @@ static struct channel *channel(void)
     return (struct channel *)USER_CHANNEL;
 }
 
-static uint64_t read_tsc(void)
+uint64_t effect_read_tsc(void)
 {
     uint32_t low, high;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -32,7 +33,7 @@ static uint64_t read_tsc(void)
 uint64_t effect_now_ticks(void)
 {
     if (!now_ticks)
-        now_ticks = read_tsc() + ring3_info()->clock_offset;
+        now_ticks = effect_read_tsc() + ring3_info()->clock_offset;
     return now_ticks;
 }
 
@@ -49,7 +50,21 @@ uint64_t effect_epoch(void)
 void effects_begin(void)
 {
     now_ticks = 0;
+    seen = false;
     output_began = false;
+}
+
+void effects_renew(void)
+{
+    struct pc *pc = ring3_pc();
+    now_ticks = 0;
+    if (pc->bus.next_deadline != DEADLINE_NONE && pc->bus.next_deadline <= effect_now())
+        bus_tick(&pc->bus, effect_now());
+}
+
+bool effects_seen(void)
+{
+    return seen;
 }
 
 void effects_end(void)
@@ -83,16 +98,19 @@ void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level)
 
 void effect_msi(uint64_t address, uint32_t data)
 {
+    seen = true;
     sys_lapic_message(address, data);
 }
 
 void effect_intr(bool level)
 {
+    seen = true;
     sys_intr_level(level);
 }
 
 void effect_nmi(void)
 {
+    seen = true;
     sys_nmi();
 }
 
@@ -141,6 +159,7 @@ void effect_rest(uint64_t ns)
 {
     if (!guest_config_has_kvm(ring3_config()))
         return;
+    seen = true;
     ((struct upcall *)USER_UPCALL)->rest_until = guest_time_ticks(ring3_info(), ns);
 }
 

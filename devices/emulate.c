@@ -9,12 +9,16 @@
 enum { PAGE = 4096 };
 
 /* CPL is SS.DPL (SDM Vol. 3A, 5.5); real mode counts as 0, virtual-8086 mode is 3. */
-static enum decode_mode find_mode(struct emulation *m)
+enum decode_mode emulate_begin(struct emulation *m, struct emulator *e)
 {
-    const struct vcpu_state *state = m->state;
+    const struct vcpu_state *state = m->state = e->state;
     uint16_t code = state->segment[SEG_CS].attributes;
     bool virtual_8086 = state->gpr.rflags & FLAG_VM;
 
+    m->emulator = e;
+    m->in = &m->decoded;
+    m->cpl = 0;
+    e->modified = 0;
     m->protected = (state->control.cr0 & CR0_PE) && !virtual_8086;
     if (virtual_8086)
         m->cpl = 3;
@@ -58,9 +62,8 @@ static enum outcome fetch_page(struct emulation *m, uint64_t offset, unsigned *h
 }
 
 /* The second page is asked for only if the instruction really goes on there. */
-enum outcome emulate_fetch(struct emulation *m)
+enum outcome emulate_fetch(struct emulation *m, enum decode_mode mode)
 {
-    enum decode_mode mode = find_mode(m);
     unsigned have = 0;
 
     for (;;) {
@@ -68,7 +71,7 @@ enum outcome emulate_fetch(struct emulation *m)
         enum outcome outcome = fetch_page(m, m->state->gpr.rip + have, &have);
         if (outcome != OUTCOME_NEXT)
             return outcome;
-        switch (instruction_decode(&m->in, m->bytes, have, mode)) {
+        switch (instruction_decode(&m->decoded, m->bytes, have, mode)) {
         case DECODE_OK:
             return OUTCOME_NEXT;
         case DECODE_MORE:
@@ -83,7 +86,7 @@ enum outcome emulate_fetch(struct emulation *m)
     }
 }
 
-static emulate_handler find_handler(const struct instruction *in)
+emulate_handler emulate_find_handler(const struct instruction *in)
 {
     switch (in->map) {
     case MAP_ONE_BYTE:
@@ -107,29 +110,27 @@ static bool places_itself(const struct instruction *in)
            (in->opcode == 0xa3 || in->opcode == 0xab || in->opcode == 0xb3 || in->opcode == 0xbb);
 }
 
-static enum outcome place_operand(struct emulation *m)
+const struct operand *emulate_memory_operand(const struct instruction *in)
 {
-    const struct instruction *in = &m->in;
-
-    for (unsigned i = 0; i < INSTRUCTION_OPERANDS && in->operand[i].kind != OPERAND_NONE; i++) {
-        const struct operand *operand = &in->operand[i];
-        if (operand->kind == OPERAND_MEMORY && operand->size && !places_itself(in))
-            return emulate_place_operand(m, operand->size,
-                                         operand->access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
-    }
-    return OUTCOME_NEXT;
+    for (unsigned i = 0; i < INSTRUCTION_OPERANDS && in->operand[i].kind != OPERAND_NONE; i++)
+        if (in->operand[i].kind == OPERAND_MEMORY && in->operand[i].size && !places_itself(in))
+            return &in->operand[i];
+    return NULL;
 }
 
-static enum outcome execute(struct emulation *m)
+static enum outcome execute(struct emulation *m, enum decode_mode mode)
 {
-    enum outcome outcome = emulate_fetch(m);
+    enum outcome outcome = emulate_fetch(m, mode);
 
     if (outcome != OUTCOME_NEXT)
         return outcome;
-    emulate_handler handler = find_handler(&m->in);
+    emulate_handler handler = emulate_find_handler(m->in);
     if (!handler)
         return OUTCOME_UNKNOWN;
-    outcome = place_operand(m);
+    const struct operand *memory = emulate_memory_operand(m->in);
+    if (memory)
+        outcome = emulate_place_operand(m, memory->size,
+                                        memory->access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
     if (outcome != OUTCOME_NEXT)
         return outcome;
     return handler(m);
@@ -137,7 +138,7 @@ static enum outcome execute(struct emulation *m)
 
 /* RIP and RF behind an instruction. Whoever sees RIP move gives the single-step trap; where it stays, between
  * two elements of a string instruction, the trap comes from here (SDM Vol. 2, REP). */
-static enum emulate_result finish(struct emulation *m, enum outcome outcome)
+enum emulate_result emulate_finish(struct emulation *m, enum outcome outcome)
 {
     struct emulator *e = m->emulator;
     struct vcpu_gpr *gpr = &m->state->gpr;
@@ -153,7 +154,7 @@ static enum emulate_result finish(struct emulation *m, enum outcome outcome)
     }
     if (outcome == OUTCOME_NEXT) {
         emulate_describe(m);
-        gpr->rip += m->in.length;
+        gpr->rip += m->in->length;
     }
     gpr->rflags &= ~(uint64_t)FLAG_RF;
     if (!m->long64)
@@ -166,12 +167,12 @@ static enum emulate_result refuse(struct emulation *m)
     static const char *const names[] = {"16-bit", "32-bit", "64-bit"};
     struct emulator *e = m->emulator;
     char bytes[3 * INSTRUCTION_LENGTH_MAX + 1];
-    unsigned count = m->in.length ? m->in.length : INSTRUCTION_LENGTH_MAX;
+    unsigned count = m->in->length ? m->in->length : INSTRUCTION_LENGTH_MAX;
 
     for (unsigned i = 0; i < count; i++)
         format_text(bytes + 3 * i, 4, " %02x", m->bytes[i]);
     format_text(e->text, sizeof(e->text), "the %s instruction%s at %04x:%lx cannot be emulated",
-                names[m->in.mode], bytes, m->state->segment[SEG_CS].selector, m->state->gpr.rip);
+                names[m->in->mode], bytes, m->state->segment[SEG_CS].selector, m->state->gpr.rip);
     return EMULATE_REFUSE;
 }
 
@@ -179,12 +180,9 @@ enum emulate_result emulate(struct emulator *e)
 {
     struct emulation m;
 
-    m.emulator = e;
-    m.state = e->state;
-    m.cpl = 0;
-    e->modified = 0;
+    enum decode_mode mode = emulate_begin(&m, e);
     e->insn.length = 0;
-    enum outcome outcome = execute(&m);
+    enum outcome outcome = execute(&m, mode);
     switch (outcome) {
     case OUTCOME_FAULT:
         return EMULATE_INJECT;
@@ -193,7 +191,7 @@ enum emulate_result emulate(struct emulator *e)
     case OUTCOME_RETRY:
         return EMULATE_DONE;
     default:
-        return finish(&m, outcome);
+        return emulate_finish(&m, outcome);
     }
 }
 
@@ -218,6 +216,7 @@ bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
     e.groups = upcall->groups;
     e.gpa = operand_gpa(&upcall->exit);
     e.gpa_write = upcall->exit.memory.access & ACCESS_WRITE;
+    e.ahead = NULL;
     enum emulate_result result = emulate(&e);
     if (result == EMULATE_REFUSE) { /* neither a program nor a system may end a guest by an instruction */
         e.inject = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_UD};

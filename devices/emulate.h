@@ -35,6 +35,8 @@ struct emulator_machine {
     bool (*write_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t value);
     /* More groups of this vCPU into *state (SYS_VCPU_GET): VCPU_FPU for SSE moves. 0, or an enum nr_error. */
     int (*get)(void *context, struct vcpu_state *state, uint32_t groups);
+    /* The guest's time stamp counter now; NULL: instructions that read it are not emulated. */
+    uint64_t (*tsc)(void *context);
 };
 
 enum emulate_result {
@@ -48,6 +50,9 @@ enum emulate_result {
 
 #define EMULATE_UNKNOWN (~0ull)
 
+struct emulation;
+struct emulate_ahead;
+
 /* One call's arguments and results. The caller sets the first part, and reads the second. */
 struct emulator {
     const struct emulator_machine *machine;
@@ -60,6 +65,8 @@ struct emulator {
      * looked up again: a guest-physical address, or EMULATE_UNKNOWN; and whether it wanted to write there. */
     uint64_t gpa;
     bool gpa_write;
+    /* Set by emulate_ahead() for itself (emulate_ahead.h); otherwise NULL. */
+    struct emulate_ahead *ahead;
 
     uint32_t modified; /* groups that changed */
     struct vcpu_event inject;

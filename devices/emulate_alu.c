@@ -8,7 +8,7 @@ enum alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP
 
 static enum outcome alu(struct emulation *m, enum alu operation)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint64_t left = operand_read(m, 0), right = operand_read(m, 1) & size_mask(size);
     bool carry = m->state->gpr.rflags & FLAG_CF;
     uint64_t result, flags;
@@ -40,18 +40,18 @@ static enum outcome alu(struct emulation *m, enum alu operation)
 /* 00 to 3F: the operation is in bits 3 to 5 of the opcode. */
 enum outcome emulate_alu(struct emulation *m)
 {
-    return alu(m, m->in.opcode >> 3 & 7);
+    return alu(m, m->in->opcode >> 3 & 7);
 }
 
 /* 80 to 83: it is in ModRM.reg. */
 enum outcome emulate_alu_group1(struct emulation *m)
 {
-    return alu(m, m->in.modrm >> 3 & 7);
+    return alu(m, m->in->modrm >> 3 & 7);
 }
 
 enum outcome emulate_test(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
 
     set_flags(m, FLAGS_STATUS,
               flags_of_result(operand_read(m, 0) & operand_read(m, 1) & size_mask(size), size));
@@ -61,7 +61,7 @@ enum outcome emulate_test(struct emulation *m)
 /* INC and DEC leave CF alone. */
 static enum outcome step(struct emulation *m, bool down)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint64_t old = operand_read(m, 0);
     uint64_t result = (down ? old - 1 : old + 1) & size_mask(size);
     uint64_t flags = down ? flags_of_subtract(old, 1, result, size) : flags_of_add(old, 1, result, size);
@@ -75,12 +75,12 @@ static enum outcome step(struct emulation *m, bool down)
 static enum outcome not(struct emulation * m) {
     uint64_t old = operand_read(m, 0);
 
-    return operand_update(m, 0, old, ~old &size_mask(m->in.operand[0].size));
+    return operand_update(m, 0, old, ~old &size_mask(m->in->operand[0].size));
 }
 
 static enum outcome negate(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint64_t old = operand_read(m, 0), result = -old & size_mask(size);
 
     if (operand_update(m, 0, old, result) != OUTCOME_NEXT)
@@ -92,7 +92,7 @@ static enum outcome negate(struct emulation *m)
 /* F6 and F7: TEST, TEST, NOT, NEG, MUL, IMUL, DIV, IDIV. */
 enum outcome emulate_group3(struct emulation *m)
 {
-    switch (m->in.modrm >> 3 & 7) {
+    switch (m->in->modrm >> 3 & 7) {
     case 0:
     case 1:
         return emulate_test(m);
@@ -111,13 +111,13 @@ enum outcome emulate_group3(struct emulation *m)
 /* FE, and 40 to 4F. */
 enum outcome emulate_group4(struct emulation *m)
 {
-    return step(m, (m->in.has_modrm ? m->in.modrm : m->in.opcode) >> 3 & 1);
+    return step(m, (m->in->has_modrm ? m->in->modrm : m->in->opcode) >> 3 & 1);
 }
 
 /* FF: INC, DEC, CALL, far CALL, JMP, far JMP, PUSH. The far ones are not emulated. */
 enum outcome emulate_group5(struct emulation *m)
 {
-    switch (m->in.modrm >> 3 & 7) {
+    switch (m->in->modrm >> 3 & 7) {
     case 0:
         return step(m, false);
     case 1:

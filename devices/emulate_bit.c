@@ -11,17 +11,17 @@ enum bit_operation { BIT_TEST, BIT_SET, BIT_RESET, BIT_COMPLEMENT };
  * number is signed and counts whole operands before or behind it (SDM Vol. 1, 3.1.1.9 of Vol. 2). */
 static enum outcome place_bit(struct emulation *m, int64_t number, enum bit_operation operation)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     unsigned shift = size == 2 ? 4 : size == 4 ? 5 : 6;
     uint64_t offset = emulate_effective_address(m) + (uint64_t)(number >> shift) * size;
 
-    return emulate_place(m, &m->place, m->in.memory.segment, offset & size_mask(m->in.address_size), size,
+    return emulate_place(m, &m->place, m->in->memory.segment, offset & size_mask(m->in->address_size), size,
                          operation == BIT_TEST ? INTENT_READ : INTENT_WRITE);
 }
 
 static enum outcome bit_operate(struct emulation *m, enum bit_operation operation, uint64_t number)
 {
-    uint64_t bit = 1ull << (number & (8 * m->in.operand[0].size - 1));
+    uint64_t bit = 1ull << (number & (8 * m->in->operand[0].size - 1));
     uint64_t old = operand_read(m, 0), value;
 
     switch (operation) {
@@ -43,10 +43,10 @@ static enum outcome bit_operate(struct emulation *m, enum bit_operation operatio
 /* 0F A3, AB, B3, BB: the operation is in bits 3 and 4 of the opcode. */
 enum outcome emulate_bit(struct emulation *m)
 {
-    enum bit_operation operation = m->in.opcode >> 3 & 3;
-    int64_t number = sign_extend(operand_read(m, 1), m->in.operand[1].size);
+    enum bit_operation operation = m->in->opcode >> 3 & 3;
+    int64_t number = sign_extend(operand_read(m, 1), m->in->operand[1].size);
 
-    if (m->in.operand[0].kind == OPERAND_MEMORY) {
+    if (m->in->operand[0].kind == OPERAND_MEMORY) {
         enum outcome outcome = place_bit(m, number, operation);
         if (outcome != OUTCOME_NEXT)
             return outcome;
@@ -57,7 +57,7 @@ enum outcome emulate_bit(struct emulation *m)
 /* 0F BA: the operation is in ModRM.reg, the number an immediate. */
 enum outcome emulate_bit_immediate(struct emulation *m)
 {
-    return bit_operate(m, m->in.modrm >> 3 & 3, (uint64_t)m->in.immediate);
+    return bit_operate(m, m->in->modrm >> 3 & 3, (uint64_t)m->in->immediate);
 }
 
 /* BSF and BSR. With F3 they are TZCNT and LZCNT on some processors and not on others: not emulated. A source
@@ -66,10 +66,10 @@ enum outcome emulate_bit_scan(struct emulation *m)
 {
     uint64_t source = operand_read(m, 1);
 
-    if (m->in.prefixes & PREFIX_REP)
+    if (m->in->prefixes & PREFIX_REP)
         return OUTCOME_UNKNOWN;
     if (source)
-        operand_write(m, 0, m->in.opcode & 1 ? 63 - __builtin_clzll(source) : __builtin_ctzll(source));
+        operand_write(m, 0, m->in->opcode & 1 ? 63 - __builtin_clzll(source) : __builtin_ctzll(source));
     set_flags(m, FLAG_ZF, source ? 0 : FLAG_ZF);
     return OUTCOME_NEXT;
 }
@@ -77,11 +77,11 @@ enum outcome emulate_bit_scan(struct emulation *m)
 /* The destination is written in either case, if only with what it held. */
 enum outcome emulate_cmpxchg(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint64_t expected = gpr_read(m, RAX, size), old = operand_read(m, 0);
     bool equal = expected == old;
 
-    if (equal || m->in.operand[0].kind == OPERAND_MEMORY)
+    if (equal || m->in->operand[0].kind == OPERAND_MEMORY)
         if (operand_update(m, 0, old, equal ? operand_read(m, 1) : old) != OUTCOME_NEXT)
             return OUTCOME_RETRY;
     if (!equal)
@@ -92,14 +92,14 @@ enum outcome emulate_cmpxchg(struct emulation *m)
 
 enum outcome emulate_xadd(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint64_t old = operand_read(m, 0), add = operand_read(m, 1);
     uint64_t sum = (old + add) & size_mask(size);
 
-    if (m->in.operand[0].kind == OPERAND_MEMORY && operand_update(m, 0, old, sum) != OUTCOME_NEXT)
+    if (m->in->operand[0].kind == OPERAND_MEMORY && operand_update(m, 0, old, sum) != OUTCOME_NEXT)
         return OUTCOME_RETRY;
     operand_write(m, 1, old);
-    if (m->in.operand[0].kind != OPERAND_MEMORY)
+    if (m->in->operand[0].kind != OPERAND_MEMORY)
         operand_write(m, 0, sum); /* after the source, which may be the same register */
     set_flags(m, FLAGS_STATUS, flags_of_add(old, add, sum, size));
     return OUTCOME_NEXT;
@@ -142,9 +142,9 @@ static enum outcome cmpxchg16b(struct emulation *m)
 /* 0F C7 /1 with memory; the rest of group 9 is not emulated. */
 enum outcome emulate_cmpxchg8b(struct emulation *m)
 {
-    if (m->in.operand[0].kind != OPERAND_MEMORY || (m->in.modrm >> 3 & 7) != 1)
+    if (m->in->operand[0].kind != OPERAND_MEMORY || (m->in->modrm >> 3 & 7) != 1)
         return OUTCOME_UNKNOWN;
-    if (m->in.operand[0].size == 16)
+    if (m->in->operand[0].size == 16)
         return cmpxchg16b(m);
     uint64_t expected = gpr_read(m, RDX, 4) << 32 | gpr_read(m, RAX, 4);
     uint64_t desired = gpr_read(m, RCX, 4) << 32 | gpr_read(m, RBX, 4);

@@ -131,8 +131,8 @@ enum outcome emulate_mov_control(struct emulation *m)
     const struct vcpu_control *control = &m->state->control;
     const uint64_t value[] = {
         [0] = control->cr0, [2] = control->cr2, [3] = control->cr3, [4] = control->cr4, [8] = control->cr8};
-    bool write = m->in.opcode == 0x22;
-    unsigned number = m->in.operand[write ? 0 : 1].reg;
+    bool write = m->in->opcode == 0x22;
+    unsigned number = m->in->operand[write ? 0 : 1].reg;
 
     if (m->cpl > 0)
         return refuse(m);

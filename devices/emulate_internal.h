@@ -60,8 +60,9 @@ struct emulation {
     uint8_t cpl;
     bool protected; /* PE set and not virtual-8086 mode: segments have types and rights */
     bool long64;
-    struct instruction in;
-    struct place place; /* of the ModRM or moffs memory operand */
+    const struct instruction *in;
+    struct place place;         /* of the ModRM or moffs memory operand */
+    struct instruction decoded; /* emulate() alone: *in, and the bytes that it came from */
     uint8_t bytes[INSTRUCTION_LENGTH_MAX];
     bool global; /* what emulate_walk() found last is mapped so in every address space */
     /* Where the instruction lies: its first `size` bytes. */
@@ -80,9 +81,16 @@ extern const emulate_handler emulate_0f[256];
 extern const emulate_handler emulate_0f38[256];
 
 /* Fetches and decodes the instruction at CS:RIP. */
-enum outcome emulate_fetch(struct emulation *m);
+enum outcome emulate_fetch(struct emulation *m, enum decode_mode mode);
 /* emulate_known.c: what the monitor may remember of it. */
 void emulate_describe(struct emulation *m);
+/* emulate.c: the steps of one instruction. begin() finds mode and privilege, and returns the default sizes of
+ * the code; memory_operand() is the operand to place before the handler is called, or NULL; finish() moves
+ * RIP, for OUTCOME_NEXT, _BRANCH and _REPEAT. */
+enum decode_mode emulate_begin(struct emulation *m, struct emulator *e);
+emulate_handler emulate_find_handler(const struct instruction *in);
+const struct operand *emulate_memory_operand(const struct instruction *in);
+enum emulate_result emulate_finish(struct emulation *m, enum outcome outcome);
 
 /* Faults: set emulator.inject and return OUTCOME_FAULT. */
 enum outcome emulate_fault(struct emulation *m, enum exception vector);
@@ -108,12 +116,31 @@ static inline int64_t sign_extend(uint64_t value, unsigned size)
 
 enum memory_intent { INTENT_READ, INTENT_WRITE, INTENT_FETCH };
 
+/* Loads of a size that is known: the library's memcpy() is a call. */
+static inline uint64_t load_8(const void *from)
+{
+    uint64_t value;
+    __builtin_memcpy(&value, from, sizeof(value));
+    return value;
+}
+
+static inline uint32_t load_4(const void *from)
+{
+    uint32_t value;
+    __builtin_memcpy(&value, from, sizeof(value));
+    return value;
+}
+
 /* Linear address of `size` bytes at segment:offset; #GP or #SS when the segment does not allow it. */
 enum outcome emulate_linear(struct emulation *m, unsigned segment, uint64_t offset, unsigned size,
                             enum memory_intent intent, uint64_t *linear);
 /* Guest-physical address of a linear address; #PF when the guest's tables do not allow it. */
 enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_intent intent, bool user,
                           uint64_t *gpa);
+/* In emulate_ahead(): the page of a linear address with the rights of the current code; NULL where it faults.
+ */
+struct emulate_translation *emulate_translate(struct emulation *m, uint64_t linear,
+                                              enum memory_intent intent);
 /* Finds `size` <= 4096 bytes at segment:offset, and that they may be read, or read and written. */
 enum outcome emulate_place(struct emulation *m, struct place *place, unsigned segment, uint64_t offset,
                            unsigned size, enum memory_intent intent);
@@ -144,6 +171,14 @@ enum outcome operand_update(struct emulation *m, unsigned number, uint64_t old, 
 uint64_t gpr_read(const struct emulation *m, unsigned reg, unsigned size);
 void gpr_write(struct emulation *m, unsigned reg, unsigned size, uint64_t value);
 
+/* emulate_stack.c: the stack's width, and its next place for a push; rSP is to be written when all is done.
+ */
+unsigned emulate_stack_size(const struct emulation *m);
+enum outcome emulate_place_push(struct emulation *m, struct place *place, unsigned size, uint64_t *rsp);
+
+/* Whether the condition in the low four bits of Jcc, SETcc and CMOVcc holds (SDM Vol. 1, appendix B). */
+bool emulate_condition(const struct emulation *m);
+
 static inline void set_flags(struct emulation *m, uint64_t mask, uint64_t flags)
 {
     m->state->gpr.rflags = (m->state->gpr.rflags & ~mask) | (flags & mask);
@@ -157,6 +192,8 @@ enum outcome emulate_xchg(struct emulation *m);
 enum outcome emulate_xchg_accumulator(struct emulation *m);
 enum outcome emulate_cmov(struct emulation *m);
 enum outcome emulate_setcc(struct emulation *m);
+enum outcome emulate_lea(struct emulation *m);
+enum outcome emulate_extend_accumulator(struct emulation *m);
 enum outcome emulate_bswap(struct emulation *m);
 enum outcome emulate_movbe(struct emulation *m);
 enum outcome emulate_nop(struct emulation *m);
@@ -184,9 +221,22 @@ enum outcome emulate_xadd(struct emulation *m);
 
 enum outcome emulate_push(struct emulation *m);
 enum outcome emulate_pop(struct emulation *m);
+enum outcome emulate_push_flags(struct emulation *m);
+enum outcome emulate_leave(struct emulation *m);
+
 enum outcome emulate_call(struct emulation *m);
 enum outcome emulate_jump(struct emulation *m);
+enum outcome emulate_call_relative(struct emulation *m);
+enum outcome emulate_jump_relative(struct emulation *m);
+enum outcome emulate_jump_if(struct emulation *m);
+enum outcome emulate_loop(struct emulation *m);
+enum outcome emulate_return(struct emulation *m);
 
+enum outcome emulate_flag(struct emulation *m);
+enum outcome emulate_cli(struct emulation *m);
+enum outcome emulate_rdtsc(struct emulation *m);
+
+enum { MODRM_RDTSCP = 0xf9 }; /* within group 7 */
 enum outcome emulate_group7(struct emulation *m);
 enum outcome emulate_group15(struct emulation *m);
 enum outcome emulate_cache(struct emulation *m);

@@ -32,7 +32,7 @@ static enum upcall_move find_move(const struct instruction *in)
 
 void emulate_describe(struct emulation *m)
 {
-    const struct instruction *in = &m->in;
+    const struct instruction *in = m->in;
     const struct memory_operand *memory = &in->memory;
     enum upcall_move move = find_move(in);
     uint64_t next_rip = m->state->gpr.rip + in->length;
@@ -71,9 +71,10 @@ static bool is_expected(const struct instruction *in, uint32_t reason)
 void emulate_locate(struct upcall *upcall, const struct emulator_machine *machine, void *context)
 {
     struct emulator e = {.machine = machine, .context = context, .state = &upcall->state};
-    struct emulation m = {.emulator = &e, .state = &upcall->state};
+    struct emulation m;
+    enum decode_mode mode = emulate_begin(&m, &e);
 
-    if (emulate_fetch(&m) == OUTCOME_NEXT && is_expected(&m.in, upcall->exit.reason))
+    if (emulate_fetch(&m, mode) == OUTCOME_NEXT && is_expected(m.in, upcall->exit.reason))
         emulate_describe(&m);
     upcall->insn = e.insn;
 }

@@ -2,6 +2,7 @@
  * Memory of the emulator: segmentation (SDM Vol. 3A chapter 5), places that may cross a page, RAM and
  * devices.
  */
+#include "emulate_ahead.h"
 #include "emulate_internal.h"
 #include "string.h"
 
@@ -90,16 +91,41 @@ static enum outcome find_pieces(struct emulation *m, struct place *place, uint64
             return outcome;
         piece->size = place->pieces == 1 ? size : i ? size - first : first;
         piece->ram = e->machine->ram(e->context, piece->gpa, intent == INTENT_WRITE);
+        if (!piece->ram && e->ahead && piece->gpa - e->ahead->refused < PAGE)
+            return OUTCOME_UNKNOWN;
     }
     return OUTCOME_NEXT;
+}
+
+/* The frequent case of emulate_ahead(): one piece of a flat segment. False: not that case, or a fault. */
+static bool place_flat(struct emulation *m, struct place *place, unsigned segment, uint64_t offset,
+                       unsigned size, enum memory_intent intent)
+{
+    const struct emulate_ahead *ahead = m->emulator->ahead;
+    const struct emulate_translation *translation;
+
+    if (!(ahead->flat >> segment & 1) || offset > UINT32_MAX - size)
+        return false;
+    uint32_t linear = (uint32_t)(m->state->segment[segment].base + offset), at = linear & (PAGE - 1);
+    if (at + size > PAGE || !(translation = emulate_translate(m, linear, intent)))
+        return false;
+    if (!translation->ram && translation->page == ahead->refused)
+        return false;
+    place->size = place->piece[0].size = size;
+    place->pieces = 1;
+    place->piece[0].gpa = translation->page + at;
+    place->piece[0].ram = translation->ram ? translation->ram + at : NULL;
+    return true;
 }
 
 enum outcome emulate_place(struct emulation *m, struct place *place, unsigned segment, uint64_t offset,
                            unsigned size, enum memory_intent intent)
 {
     uint64_t linear;
-    enum outcome outcome = emulate_linear(m, segment, offset, size, intent, &linear);
 
+    if (m->emulator->ahead && place_flat(m, place, segment, offset, size, intent))
+        return OUTCOME_NEXT;
+    enum outcome outcome = emulate_linear(m, segment, offset, size, intent, &linear);
     if (outcome != OUTCOME_NEXT)
         return outcome;
     return find_pieces(m, place, linear, size, intent, m->cpl == 3);
@@ -118,15 +144,16 @@ enum outcome emulate_place_operand(struct emulation *m, unsigned size, enum memo
 {
     const struct emulator *e = m->emulator;
     struct place *place = &m->place;
-    uint64_t linear;
-    enum outcome outcome =
-        emulate_linear(m, m->in.memory.segment, emulate_effective_address(m), size, intent, &linear);
+    uint64_t linear, address = emulate_effective_address(m);
 
+    if (e->ahead && place_flat(m, place, m->in->memory.segment, address, size, intent))
+        return OUTCOME_NEXT;
+    enum outcome outcome = emulate_linear(m, m->in->memory.segment, address, size, intent, &linear);
     if (outcome != OUTCOME_NEXT)
         return outcome;
     unsigned offset = linear & (PAGE - 1);
     bool known = e->gpa != EMULATE_UNKNOWN && offset == (e->gpa & (PAGE - 1)) && offset + size <= PAGE &&
-                 (intent != INTENT_WRITE || e->gpa_write) && is_only_operand(&m->in);
+                 (intent != INTENT_WRITE || e->gpa_write) && is_only_operand(m->in);
     if (!known)
         return find_pieces(m, place, linear, size, intent, m->cpl == 3);
     place->size = place->piece[0].size = size;
@@ -196,9 +223,12 @@ void place_write(struct emulation *m, const struct place *place, const void *fro
 uint64_t place_load(struct emulation *m, const struct place *place)
 {
     const struct emulator *e = m->emulator;
+    const uint8_t *ram = place->piece[0].ram;
     uint64_t value = 0;
 
-    if (place->pieces == 1 && !place->piece[0].ram && (place->size & (place->size - 1)) == 0)
+    if (place->pieces == 1 && ram && place->size == 4)
+        return load_4(ram);
+    if (place->pieces == 1 && !ram && (place->size & (place->size - 1)) == 0)
         return e->machine->read(e->context, place->piece[0].gpa, place->size) & size_mask(place->size);
     place_read(m, place, &value);
     return value;
@@ -207,8 +237,11 @@ uint64_t place_load(struct emulation *m, const struct place *place)
 void place_store(struct emulation *m, const struct place *place, uint64_t value)
 {
     const struct emulator *e = m->emulator;
+    uint8_t *ram = place->piece[0].ram;
 
-    if (place->pieces == 1 && !place->piece[0].ram && (place->size & (place->size - 1)) == 0)
+    if (place->pieces == 1 && ram && place->size == 4)
+        __builtin_memcpy(ram, &value, 4);
+    else if (place->pieces == 1 && !ram && (place->size & (place->size - 1)) == 0)
         e->machine->write(e->context, place->piece[0].gpa, place->size, value & size_mask(place->size));
     else
         place_write(m, place, &value);

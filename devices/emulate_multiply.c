@@ -23,8 +23,8 @@ static void write_pair(struct emulation *m, unsigned size, uint64_t low, uint64_
 
 enum outcome emulate_multiply(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size, bits = 8 * size;
-    bool is_signed = m->in.modrm & 8;
+    unsigned size = m->in->operand[0].size, bits = 8 * size;
+    bool is_signed = m->in->modrm & 8;
     uint64_t left = gpr_read(m, RAX, size), right = operand_read(m, 0), low, high;
 
     if (is_signed) {
@@ -45,8 +45,8 @@ enum outcome emulate_multiply(struct emulation *m)
 /* IMUL with two or three operands: the product of the last two goes to the first, a register. */
 enum outcome emulate_multiply_to_register(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size;
-    bool three = m->in.operand[2].kind != OPERAND_NONE;
+    unsigned size = m->in->operand[0].size;
+    bool three = m->in->operand[2].kind != OPERAND_NONE;
     int64_t left = sign_extend(operand_read(m, three ? 1 : 0), size);
     int64_t right = sign_extend(operand_read(m, three ? 2 : 1) & size_mask(size), size);
     __int128 product = (__int128)left * right;
@@ -67,8 +67,8 @@ static uint64_t divide_wide(uint64_t high, uint64_t low, uint64_t divisor, uint6
 
 enum outcome emulate_divide(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size, bits = 8 * size;
-    bool is_signed = m->in.modrm & 8;
+    unsigned size = m->in->operand[0].size, bits = 8 * size;
+    bool is_signed = m->in->modrm & 8;
     uint64_t divisor = operand_read(m, 0), remainder;
     uint64_t low = size == 1 ? gpr_read(m, RAX, 1) : gpr_read(m, RAX, size);
     uint64_t high = size == 1 ? gpr_read(m, RAX, 2) >> 8 : gpr_read(m, RDX, size);

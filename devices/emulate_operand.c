@@ -21,21 +21,21 @@ void gpr_write(struct emulation *m, unsigned reg, unsigned size, uint64_t value)
 
 uint64_t emulate_effective_address(const struct emulation *m)
 {
-    const struct memory_operand *memory = &m->in.memory;
+    const struct memory_operand *memory = &m->in->memory;
     uint64_t address = memory->displacement;
 
     if (memory->base == BASE_RIP)
-        address += m->state->gpr.rip + m->in.length;
+        address += m->state->gpr.rip + m->in->length;
     else if (memory->base != BASE_NONE)
         address += m->state->gpr.reg[memory->base & (GPR_COUNT - 1)];
     if (memory->index != BASE_NONE)
         address += m->state->gpr.reg[memory->index & (GPR_COUNT - 1)] * memory->scale;
-    return address & size_mask(m->in.address_size);
+    return address & size_mask(m->in->address_size);
 }
 
 uint64_t operand_read(struct emulation *m, unsigned number)
 {
-    const struct operand *operand = &m->in.operand[number];
+    const struct operand *operand = &m->in->operand[number];
 
     switch (operand->kind) {
     case OPERAND_GPR:
@@ -49,15 +49,15 @@ uint64_t operand_read(struct emulation *m, unsigned number)
     case OPERAND_ONE:
         return 1;
     case OPERAND_IMMEDIATE_2:
-        return m->in.immediate2;
+        return m->in->immediate2;
     default:
-        return m->in.immediate;
+        return m->in->immediate;
     }
 }
 
 void operand_write(struct emulation *m, unsigned number, uint64_t value)
 {
-    const struct operand *operand = &m->in.operand[number];
+    const struct operand *operand = &m->in->operand[number];
     uint64_t *reg;
 
     switch (operand->kind) {
@@ -76,7 +76,7 @@ void operand_write(struct emulation *m, unsigned number, uint64_t value)
 
 enum outcome operand_update(struct emulation *m, unsigned number, uint64_t old, uint64_t value)
 {
-    if (m->in.operand[number].kind != OPERAND_MEMORY || !(m->in.prefixes & PREFIX_LOCK)) {
+    if (m->in->operand[number].kind != OPERAND_MEMORY || !(m->in->prefixes & PREFIX_LOCK)) {
         operand_write(m, number, value);
         return OUTCOME_NEXT;
     }

@@ -35,7 +35,7 @@ enum outcome emulate_port_allowed(struct emulation *m, uint16_t port, unsigned s
 enum outcome emulate_in(struct emulation *m)
 {
     const struct emulator *e = m->emulator;
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint16_t port = operand_read(m, 1);
     enum outcome outcome = emulate_port_allowed(m, port, size);
 
@@ -47,7 +47,7 @@ enum outcome emulate_in(struct emulation *m)
 enum outcome emulate_out(struct emulation *m)
 {
     const struct emulator *e = m->emulator;
-    unsigned size = m->in.operand[1].size;
+    unsigned size = m->in->operand[1].size;
     uint16_t port = operand_read(m, 0);
     enum outcome outcome = emulate_port_allowed(m, port, size);
 

@@ -84,7 +84,7 @@ static struct shifted shift_arithmetic(uint64_t value, unsigned count, unsigned 
 
 static enum outcome write_shifted(struct emulation *m, uint64_t old, struct shifted s, uint64_t mask)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
 
     if (operand_update(m, 0, old, s.value) != OUTCOME_NEXT)
         return OUTCOME_RETRY;
@@ -96,14 +96,14 @@ static enum outcome write_shifted(struct emulation *m, uint64_t old, struct shif
 
 enum outcome emulate_shift(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size;
+    unsigned size = m->in->operand[0].size;
     uint64_t value = operand_read(m, 0);
     unsigned count = shift_count(m, 1, size);
     bool carry = m->state->gpr.rflags & FLAG_CF;
 
     if (count == 0) /* no flag changes */
         return operand_update(m, 0, value, value);
-    switch (m->in.modrm >> 3 & 7) {
+    switch (m->in->modrm >> 3 & 7) {
     case SHIFT_ROL:
         return write_shifted(m, value, rotate_left(value, count, size), FLAG_CF | FLAG_OF);
     case SHIFT_ROR:
@@ -125,7 +125,7 @@ enum outcome emulate_shift(struct emulation *m)
  * then comes round again. */
 enum outcome emulate_shift_double(struct emulation *m)
 {
-    unsigned size = m->in.operand[0].size, bits = 8 * size;
+    unsigned size = m->in->operand[0].size, bits = 8 * size;
     uint64_t value = operand_read(m, 0), source = operand_read(m, 1);
     unsigned count = shift_count(m, 2, size);
     struct shifted s;
@@ -138,7 +138,7 @@ enum outcome emulate_shift_double(struct emulation *m)
         value = source;
         source = swap;
     }
-    if (m->in.opcode & 8) {
+    if (m->in->opcode & 8) {
         s.value = ((count < bits ? value >> count : 0) | source << (bits - count)) & size_mask(size);
         s.carry = value >> (count - 1) & 1;
     } else {

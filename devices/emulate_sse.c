@@ -133,7 +133,7 @@ struct vector_move {
 
 static enum outcome move_vector(struct emulation *m, struct vector_move move)
 {
-    const struct operand *to = &m->in.operand[0], *from = &m->in.operand[1];
+    const struct operand *to = &m->in->operand[0], *from = &m->in->operand[1];
     bool xmm = to->kind == OPERAND_XMM || from->kind == OPERAND_XMM;
     bool memory = to->kind == OPERAND_MEMORY || from->kind == OPERAND_MEMORY;
     uint8_t bytes[16] = {0};
@@ -160,12 +160,12 @@ static enum outcome move_vector(struct emulation *m, struct vector_move move)
 
 static unsigned memory_size(const struct emulation *m)
 {
-    return m->in.operand[m->in.operand[0].kind == OPERAND_MEMORY ? 0 : 1].size;
+    return m->in->operand[m->in->operand[0].kind == OPERAND_MEMORY ? 0 : 1].size;
 }
 
 static bool has_memory(const struct emulation *m)
 {
-    return m->in.operand[0].kind == OPERAND_MEMORY || m->in.operand[1].kind == OPERAND_MEMORY;
+    return m->in->operand[0].kind == OPERAND_MEMORY || m->in->operand[1].kind == OPERAND_MEMORY;
 }
 
 /* MOVUPS, MOVUPD, MOVSS, MOVSD, MOVDQU, LDDQU, MOVQ: a load of less than a register clears the rest. Between
@@ -191,24 +191,24 @@ enum outcome emulate_vector_aligned(struct emulation *m)
 /* 0F 6F and 7F: MOVQ, MOVDQA, MOVDQU. */
 enum outcome emulate_vector_6f(struct emulation *m)
 {
-    return m->in.mandatory == 0x66 ? emulate_vector_aligned(m) : emulate_vector_unaligned(m);
+    return m->in->mandatory == 0x66 ? emulate_vector_aligned(m) : emulate_vector_unaligned(m);
 }
 
 /* MOVLPS, MOVLPD (12, 13), MOVHPS, MOVHPD (16, 17): the other half of the register stays. MOVSLDUP, MOVSHDUP
  * and MOVDDUP share the opcodes. */
 enum outcome emulate_vector_half(struct emulation *m)
 {
-    if (!has_memory(m) || m->in.mandatory == 0xf3 || m->in.mandatory == 0xf2)
+    if (!has_memory(m) || m->in->mandatory == 0xf3 || m->in->mandatory == 0xf2)
         return OUTCOME_UNKNOWN;
     return move_vector(
-        m, (struct vector_move){.size = 8, .offset = m->in.opcode & 4 ? 8 : 0, .rest = KEEP_REST});
+        m, (struct vector_move){.size = 8, .offset = m->in->opcode & 4 ? 8 : 0, .rest = KEEP_REST});
 }
 
 /* 0F 6E and 7E: MOVD and MOVQ between a vector register and a general one or memory; F3 0F 7E: MOVQ xmm,
  * xmm/m64. */
 enum outcome emulate_vector_movd(struct emulation *m)
 {
-    unsigned size = m->in.operand[m->in.opcode == 0x6e || m->in.mandatory == 0xf3 ? 1 : 0].size;
+    unsigned size = m->in->operand[m->in->opcode == 0x6e || m->in->mandatory == 0xf3 ? 1 : 0].size;
 
     return move_vector(m, (struct vector_move){.size = size, .rest = CLEAR_REST});
 }

@@ -1,33 +1,19 @@
 /*
- * PUSH, POP, and near CALL and JMP through a register or memory.
+ * PUSH, POP, PUSHF, LEAVE.
  */
 #include "emulate_internal.h"
 
-static unsigned stack_address_size(const struct emulation *m)
+unsigned emulate_stack_size(const struct emulation *m)
 {
     return m->long64 ? 8 : m->state->segment[SEG_SS].attributes & SEG_DB ? 4 : 2;
 }
 
-/* The stack's next place of `size` bytes for a push; rSP is to be written by the caller when all is done. */
-static enum outcome place_push(struct emulation *m, struct place *place, unsigned size, uint64_t *rsp)
+enum outcome emulate_place_push(struct emulation *m, struct place *place, unsigned size, uint64_t *rsp)
 {
-    unsigned width = stack_address_size(m);
+    unsigned width = emulate_stack_size(m);
 
     *rsp = (gpr_read(m, RSP, width) - size) & size_mask(width);
     return emulate_place(m, place, SEG_SS, *rsp, size, INTENT_WRITE);
-}
-
-static enum outcome push(struct emulation *m, uint64_t value, unsigned size)
-{
-    struct place place;
-    uint64_t rsp;
-    enum outcome outcome = place_push(m, &place, size, &rsp);
-
-    if (outcome != OUTCOME_NEXT)
-        return outcome;
-    place_store(m, &place, value);
-    gpr_write(m, RSP, stack_address_size(m), rsp);
-    return OUTCOME_NEXT;
 }
 
 /* The operand must not be read before the stack is known to be writable: a device may count reads. */
@@ -35,12 +21,12 @@ enum outcome emulate_push(struct emulation *m)
 {
     struct place place;
     uint64_t rsp;
-    enum outcome outcome = place_push(m, &place, m->in.operand_size, &rsp);
+    enum outcome outcome = emulate_place_push(m, &place, m->in->operand_size, &rsp);
 
     if (outcome != OUTCOME_NEXT)
         return outcome;
     place_store(m, &place, operand_read(m, 0));
-    gpr_write(m, RSP, stack_address_size(m), rsp);
+    gpr_write(m, RSP, emulate_stack_size(m), rsp);
     return OUTCOME_NEXT;
 }
 
@@ -48,7 +34,7 @@ enum outcome emulate_push(struct emulation *m)
  */
 enum outcome emulate_pop(struct emulation *m)
 {
-    unsigned size = m->in.operand_size, width = stack_address_size(m);
+    unsigned size = m->in->operand_size, width = emulate_stack_size(m);
     uint64_t before = m->state->gpr.reg[RSP];
     struct place place;
     enum outcome outcome = emulate_place(m, &place, SEG_SS, gpr_read(m, RSP, width), size, INTENT_READ);
@@ -56,8 +42,8 @@ enum outcome emulate_pop(struct emulation *m)
     if (outcome != OUTCOME_NEXT)
         return outcome;
     gpr_write(m, RSP, width, gpr_read(m, RSP, width) + size);
-    if (m->in.operand[0].kind == OPERAND_MEMORY) {
-        outcome = emulate_place(m, &m->place, m->in.memory.segment, emulate_effective_address(m), size,
+    if (m->in->operand[0].kind == OPERAND_MEMORY) {
+        outcome = emulate_place(m, &m->place, m->in->memory.segment, emulate_effective_address(m), size,
                                 INTENT_WRITE);
         if (outcome != OUTCOME_NEXT) {
             m->state->gpr.reg[RSP] = before;
@@ -68,37 +54,33 @@ enum outcome emulate_pop(struct emulation *m)
     return OUTCOME_NEXT;
 }
 
-/* #GP(0) where RIP may not go: beyond the code segment, or a non-canonical address. */
-static enum outcome check_target(struct emulation *m, uint64_t target)
+/* In virtual-8086 mode it depends on IOPL and VME: not emulated. VM and RF are pushed as 0. */
+enum outcome emulate_push_flags(struct emulation *m)
 {
-    uint64_t linear;
-    enum outcome outcome = emulate_linear(m, SEG_CS, target, 1, INTENT_FETCH, &linear);
+    uint64_t flags = m->state->gpr.rflags & ~(uint64_t)(FLAG_VM | FLAG_RF);
+    struct place place;
+    uint64_t rsp;
 
-    return outcome;
-}
-
-/* FF /2 and /4. */
-enum outcome emulate_call(struct emulation *m)
-{
-    unsigned size = m->in.operand_size;
-    uint64_t target = operand_read(m, 0);
-    enum outcome outcome = check_target(m, target);
-
-    if (outcome == OUTCOME_NEXT)
-        outcome = push(m, m->state->gpr.rip + m->in.length, size);
+    if (m->state->gpr.rflags & FLAG_VM)
+        return OUTCOME_UNKNOWN;
+    enum outcome outcome = emulate_place_push(m, &place, m->in->operand_size, &rsp);
     if (outcome != OUTCOME_NEXT)
         return outcome;
-    m->state->gpr.rip = target;
-    return OUTCOME_BRANCH;
+    place_store(m, &place, flags);
+    gpr_write(m, RSP, emulate_stack_size(m), rsp);
+    return OUTCOME_NEXT;
 }
 
-enum outcome emulate_jump(struct emulation *m)
+enum outcome emulate_leave(struct emulation *m)
 {
-    uint64_t target = operand_read(m, 0);
-    enum outcome outcome = check_target(m, target);
+    unsigned size = m->in->operand_size, width = emulate_stack_size(m);
+    uint64_t frame = gpr_read(m, RBP, width);
+    struct place place;
+    enum outcome outcome = emulate_place(m, &place, SEG_SS, frame, size, INTENT_READ);
 
     if (outcome != OUTCOME_NEXT)
         return outcome;
-    m->state->gpr.rip = target;
-    return OUTCOME_BRANCH;
+    gpr_write(m, RSP, width, frame + size);
+    gpr_write(m, RBP, size, place_load(m, &place));
+    return OUTCOME_NEXT;
 }

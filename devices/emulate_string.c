@@ -30,7 +30,7 @@ static uint64_t elements_to_boundary(const struct emulation *m, const struct str
                                      uint64_t linear)
 {
     uint64_t in_page = linear & (PAGE - 1);
-    uint64_t last = size_mask(m->in.address_size) - (s->size - 1); /* highest offset of a whole element */
+    uint64_t last = size_mask(m->in->address_size) - (s->size - 1); /* highest offset of a whole element */
 
     if (in_page + s->size > PAGE || offset > last)
         return 1;
@@ -42,7 +42,7 @@ static uint64_t elements_to_boundary(const struct emulation *m, const struct str
 static enum outcome cursor_open(struct emulation *m, struct string *s, struct cursor *cursor,
                                 unsigned segment, unsigned reg, enum memory_intent intent)
 {
-    uint64_t offset = gpr_read(m, reg, m->in.address_size), linear, last;
+    uint64_t offset = gpr_read(m, reg, m->in->address_size), linear, last;
     enum outcome outcome = emulate_linear(m, segment, offset, s->size, intent, &linear);
 
     if (outcome != OUTCOME_NEXT)
@@ -75,7 +75,7 @@ static bool compare(struct emulation *m, const struct string *s, uint64_t left, 
     uint64_t flags = flags_of_subtract(left, right, (left - right) & size_mask(s->size), s->size);
 
     set_flags(m, FLAGS_STATUS, flags);
-    return !s->repeated || !(flags & FLAG_ZF) == !(m->in.prefixes & PREFIX_REP);
+    return !s->repeated || !(flags & FLAG_ZF) == !(m->in->prefixes & PREFIX_REP);
 }
 
 /* One element; false when the repetition ends with it. */
@@ -84,7 +84,7 @@ static bool do_element(struct emulation *m, struct string *s)
     const struct emulator *e = m->emulator;
     uint16_t port = m->state->gpr.reg[RDX];
 
-    switch (m->in.opcode & 0xfe) {
+    switch (m->in->opcode & 0xfe) {
     case 0x6c: /* INS */
         place_store(m, &s->destination.place, e->machine->in(e->context, port, s->size));
         return true;
@@ -111,7 +111,7 @@ static bool do_element(struct emulation *m, struct string *s)
 
 static void add_to_gpr(struct emulation *m, unsigned reg, int64_t value)
 {
-    unsigned size = m->in.address_size;
+    unsigned size = m->in->address_size;
 
     gpr_write(m, reg, size, gpr_read(m, reg, size) + value);
 }
@@ -122,18 +122,18 @@ static enum outcome open_operands(struct emulation *m, struct string *s)
     enum outcome outcome = OUTCOME_NEXT;
 
     for (unsigned i = 0; i < 2 && outcome == OUTCOME_NEXT; i++)
-        if (m->in.operand[i].kind == OPERAND_STRING_SI)
-            outcome = cursor_open(m, s, &s->source, m->in.memory.segment, RSI, INTENT_READ);
+        if (m->in->operand[i].kind == OPERAND_STRING_SI)
+            outcome = cursor_open(m, s, &s->source, m->in->memory.segment, RSI, INTENT_READ);
     for (unsigned i = 0; i < 2 && outcome == OUTCOME_NEXT; i++)
-        if (m->in.operand[i].kind == OPERAND_STRING_DI)
+        if (m->in->operand[i].kind == OPERAND_STRING_DI)
             outcome = cursor_open(m, s, &s->destination, SEG_ES, RDI,
-                                  m->in.operand[i].access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
+                                  m->in->operand[i].access & OPERAND_WRITE ? INTENT_WRITE : INTENT_READ);
     return outcome;
 }
 
 static bool uses(const struct emulation *m, enum operand_kind kind)
 {
-    return m->in.operand[0].kind == kind || m->in.operand[1].kind == kind;
+    return m->in->operand[0].kind == kind || m->in->operand[1].kind == kind;
 }
 
 /* Bytes, or what the operand size says; ports have at most four (SDM Vol. 2, INS). */
@@ -157,13 +157,13 @@ static void commit(struct emulation *m, const struct string *s, uint64_t done)
 
 enum outcome emulate_string(struct emulation *m)
 {
-    bool port = (m->in.opcode & 0xfc) == 0x6c;
-    struct string s = {.repeated = m->in.prefixes & (PREFIX_REP | PREFIX_REPNE)};
+    bool port = (m->in->opcode & 0xfc) == 0x6c;
+    struct string s = {.repeated = m->in->prefixes & (PREFIX_REP | PREFIX_REPNE)};
 
-    s.shift = element_shift(&m->in, port);
+    s.shift = element_shift(m->in, port);
     s.size = 1u << s.shift;
     s.step = m->state->gpr.rflags & FLAG_DF ? -(int64_t)s.size : (int64_t)s.size;
-    uint64_t total = s.repeated ? gpr_read(m, RCX, m->in.address_size) : 1;
+    uint64_t total = s.repeated ? gpr_read(m, RCX, m->in->address_size) : 1;
     if (total == 0)
         return OUTCOME_NEXT;
     s.count = m->state->gpr.rflags & FLAG_TF ? 1 : total;

@@ -2,8 +2,11 @@
  * Linear to guest-physical addresses for the emulator: lib/walk.h over the machine's RAM, and #PF from what
  * it says.
  */
+#include "emulate_ahead.h"
 #include "emulate_internal.h"
 #include "walk.h"
+
+enum { PAGE = 4096, TAG_BITS = 3, TAG_OVERRIDE_SMAP = 1 << 2 /* below it: intent + 1 */ };
 
 /* The width that CPUID tells a guest is the device model's policy; no address above it is RAM in any case. */
 enum { PHYSICAL_WIDTH_ANY = 52 };
@@ -30,8 +33,8 @@ static void walk_set_bit(void *context, uint64_t gpa, unsigned bit)
         __atomic_fetch_or(ram, (uint8_t)(1u << bit), __ATOMIC_SEQ_CST);
 }
 
-enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_intent intent, bool user,
-                          uint64_t *gpa)
+static enum outcome walk(struct emulation *m, uint64_t linear, enum memory_intent intent, bool user,
+                         uint64_t *gpa)
 {
     static const uint32_t access[] = {
         [INTENT_READ] = 0, [INTENT_WRITE] = WALK_WRITE, [INTENT_FETCH] = WALK_FETCH};
@@ -48,11 +51,6 @@ enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_inte
     };
     struct walk_result result;
 
-    m->global = false;
-    if (!(control->cr0 & CR0_PG)) {
-        *gpa = linear;
-        return OUTCOME_NEXT;
-    }
     if (!walk_translate(&memory, &registers, linear, access[intent] | (user ? WALK_USER : 0), &result)) {
         control->cr2 = linear;
         m->emulator->modified |= VCPU_CONTROL;
@@ -61,4 +59,33 @@ enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_inte
     m->global = result.global;
     *gpa = result.gpa;
     return OUTCOME_NEXT;
+}
+
+enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_intent intent, bool user,
+                          uint64_t *gpa)
+{
+    m->global = false;
+    if (m->state->control.cr0 & CR0_PG)
+        return walk(m, linear, intent, user, gpa);
+    *gpa = linear;
+    return OUTCOME_NEXT;
+}
+
+struct emulate_translation *emulate_translate(struct emulation *m, uint64_t linear, enum memory_intent intent)
+{
+    const struct emulator *e = m->emulator;
+    uint64_t page = linear / PAGE, gpa;
+    bool override_smap = m->state->gpr.rflags & FLAG_AC;
+    uint64_t tag = page << TAG_BITS | (override_smap ? TAG_OVERRIDE_SMAP : 0u) | (intent + 1u);
+    struct emulate_translation *translation =
+        &e->ahead->memo->translation[(page + intent * (EMULATE_TRANSLATIONS / 2 - 1)) % EMULATE_TRANSLATIONS];
+
+    if (translation->tag != tag) {
+        if (emulate_walk(m, linear, intent, m->cpl == 3, &gpa) != OUTCOME_NEXT)
+            return NULL;
+        translation->tag = tag;
+        translation->page = gpa & ~(uint64_t)(PAGE - 1);
+        translation->ram = e->machine->ram(e->context, translation->page, intent == INTENT_WRITE);
+    }
+    return translation;
 }

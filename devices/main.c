@@ -2,6 +2,7 @@
  * The device model: one upcall in, one answer out (docs/design.md, section 6). Everything that it remembers
  * lies in struct pc, so that a new process can go on where this one ended.
  */
+#include "ahead.h"
 #include "effects.h"
 #include "cpuid.h"
 #include "emulate.h"
@@ -118,6 +119,8 @@ static void handle_pio(struct upcall *upcall, struct pc *pc)
         pio->value = (uint32_t)bus_read(&pc->bus, IO_PORT, pio->port, pio->size);
     else
         bus_write(&pc->bus, IO_PORT, pio->port, pio->size, pio->value);
+    if (ahead_expects(&pc->history, upcall->exit.next_rip))
+        ahead_of_pio(upcall, pc);
 }
 
 /* Every other kind than the frequent one, out of whose way it is kept. */
@@ -134,6 +137,7 @@ static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct 
     case UPCALL_EMULATE:
         if (emulate_upcall(upcall, &guest_machine, pc, &pc->limits) && pc->refused++ < REFUSED_LOGGED)
             effect_log(upcall->text);
+        ahead_of_emulation(upcall, pc);
         break;
     case UPCALL_LOCATE:
         emulate_locate(upcall, &guest_machine, pc);

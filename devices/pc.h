@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include "ahead.h"
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
@@ -49,6 +50,7 @@ struct pc {
     uint32_t reserved;
     uint64_t timer;          /* what SYS_TIMER_SET was told last, in guest TSC ticks; 0: off */
     uint64_t timer_deadline; /* the same in ns, as the bus has it; 0: to be told again */
+    struct ahead_history history;
     struct loader loader;
 };
 

@@ -2,6 +2,7 @@
  * effects_ring3.c know it; devices do not. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "channel.h"
 #include "guest_config.h"
@@ -40,3 +41,10 @@ static inline uint64_t ring3_high_size(void)
  * output. */
 void effects_begin(void);
 void effects_end(void);
+/* Within an upcall, before one more access to a device: a new time, and what is due until then happens. */
+void effects_renew(void);
+/* Whether something has happened in this upcall that the guest is to see before it goes on: an interrupt, its
+ * end, a rest. */
+bool effects_seen(void);
+/* The host's time stamp counter. */
+uint64_t effect_read_tsc(void);

@@ -16,7 +16,8 @@ enum upcall_kind {
                        (AGAIN allowed).   service: look at the boot modules and create guests */
     UPCALL_RESET,   /* the same for a machine that was running: UPCALL_START without the first-time set-up */
     UPCALL_RESTART, /* device model: a new process on old state blocks; check them */
-    UPCALL_PIO,     /* exit.pio; IN replies in exit.pio.value; the monitor moves RAX and RIP */
+    UPCALL_PIO, /* exit.pio; IN replies in exit.pio.value; the monitor moves RAX and RIP. Or, with VCPU_GPR
+                   in modified, state.gpr is all: the process has gone on behind the instruction */
     UPCALL_EMULATE, /* emulate the instruction at RIP: MMIO, string I/O, control registers, MSRs; groups
                        carries GPR, SEGMENTS, CONTROL and MSRS; exit says why (VCPU_EXIT_MEMORY,
                        VCPU_EXIT_PIO, ...) */

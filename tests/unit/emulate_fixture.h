@@ -22,7 +22,7 @@ static void begin(enum test_mode mode)
     state.gpr.rip = CODE;
 }
 
-static enum emulate_result run(const char *code, size_t length)
+static inline enum emulate_result run(const char *code, size_t length)
 {
     memcpy(machine.ram + state.gpr.rip, code, length);
     emulator = (struct emulator){.machine = &test_emulator_machine,

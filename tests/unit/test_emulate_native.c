@@ -88,6 +88,15 @@ static uint64_t random_value(void)
                       : edges[(random >> 8) % (sizeof(edges) / sizeof(edges[0]))];
 }
 
+/* Near branches: conditional ones have a test of their own, the others are in test_emulate_ahead.c. */
+static bool is_branch(const struct instruction *in)
+{
+    if (in->map == MAP_0F)
+        return (in->opcode & 0xf0) == 0x80;
+    return in->map == MAP_ONE_BYTE && ((in->opcode & 0xf0) == 0x70 || (in->opcode & 0xfe) == 0xc2 ||
+                                       (in->opcode & 0xfc) == 0xe0 || (in->opcode & 0xfc) == 0xe8);
+}
+
 /* Instructions that ring 3 may not run, that leave the slot, or that are not emulated but share an opcode. */
 static bool is_for_other_tests(const struct instruction *in)
 {
@@ -96,13 +105,18 @@ static bool is_for_other_tests(const struct instruction *in)
 
     if (in->memory.segment == SEG_FS || in->memory.segment == SEG_GS)
         return true;
+    if (is_branch(in))
+        return true;
     if (in->map == MAP_0F)
         return memchr(privileged, in->opcode, sizeof privileged) || in->opcode == 0x01 ||
-               in->opcode == 0x0d || (in->opcode == 0xc7 && (in->modrm >> 3 & 7) != 1) ||
+               in->opcode == 0x0d || in->opcode == 0x31 ||
+               (in->opcode == 0xc7 && (in->modrm >> 3 & 7) != 1) ||
                /* of CET, and unknown here: #UD comes before the operand is looked at, there */
                (in->opcode == 0xae && (in->prefixes & PREFIX_REP));
     if (in->map != MAP_ONE_BYTE)
         return false;
+    if (in->opcode == 0xfa) /* CLI */
+        return true;
     if (in->opcode == 0x90 && (in->prefixes & PREFIX_REP))
         return true; /* with REX.B, PAUSE on some processors and XCHG on others */
     if (in->opcode == 0x63 && in->mode != DECODE_64)
@@ -152,6 +166,8 @@ static bool aim(struct instruction *in, uint8_t *bytes)
     if (random_next() % 4 == 0)
         middle = WINDOW + TEST_PAGE * (1 + random_next() % 2) - random_next() % 18;
     reg[RSP] = (WINDOW + TEST_PAGE + random_next() % 64) & ~7ull;
+    if (in->map == MAP_ONE_BYTE && in->opcode == 0xc9) /* LEAVE */
+        reg[RBP] = middle;
     for (unsigned i = 0; i < INSTRUCTION_OPERANDS; i++) {
         unsigned kind = in->operand[i].kind;
         uses_memory |= kind == OPERAND_MEMORY;
@@ -391,7 +407,68 @@ static void random_instructions(enum decode_mode mode)
     assert_int_equal(tally.different, 0);
     assert_true(tally.ran > ROUNDS / 2);
     assert_true(tally.faults > 1000);
-    assert_true(kinds > 219);
+    assert_true(kinds > 227);
+}
+
+/* Jcc, LOOP and JCXZ over a MOV BL, 0x5a: BL shows whether the processor has jumped. */
+static void conditional_branches(enum decode_mode mode)
+{
+    static const uint8_t opcodes[] = {0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79,
+                                      0x7a, 0x7b, 0x7c, 0x7d, 0x7e, 0x7f, 0xe0, 0xe1, 0xe2, 0xe3};
+    unsigned jumped = 0, rounds = 20000;
+
+    test_state(&machine, &state, mode == DECODE_64 ? TEST_LONG : TEST_PROTECTED_32);
+    native_selectors(&state, mode);
+    native_catch_faults();
+    for (unsigned round = 0; round < rounds; round++) {
+        uint8_t bytes[8], opcode = opcodes[random_next() % sizeof(opcodes)];
+        unsigned length = 0;
+        struct emulator e;
+
+        if (random_next() & 1)
+            bytes[length++] = 0x67; /* LOOP and JCXZ count in a narrower register */
+        if (opcode < 0x80 && (random_next() & 1)) {
+            memcpy(bytes + length, (uint8_t[]){0x0f, opcode + 0x10, 2, 0, 0, 0}, 6);
+            length += 6;
+        } else {
+            bytes[length++] = opcode;
+            bytes[length++] = 2;
+        }
+        unsigned branch = length;
+        prepare();
+        for (unsigned i = 0; i < GPR_COUNT; i++)
+            exchange->in[i] = random_value();
+        exchange->in[RSP] = WINDOW + TEST_PAGE;
+        if (random_next() & 1)
+            exchange->in[RCX] = random_next() % 3;
+        exchange->in[RBX] = 0;
+        enum emulate_result result = run_emulated(bytes, branch, &e);
+        uint8_t native[16];
+        memcpy(native, bytes, branch);
+        memcpy(native + branch, (uint8_t[]){0xb3, 0x5a}, 2);
+        native_run(mode, native, branch + 2);
+        bool native_jumped = (exchange->out[RBX] & 0xff) != 0x5a;
+        assert_int_equal(result, EMULATE_DONE);
+        assert_int_equal(state.gpr.rip, CODE + branch + (native_jumped ? 2 : 0));
+        if (mode == DECODE_64)
+            assert_int_equal(state.gpr.reg[RCX], exchange->out[RCX]);
+        else
+            assert_int_equal((uint32_t)state.gpr.reg[RCX], (uint32_t)exchange->out[RCX]);
+        jumped += native_jumped;
+    }
+    assert_true(jumped > rounds / 4 && jumped < rounds * 3 / 4);
+}
+
+static void branches_64(void **unused)
+{
+    (void)unused;
+    conditional_branches(DECODE_64);
+}
+
+static void branches_32(void **unused)
+{
+    (void)unused;
+    conditional_branches(DECODE_32);
 }
 
 static void code_64(void **unused)
@@ -408,6 +485,7 @@ static void code_32(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(code_64), cmocka_unit_test(code_32)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(code_64), cmocka_unit_test(code_32),
+                                       cmocka_unit_test(branches_64), cmocka_unit_test(branches_32)};
     return cmocka_run_group_tests(tests, native_set_up, NULL);
 }

@@ -4,6 +4,7 @@
 # Words of the kernel command line:
 #   mode=report   say what this machine is, then power off
 #   mode=off      power off at once
+#   mode=end      end the machine here and now, through the emulator's debug-exit port: nothing is shut down
 #   mode=disk     write 64 MiB to the first disk, read them back, compare their checksums, then power off
 #   mode=read     reads=N direct reads of 4 KiB, depth=M (1) at a time, with disk-reads, which only the bench's initrd has
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
@@ -98,6 +99,7 @@ report) report ;;
 disk) disk_check ;;
 read) disk_read ;;
 off) ;;
+end) printf '\000' | dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null ;;
 *)
     export PS1='guest:\w# '
     setsid cttyhack sh
