@@ -136,19 +136,24 @@ static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
     return true;
 }
 
-/* In place of any one of its set. */
+/* In place of what was known at its address, of nothing, or of any one of its set. */
 static void known_insn_add(struct vcpu *vcpu, const struct upcall_insn *insn)
 {
     struct vcpu_code code;
     vcpu_ops->code(vcpu, &code);
     if (!insn->length || !insn->words || insn->words > INSN_WORDS)
         return;
-    vcpu->known[code.linear % KNOWN_SETS][vcpu->record.recorder_next % KNOWN_WAYS] = (struct known_insn){
+    struct known_insn *set = vcpu->known[code.linear % KNOWN_SETS];
+    unsigned way = 0;
+    while (way < KNOWN_WAYS && set[way].mode && set[way].linear != code.linear)
+        way++;
+    way = way < KNOWN_WAYS ? way : vcpu->record.recorder_next % KNOWN_WAYS;
+    set[way] = (struct known_insn){
         .linear = code.linear,
         .space = insn->global ? CODE_SPACE_ANY : code.space,
         .address = USER_GUEST_RAM + insn->gpa,
         .reason = vcpu->exit.reason,
-        .bits = code.bits,
+        .mode = code.mode,
         .insn = *insn,
     };
 }

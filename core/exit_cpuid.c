@@ -27,6 +27,21 @@ const struct cpuid_entry *exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, 
     return e;
 }
 
+/* What is not the same for all vCPUs, or changes while they run. */
+static __attribute__((noinline)) void cpuid_dynamic(struct vcpu *vcpu, uint32_t leaf, uint64_t *reg)
+{
+    if (leaf == LEAF_XSAVE) { /* the size for XCR0, which is the guest's while it is loaded */
+        reg[RBX] = cpuid(LEAF_XSAVE, 0).ebx;
+        return;
+    }
+    vcpu_ops->get(vcpu, VCPU_CONTROL);
+    reg[RBX] = (reg[RBX] & 0x00ffffff) | vcpu->index << APIC_ID_SHIFT;
+    if (!(vcpu->state.control.cr4 & CR4_OSXSAVE))
+        reg[RCX] &= ~(uint64_t)FEATURE_ECX_OSXSAVE;
+    if (!(vcpu->lapic.base_msr & APIC_BASE_ENABLE))
+        reg[RDX] &= ~(uint64_t)FEATURE_EDX_APIC;
+}
+
 enum exit_outcome exit_cpuid(struct vcpu *vcpu)
 {
     uint64_t *reg = vcpu->state.gpr.reg;
@@ -36,15 +51,7 @@ enum exit_outcome exit_cpuid(struct vcpu *vcpu)
     reg[RBX] = e->ebx;
     reg[RCX] = e->ecx;
     reg[RDX] = e->edx;
-    if (leaf == LEAF_FEATURES) { /* what is not the same for all vCPUs, or changes while they run */
-        vcpu_ops->get(vcpu, VCPU_CONTROL);
-        reg[RBX] = (reg[RBX] & 0x00ffffff) | vcpu->index << APIC_ID_SHIFT;
-        if (!(vcpu->state.control.cr4 & CR4_OSXSAVE))
-            reg[RCX] &= ~(uint64_t)FEATURE_ECX_OSXSAVE;
-        if (!(vcpu->lapic.base_msr & APIC_BASE_ENABLE))
-            reg[RDX] &= ~(uint64_t)FEATURE_EDX_APIC;
-    } else if (leaf == LEAF_XSAVE && e->subleaf == 0) {
-        reg[RBX] = cpuid(LEAF_XSAVE, 0).ebx; /* the size for XCR0, which is the guest's while it is loaded */
-    }
+    if (leaf == LEAF_FEATURES || (leaf == LEAF_XSAVE && e->subleaf == 0))
+        cpuid_dynamic(vcpu, leaf, reg);
     return exit_skip(vcpu);
 }

@@ -13,12 +13,12 @@
 #include "upcall.h"
 #include "vcpu_ops.h"
 
-enum { KNOWN_SETS = 16, KNOWN_WAYS = 4 };
+enum { KNOWN_SETS = 32, KNOWN_WAYS = 4 };
 
 struct known_insn {
     uint64_t linear, space, address; /* the latter in the device model's address space */
     uint32_t reason;                 /* enum vcpu_exit_reason */
-    uint32_t bits;                   /* of the code segment; 0: nothing is known here */
+    uint32_t mode;                   /* vcpu_code.mode; 0: nothing is known here */
     struct upcall_insn insn;
 };
 
@@ -29,10 +29,11 @@ static inline const struct upcall_insn *known_insn_find(known_insns table, const
                                                         uint32_t reason)
 {
     const struct known_insn *known = table[code->linear % KNOWN_SETS];
-    for (unsigned way = 0; way < KNOWN_WAYS; way++, known++)
-        if (known->linear == code->linear && known->bits == code->bits && known->reason == reason &&
-            (known->space == code->space || known->space == CODE_SPACE_ANY) &&
-            !user_compare(known->address, known->insn.bytes, known->insn.words))
-            return &known->insn;
-    return NULL;
+    for (unsigned way = 1; known->linear != code->linear; way++, known++)
+        if (way == KNOWN_WAYS)
+            return NULL;
+    bool holds = known->mode == code->mode && known->reason == reason &&
+                 (known->space == code->space || known->space == CODE_SPACE_ANY) &&
+                 !user_compare(known->address, known->insn.bytes, known->insn.words);
+    return holds ? &known->insn : NULL;
 }

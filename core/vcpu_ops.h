@@ -26,7 +26,7 @@ enum vcpu_window {
 struct vcpu_code {
     uint64_t linear;
     uint64_t space; /* CR3, or CODE_SPACE_FLAT with paging off */
-    unsigned bits;  /* 16, 32, 64 */
+    uint32_t mode;  /* tells 16-, 32- and 64-bit code apart; never 0 */
 };
 
 #define CODE_SPACE_FLAT (~0ull)

@@ -9,62 +9,139 @@
 
 enum { LEAF_SIZES = 0x80000008 };
 
+static void describe_io(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint32_t info = (uint32_t)svm->vmcb->exit_info1;
+    (void)code;
+    exit->next_rip = svm->vmcb->exit_info2;
+    exit->pio = (struct vcpu_exit_pio){
+        .port = (uint16_t)(info >> IOIO_PORT_SHIFT),
+        .size = info >> IOIO_SIZE_SHIFT & IOIO_SIZE_MASK,
+        .in = info & IOIO_IN,
+        .string = (info & IOIO_STRING) != 0,
+        .rep = (info & IOIO_REP) != 0,
+        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
+    };
+}
+
+static void describe_msr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    (void)code;
+    vcpu->exit.reason = svm->vmcb->exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
+    vcpu->exit.detail = (uint32_t)vcpu->state.gpr.reg[RCX];
+}
+
+/* MOV CR, CLTS, LMSW, SMSW. */
+static void describe_cr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    (void)svm;
+    vcpu->exit.detail = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf;
+}
+
+static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_code)
+{
+    exit->reason = VCPU_EXIT_EXCEPTION;
+    exit->exception = (struct vcpu_exit_exception){
+        .vector = (uint8_t)vector,
+        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
+        .error_code = error_code,
+    };
+}
+
+static void describe_refusal(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    (void)svm;
+    exit_raise(&vcpu->exit, svm_exits[code].detail, 0);
+}
+
+static void describe_exception(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    if (code == VMEXIT_MC)
+        __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
+    if (code == VMEXIT_DB && svm->stepping && (vmcb->dr6 & DR6_BS)) {
+        vmcb->dr6 &= ~DR6_BS;
+        svm->clean &= ~CLEAN_DR;
+        vcpu->exit.reason = VCPU_EXIT_NMI_WINDOW;
+        return;
+    }
+    exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
+}
+
+static void describe_vintr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    (void)code;
+    svm_window(vcpu, svm->windows & ~(uint32_t)WINDOW_INTERRUPT);
+    vcpu->windows = svm->windows;
+}
+
+/* NMIs open again after this instruction, not before: until RIP has moved it is only ahead. */
+static void describe_iret(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    (void)code;
+    svm->iret_ahead = true;
+    svm->iret_rip = vcpu->state.gpr.rip;
+    svm_intercepts_update(vcpu);
+    vcpu->exit.reason = VCPU_EXIT_NONE;
+}
+
 /* clang-format off */
-#define UD {ALWAYS, FORM_REFUSED, EXCEPTION_UD, 0}
+#define UD {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, describe_refusal}
 const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
      * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
      * change freely. All CR4 writes: reserved bits must fault, and under TCG would end the entry; LME
      * depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
-    [VMEXIT_CR0_READ]       = {MODE, FORM_CR, 0, 0},
-    [VMEXIT_CR4_READ]       = {MODE, FORM_CR, 0, 0},
-    [VMEXIT_CR8_READ]       = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR4_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR8_WRITE]      = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, FORM_CR, 0, 0},
-    [VMEXIT_CR3_READ]       = {NOT, FORM_CR, 0, 0}, /* with shadow paging: MODE */
-    [VMEXIT_CR3_WRITE]      = {NOT, FORM_CR, 0, 0},
+    [VMEXIT_CR0_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR4_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR8_READ]       = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR4_WRITE]      = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR8_WRITE]      = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR3_READ]       = {NOT, VCPU_EXIT_CR_ACCESS, 0, describe_cr}, /* with shadow paging: MODE */
+    [VMEXIT_CR3_WRITE]      = {NOT, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     /* Debug registers are switched with the vCPU. */
-    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, 0, 0, NULL},
     /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
      * 12); #MC is the host's. All others go straight to the guest. INT3 and INTO are not asked for: no
-     * FORM for SWINT either. */
-    [VMEXIT_DB]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
-    [VMEXIT_AC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
-    [VMEXIT_MC]             = {ALWAYS, FORM_EXCEPTION, 0, 0},
+     * decision for SWINT either. */
+    [VMEXIT_DB]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [VMEXIT_AC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [VMEXIT_MC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
     /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after
      * the exit. */
-    [VMEXIT_INTR]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
-    [VMEXIT_NMI]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_EXTERNAL, 0},
-    [VMEXIT_SMI]            = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_INIT]           = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_VINTR]          = {MODE, FORM_VINTR, 0, 0},
+    [VMEXIT_INTR]           = {ALWAYS, VCPU_EXIT_EXTERNAL, 0, NULL},
+    [VMEXIT_NMI]            = {ALWAYS, VCPU_EXIT_EXTERNAL, 0, NULL},
+    [VMEXIT_SMI]            = {NOT, 0, 0, NULL},
+    [VMEXIT_INIT]           = {NOT, 0, 0, NULL},
+    [VMEXIT_VINTR]          = {MODE, VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_vintr},
     /* Descriptor tables and TR are the guest's own. */
-    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, 0, 0, NULL},
     /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are
      * harmless. */
-    [VMEXIT_RDTSC]          = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_RDTSCP]         = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_RDPMC]          = {ALWAYS, FORM_REFUSED, EXCEPTION_GP, 0},
-    [VMEXIT_PUSHF]          = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_POPF]           = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_SWINT]          = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_ICEBP]          = {NOT, FORM_NONE, 0, 0}, /* its #DB is intercepted */
-    [VMEXIT_CPUID]          = {ALWAYS, FORM_PLAIN, VCPU_EXIT_CPUID, 1},
+    [VMEXIT_RDTSC]          = {NOT, 0, 0, NULL},
+    [VMEXIT_RDTSCP]         = {NOT, 0, 0, NULL},
+    [VMEXIT_RDPMC]          = {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},
+    [VMEXIT_PUSHF]          = {NOT, 0, 0, NULL},
+    [VMEXIT_POPF]           = {NOT, 0, 0, NULL},
+    [VMEXIT_SWINT]          = {NOT, 0, 0, NULL},
+    [VMEXIT_ICEBP]          = {NOT, 0, 0, NULL}, /* its #DB is intercepted */
+    [VMEXIT_CPUID]          = {ALWAYS, VCPU_EXIT_CPUID, SKIPPED, NULL},
     [VMEXIT_RSM]            = UD, /* as outside of system management mode */
-    [VMEXIT_IRET]           = {MODE, FORM_IRET, 0, 0},
+    [VMEXIT_IRET]           = {MODE, VCPU_EXIT_NMI_WINDOW, 0, describe_iret},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
      * host's data. */
-    [VMEXIT_INVD]           = {ALWAYS, FORM_PLAIN, VCPU_EXIT_INSTRUCTION, 0},
-    [VMEXIT_WBINVD]         = {ALWAYS, FORM_PLAIN, VCPU_EXIT_INSTRUCTION, 0},
-    [VMEXIT_PAUSE]          = {NOT, FORM_NONE, 0, 0}, /* a spinning guest uses up its slice */
-    [VMEXIT_HLT]            = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HLT, 1},
-    [VMEXIT_INVLPG]         = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_IOIO]           = {ALWAYS, FORM_IOIO, VCPU_EXIT_PIO, 0},
-    [VMEXIT_MSR]            = {ALWAYS, FORM_MSR, 0, 0},
-    [VMEXIT_TASK_SWITCH]    = {NOT, FORM_NONE, 0, 0}, /* the processor does them */
-    [VMEXIT_FERR_FREEZE]    = {NOT, FORM_NONE, 0, 0}, /* the host's next interrupt ends the freeze */
-    [VMEXIT_SHUTDOWN]       = {ALWAYS, FORM_PLAIN, VCPU_EXIT_SHUTDOWN, 0},
+    [VMEXIT_INVD]           = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [VMEXIT_WBINVD]         = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [VMEXIT_PAUSE]          = {NOT, 0, 0, NULL}, /* a spinning guest uses up its slice */
+    [VMEXIT_HLT]            = {ALWAYS, VCPU_EXIT_HLT, SKIPPED, NULL},
+    [VMEXIT_INVLPG]         = {NOT, 0, 0, NULL},
+    [VMEXIT_IOIO]           = {ALWAYS, VCPU_EXIT_PIO, 0, describe_io},
+    [VMEXIT_MSR]            = {ALWAYS, VCPU_EXIT_RDMSR, 0, describe_msr},
+    [VMEXIT_TASK_SWITCH]    = {NOT, 0, 0, NULL}, /* the processor does them */
+    [VMEXIT_FERR_FREEZE]    = {NOT, 0, 0, NULL}, /* the host's next interrupt ends the freeze */
+    [VMEXIT_SHUTDOWN]       = {ALWAYS, VCPU_EXIT_SHUTDOWN, 0, NULL},
     /* Guests have no SVM: #UD, as with EFER.SVME clear. */
     [VMEXIT_VMRUN]          = UD,
     [VMEXIT_VMLOAD]         = UD,
@@ -73,7 +150,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_CLGI]           = UD,
     [VMEXIT_SKINIT]         = UD,
     [VMEXIT_INVLPGA]        = UD,
-    [VMEXIT_VMMCALL]        = {ALWAYS, FORM_PLAIN, VCPU_EXIT_HYPERCALL, 1},
+    [VMEXIT_VMMCALL]        = {ALWAYS, VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
     /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB
      * reach beyond the guest. */
     [VMEXIT_MONITOR]        = UD,
@@ -84,13 +161,13 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_INVLPGB_ILLEGAL] = UD,
     [VMEXIT_MCOMMIT]        = UD,
     [VMEXIT_TLBSYNC]        = UD,
-    [VMEXIT_INVPCID]        = {NOT, FORM_NONE, 0, 0}, /* acts within the ASID */
-    [VMEXIT_XSETBV]         = {ALWAYS, FORM_PLAIN, VCPU_EXIT_INSTRUCTION, 0},
+    [VMEXIT_INVPCID]        = {NOT, 0, 0, NULL}, /* acts within the ASID */
+    [VMEXIT_XSETBV]         = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
     /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
-    [VMEXIT_EFER_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_BUSLOCK]        = {NOT, FORM_NONE, 0, 0},
-    [VMEXIT_IDLE_HLT]       = {NOT, FORM_NONE, 0, 0},
+    [VMEXIT_EFER_WRITE_TRAP] = {NOT, 0, 0, NULL},
+    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, 0, 0, NULL},
+    [VMEXIT_BUSLOCK]        = {NOT, 0, 0, NULL},
+    [VMEXIT_IDLE_HLT]       = {NOT, 0, 0, NULL},
 };
 /* clang-format on */
 
@@ -148,72 +225,6 @@ static void decode_memory(struct vcpu *vcpu, const struct vmcb *vmcb)
     exit->memory.access |= (info & NPF_WALK ? ACCESS_WALK : 0) | (info & NPF_PRESENT ? ACCESS_PRESENT : 0);
 }
 
-static void decode_io(struct vcpu *vcpu, const struct vmcb *vmcb)
-{
-    struct vcpu_exit *exit = &vcpu->exit;
-    uint32_t info = (uint32_t)vmcb->exit_info1;
-    unsigned size = info >> IOIO_SIZE_SHIFT & IOIO_SIZE_MASK;
-    exit->next_rip = vmcb->exit_info2;
-    exit->pio = (struct vcpu_exit_pio){
-        .port = (uint16_t)(info >> IOIO_PORT_SHIFT),
-        .size = size & 4   ? 4
-                : size & 2 ? 2
-                           : 1,
-        .in = info & IOIO_IN,
-        .string = (info & IOIO_STRING) != 0,
-        .rep = (info & IOIO_REP) != 0,
-        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
-    };
-}
-
-static void decode_msr(struct vcpu *vcpu, const struct vmcb *vmcb)
-{
-    vcpu->exit.reason = vmcb->exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
-    vcpu->exit.detail = (uint32_t)vcpu->state.gpr.reg[RCX];
-}
-
-/* MOV CR, CLTS, LMSW, SMSW. */
-static void decode_cr(struct vcpu *vcpu, uint32_t code)
-{
-    vcpu->exit.reason = VCPU_EXIT_CR_ACCESS;
-    vcpu->exit.detail = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf;
-}
-
-static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_code)
-{
-    exit->reason = VCPU_EXIT_EXCEPTION;
-    exit->exception = (struct vcpu_exit_exception){
-        .vector = (uint8_t)vector,
-        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
-        .error_code = error_code,
-    };
-}
-
-static void decode_exception(struct vcpu *vcpu, uint32_t vector)
-{
-    struct svm_vcpu *svm = vcpu->backend;
-    struct vmcb *vmcb = svm->vmcb;
-    struct vcpu_exit *exit = &vcpu->exit;
-    if (vector == EXCEPTION_MC)
-        __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
-    if (vector == EXCEPTION_DB && svm->stepping && (vmcb->dr6 & DR6_BS)) {
-        vmcb->dr6 &= ~DR6_BS;
-        svm->clean &= ~CLEAN_DR;
-        exit->reason = VCPU_EXIT_NMI_WINDOW;
-        return;
-    }
-    exit_raise(exit, vector, (uint32_t)vmcb->exit_info1);
-}
-
-/* NMIs open again after this instruction, not before: until RIP has moved it is only ahead. */
-static void decode_iret(struct vcpu *vcpu, struct svm_vcpu *svm)
-{
-    svm->iret_ahead = true;
-    svm->iret_rip = vcpu->state.gpr.rip;
-    svm_intercepts_update(vcpu);
-    vcpu->exit.reason = VCPU_EXIT_NONE;
-}
-
 /* A refused entry. TCG, which alone leaves the code's upper half clear, also ends a guest so that loads
  * reserved bits into CR3 (hardware: #GP): RIP is still at the MOV. Where it refuses an entry it has not
  * loaded RAX, whose place then shows the host's, and nothing of that state is used. Twice in a row is no MOV:
@@ -227,42 +238,6 @@ static void decode_invalid(struct vcpu *vcpu)
     vcpu->exit.reason = VCPU_EXIT_INVALID;
     if (guest)
         exit_raise(&vcpu->exit, EXCEPTION_GP, 0);
-}
-
-void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
-{
-    const struct exit_decision *decision = &svm_exits[code];
-    struct vcpu_exit *exit = &vcpu->exit;
-    switch ((enum exit_form)decision->form) {
-    case FORM_PLAIN:
-        break;
-    case FORM_IOIO:
-        decode_io(vcpu, svm->vmcb);
-        break;
-    case FORM_MSR:
-        decode_msr(vcpu, svm->vmcb);
-        break;
-    case FORM_REFUSED:
-        exit_raise(exit, decision->reason, 0);
-        break;
-    case FORM_CR:
-        decode_cr(vcpu, code);
-        break;
-    case FORM_EXCEPTION:
-        decode_exception(vcpu, code - VMEXIT_EXCEPTION_0);
-        break;
-    case FORM_VINTR:
-        svm_window(vcpu, svm->windows & ~(uint32_t)WINDOW_INTERRUPT);
-        vcpu->windows = svm->windows;
-        exit->reason = VCPU_EXIT_INTERRUPT_WINDOW;
-        break;
-    case FORM_IRET:
-        decode_iret(vcpu, svm);
-        break;
-    case FORM_NONE:
-        exit->reason = VCPU_EXIT_INVALID;
-        break;
-    }
 }
 
 void svm_exit_decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb)

@@ -112,7 +112,7 @@ static inline void code_find(const struct vmcb *vmcb, struct vcpu_code *code)
     bool wide = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
     code->linear = wide ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
     code->space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : CODE_SPACE_FLAT;
-    code->bits = wide ? 64 : vmcb->cs.attributes & SEG_DB ? 32 : 16;
+    code->mode = SEG_P | (vmcb->cs.attributes & (SEG_L | SEG_DB)); /* L is reserved outside of long mode */
 }
 
 void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
@@ -143,11 +143,11 @@ static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const st
         return;
     }
     const struct exit_decision *decision = &svm_exits[code];
-    exit->reason = decision->reason;
-    if (decision->skips)
+    exit->reason = decision->reason ? decision->reason : VCPU_EXIT_INVALID;
+    if (decision->detail == SKIPPED)
         exit->next_rip = next_rip(vcpu, vmcb);
-    if (decision->form != FORM_PLAIN)
-        svm_exit_decode_form(vcpu, svm, (uint32_t)code);
+    if (decision->describe)
+        decision->describe(vcpu, svm, (uint32_t)code);
 }
 
 void svm_run(struct vcpu *vcpu)

@@ -60,30 +60,19 @@ enum intercept_when {
     MODE,   /* svm_intercepts_update() decides */
 };
 
-/* How it is described. */
-enum exit_form {
-    FORM_NONE,    /* it was not asked for: the processor contradicts the VMCB */
-    FORM_PLAIN,   /* `reason` and nothing else */
-    FORM_REFUSED, /* exception `reason` */
-    FORM_CR,      /* the code says which; the instruction says the rest */
-    FORM_EXCEPTION,
-    FORM_IOIO,
-    FORM_MSR,
-    FORM_VINTR,
-    FORM_IRET,
-};
+enum { SKIPPED = 0xff }; /* exit_decision.detail: the core goes on behind the instruction */
 
 struct exit_decision {
     uint8_t when;
-    uint8_t form;
-    uint8_t reason;
-    uint8_t skips; /* the core goes on behind the instruction */
+    uint8_t reason; /* 0: it was not asked for; the processor contradicts the VMCB */
+    uint8_t detail; /* the vector, where the instruction is refused with an exception; or SKIPPED */
+    /* What else is to say, in vcpu->exit; or NULL. */
+    void (*describe)(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code);
 };
 
 extern const struct exit_decision svm_exits[EXIT_CODES_DENSE]; /* by exit code */
 
-/* exits.c: describes in vcpu->exit what is not FORM_PLAIN; exits with codes beyond the table. */
-void svm_exit_decode_form(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code);
+/* exits.c: exits with codes beyond the table. */
 void svm_exit_decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb);
 /* exits.c: gathers the intercepts that are always on; once at boot. */
 void svm_intercepts_init(void);
