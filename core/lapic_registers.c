@@ -101,6 +101,8 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
         lapic_error(vcpu, ESR_ILLEGAL_REGISTER);
     if (at == LAPIC_ICR_LOW)
         lapic_send(vcpu);
+    if (at == LAPIC_LVT_TIMER)
+        schedule_deadline(lapic_timer_deadline(vcpu));
     /* All are masked, and stay so until written when enabled (SDM Vol. 3A, 11.4.7.2). */
     if (at == LAPIC_SVR && !(value & SVR_ENABLE))
         for (unsigned entry = LAPIC_LVT_TIMER; entry <= LAPIC_LVT_ERROR; entry += LAPIC_REGISTER_SIZE)

@@ -100,6 +100,7 @@ void lapic_timer_start(struct vcpu *vcpu, uint32_t initial_count)
     lapic->timer_fraction = 0;
     if (initial_count != 0)
         arm(lapic, now, initial_count);
+    schedule_deadline(lapic_timer_deadline(vcpu));
 }
 
 void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide)
@@ -111,5 +112,6 @@ void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide)
     if (left != 0) {
         lapic->timer_fraction = 0;
         arm(lapic, now, left);
+        schedule_deadline(lapic_timer_deadline(vcpu));
     }
 }

@@ -182,12 +182,6 @@ static bool vcpu_round(struct vcpu *vcpu)
     }
 }
 
-/* Of two deadlines; 0 is never. */
-static inline bool is_sooner(uint64_t deadline, uint64_t other)
-{
-    return deadline - 1 < other - 1;
-}
-
 void vcpu_run(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
@@ -217,8 +211,6 @@ void vcpu_run(struct vcpu *vcpu)
                 return;
             }
         }
-        if (is_sooner(vcpu->lapic.timer_deadline, cpu->timer_deadline))
-            schedule_deadline(lapic_timer_deadline(vcpu));
         if (!vcpu_round(vcpu))
             return;
     }

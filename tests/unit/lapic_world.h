@@ -48,6 +48,14 @@ void vcpu_request(struct vcpu *vcpu, uint32_t requests)
     atomic_fetch_or(&vcpu->requests, requests);
 }
 
+/* What the host's timer was last asked for. */
+static uint64_t world_deadline;
+
+void schedule_deadline(uint64_t deadline)
+{
+    world_deadline = deadline;
+}
+
 void vm_queue_eoi(struct vm *vm, uint8_t vector)
 {
     atomic_fetch_or(&vm->eoi[vector / 64], 1ull << (vector % 64));

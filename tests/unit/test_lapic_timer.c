@@ -53,6 +53,22 @@ static void test_one_shot(void **state)
     assert_int_equal(lapic_read(vcpu, LAPIC_INITIAL_COUNT), 5000);
 }
 
+/* The host's timer learns of each deadline that a write makes. */
+static void test_host_is_told(void **state)
+{
+    (void)state;
+    lapic_write(vcpu, LAPIC_LVT_TIMER, LVT_MASKED | VECTOR);
+    lapic_write(vcpu, LAPIC_DIVIDE, DIVIDE_BY_1);
+    lapic_write(vcpu, LAPIC_INITIAL_COUNT, 5000);
+    assert_int_equal(world_deadline, 0);
+    lapic_write(vcpu, LAPIC_LVT_TIMER, VECTOR);
+    assert_int_equal(world_deadline, world_tsc + 5000);
+    lapic_write(vcpu, LAPIC_DIVIDE, 0);
+    assert_int_equal(world_deadline, world_tsc + 2 * 5000);
+    lapic_write(vcpu, LAPIC_INITIAL_COUNT, 700);
+    assert_int_equal(world_deadline, world_tsc + 2 * 700);
+}
+
 static void test_divisors(void **state)
 {
     (void)state;
@@ -270,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_one_shot, world_reset),
+        cmocka_unit_test_setup(test_host_is_told, world_reset),
         cmocka_unit_test_setup(test_divisors, world_reset),
         cmocka_unit_test_setup(test_other_tsc_rates, world_reset),
         cmocka_unit_test_setup(test_current_count, world_reset),
