@@ -42,7 +42,7 @@ TIMEOUT = 60
 
 RETRIES = 2
 # For clock=virtual. One thread of the emulator runs all processors.
-VIRTUAL_CLOCK = "-icount shift=0,sleep=off"
+VIRTUAL_CLOCK = "-icount shift=4,sleep=off"
 
 
 def options_of(name):

@@ -1,6 +1,8 @@
 /*
  * Local APIC timer: one-shot, periodic, masked, dividers, current count, changing the count, stopping; held
  * against the PM timer with tolerance. Manual: Intel SDM Vol. 3A, 11.5.4. Real hardware: as checked here.
+ *
+ * guest: clock=virtual
  */
 #include "guest.h"
 #include "processor.h"

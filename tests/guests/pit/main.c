@@ -2,6 +2,8 @@
  * The 8254: modes 0, 2, 3 and 4 of channel 0, latch, read-back with status, byte order, channel 2 with its
  * gate and output in port 0x61, refresh bit. Times are compared with the PM timer, with tolerance, and
  * printed as truth values. Manual: Intel 8254 data sheet. Real hardware: as checked here.
+ *
+ * guest: clock=virtual
  */
 #include "guest.h"
 #include "processor.h"
