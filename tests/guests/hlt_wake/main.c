@@ -2,6 +2,8 @@
  * HLT: ends by an interrupt, by one already pending, not by a masked one or with TPR above it; the saved EIP
  * is behind HLT; a device's interrupt and the local APIC's timer both wake. Manual: AMD APM Vol. 3, HLT;
  * Intel SDM Vol. 2A. Real hardware: as checked here.
+ *
+ * guest: clock=virtual
  */
 #include "guest.h"
 #include "processor.h"
