@@ -16,7 +16,7 @@ _Static_assert(EMULATE_CODES == 1 << (32 - HASH_SHIFT), "all entries, and no oth
 /* Code that lies in one page: the next instructions are most likely there, too. */
 struct code_page {
     const uint8_t *ram;  /* of RIP `first` */
-    uint64_t first, end; /* a fetch of 16 bytes may begin at [first, end) */
+    uint64_t first, end; /* and of the first byte behind the page */
 };
 
 /* What computes, moves and branches within the current code: it takes no long time, lets no interrupt in, and
@@ -90,15 +90,27 @@ static bool find_page(struct emulation *m, struct code_page *page)
     if (emulate_linear(m, SEG_CS, rip, FETCH_BYTES, INTENT_FETCH, &linear) != OUTCOME_NEXT)
         return false;
     unsigned left = PAGE - (linear & (PAGE - 1));
-    if (left < FETCH_BYTES || emulate_linear(m, SEG_CS, rip, left, INTENT_FETCH, &linear) != OUTCOME_NEXT)
+    if (emulate_linear(m, SEG_CS, rip, left, INTENT_FETCH, &linear) != OUTCOME_NEXT)
         return false;
     translation = emulate_translate(m, linear, INTENT_FETCH);
     if (!translation || !translation->ram)
         return false;
     page->ram = translation->ram + (linear & (PAGE - 1));
     page->first = rip;
-    page->end = rip + left - FETCH_BYTES + 1;
+    page->end = rip + left;
     return true;
+}
+
+/* The bytes at RIP, with zeros behind the page's end. */
+static void load_code(const struct code_page *page, uint64_t rip, uint64_t bytes[2])
+{
+    const uint8_t *code = page->ram + (rip - page->first);
+    uint8_t tail[FETCH_BYTES] = {0};
+
+    if (page->end - rip < FETCH_BYTES)
+        code = memcpy(tail, code, page->end - rip);
+    bytes[0] = load_8(code);
+    bytes[1] = load_8(code + 8);
 }
 
 /* The decoded instruction at RIP, or NULL where it is not to be emulated here. */
@@ -109,13 +121,13 @@ static const struct emulate_code *find_code(struct emulation *m, struct code_pag
 
     if (rip - page->first >= page->end - page->first && !find_page(m, page))
         return NULL;
-    bytes[0] = load_8(page->ram + (rip - page->first));
-    bytes[1] = load_8(page->ram + (rip - page->first) + 8);
+    load_code(page, rip, bytes);
     struct emulate_code *code = &m->emulator->ahead->memo->code[(uint32_t)rip * HASH >> HASH_SHIFT];
     if (code->in.length && code->in.mode == mode && ((bytes[0] ^ code->bytes[0]) & code->mask[0]) == 0 &&
-        ((bytes[1] ^ code->bytes[1]) & code->mask[1]) == 0)
+        ((bytes[1] ^ code->bytes[1]) & code->mask[1]) == 0 && code->in.length <= page->end - rip)
         return code;
-    if (instruction_decode(&code->in, (const uint8_t *)bytes, INSTRUCTION_LENGTH_MAX, mode) != DECODE_OK) {
+    if (instruction_decode(&code->in, (const uint8_t *)bytes, INSTRUCTION_LENGTH_MAX, mode) != DECODE_OK ||
+        code->in.length > page->end - rip) {
         code->in.length = 0;
         return NULL;
     }

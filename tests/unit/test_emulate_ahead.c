@@ -56,22 +56,38 @@ static const struct emulator_machine counting = {.ram = test_ram,
                                                  .get = test_get,
                                                  .tsc = clock_now};
 
-/* Code at CODE, 32-bit unless begin() was told otherwise. Returns how many bytes of it were left behind. */
-static uint64_t go(const char *code, size_t length)
+/* Code at an address, 32-bit unless begin() was told otherwise. Returns how many bytes of it were left
+ * behind. */
+static uint64_t go_at(uint64_t start, const char *code, size_t length)
 {
-    memset(machine.ram + CODE, 0xf4, 256); /* HLT: nobody emulates it */
-    memcpy(machine.ram + CODE, code, length);
+    memset(machine.ram + start, 0xf4, 256); /* HLT: nobody emulates it */
+    memcpy(machine.ram + start, code, length);
     ahead = (struct emulate_ahead){.memo = &memo, .refused = TEST_DEVICE + TEST_PAGE, .may_go_on = may_go_on};
     emulator =
         (struct emulator){.machine = &counting, .context = &machine, .state = &state, .gpa = EMULATE_UNKNOWN};
-    state.gpr.rip = CODE;
+    state.gpr.rip = start;
     machine.accesses = 0;
     emulate_ahead(&emulator, &ahead);
     assert_null(emulator.ahead);
     assert_int_equal(emulator.modified & ~(uint32_t)VCPU_GPR, 0);
-    return state.gpr.rip - CODE;
+    return state.gpr.rip - start;
 }
-#define GO(code) go(code, sizeof(code) - 1)
+#define GO(code) go_at(CODE, code, sizeof(code) - 1)
+
+/* The last bytes of a page are code like any other; an instruction that lies on both pages is not. */
+static void page_end(void **unused)
+{
+    (void)unused;
+    static const char code[] = "\xe6\x70"        /* out 0x70, al */
+                               "\xe4\x71"        /* in al, 0x71 */
+                               "\xb8\x01\0\0\0"; /* mov eax, 1 */
+    uint64_t end = (CODE | (TEST_PAGE - 1)) + 1;
+
+    assert_int_equal(go_at(end - 4, code, sizeof code - 1), 9);
+    assert_int_equal(ahead.accesses, 2);
+    assert_int_equal(go_at(end - 7, code, sizeof code - 1), 4);
+    assert_int_equal(ahead.accesses, 2);
+}
 
 static int set_up(void **unused)
 {
@@ -249,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(goes_on, set_up),
+        cmocka_unit_test_setup(page_end, set_up),
         cmocka_unit_test_setup(other_instructions, set_up),
         cmocka_unit_test_setup(stops, set_up),
         cmocka_unit_test_setup(stops_before_faults, set_up),

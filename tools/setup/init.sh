@@ -10,20 +10,23 @@
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
 #   root=/dev/vda mount that disk and go on with its own init
+# The kernel hands words that it does not know to its first process, as variables.
+mode=${mode:-shell} reads=${reads:-1} depth=${depth:-1} root=
+[ -n "$nonce" ] && echo "MARKER $((nonce * 7 + 3))"
+if [ "$mode" = end ]; then
+    /bin/busybox mount -t devtmpfs dev /dev
+    printf '\000' | /bin/busybox dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null
+fi
+
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/ TERM=linux
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 echo 4 >/proc/sys/kernel/printk
-
-mode=shell nonce= root= reads=1 depth=1
-for word in $(cat /proc/cmdline); do
+read -r words </proc/cmdline
+for word in $words; do
     case $word in
-    mode=*) mode=${word#mode=} ;;
-    nonce=*) nonce=${word#nonce=} ;;
-    reads=*) reads=${word#reads=} ;;
-    depth=*) depth=${word#depth=} ;;
     root=/dev/*) root=${word#root=} ;;
     esac
 done
@@ -79,7 +82,6 @@ if has_virtio; then
     load_modules virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk
     wait_for /dev/vda
 fi
-[ -n "$nonce" ] && echo "MARKER $((nonce * 7 + 3))"
 
 if [ -n "$root" ]; then
     load_modules crc32c_generic crc16 mbcache jbd2 ext4
@@ -99,7 +101,6 @@ report) report ;;
 disk) disk_check ;;
 read) disk_read ;;
 off) ;;
-end) printf '\000' | dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null ;;
 *)
     export PS1='guest:\w# '
     setsid cttyhack sh
