@@ -23,7 +23,8 @@ struct cpu {
     struct entity *entities; /* all that live here */
     struct entity *current;
     struct entity *last[2];         /* of each kind, the one that ran last: round robin */
-    bool context_ran;               /* the last one was a context: a vCPU is next */
+    uint32_t contexts;              /* among the entities */
+    uint32_t contexts_ran;          /* in a row: all of them have had a turn, a vCPU is next */
     struct process *process;        /* whose ring-3 code runs, or NULL */
     struct vcpu *loaded;            /* vCPU whose FPU state is on the processor */
     _Atomic uint64_t address_space; /* CR3; 0: it must be loaded again */

@@ -19,6 +19,8 @@ void schedule_add(struct entity *entity, uint32_t cpu)
         entity->next = first;
     } while (!__atomic_compare_exchange_n(&home->entities, &first, entity, false, __ATOMIC_RELEASE,
                                           __ATOMIC_ACQUIRE));
+    if (entity->kind == ENTITY_CONTEXT)
+        __atomic_fetch_add(&home->contexts, 1, __ATOMIC_RELAXED);
 }
 
 void schedule_kick(struct cpu *cpu)
@@ -98,16 +100,16 @@ static struct entity *pick_kind(struct cpu *cpu, enum entity_kind kind)
     return NULL;
 }
 
-/* Contexts go first, as interrupts would, but never twice in a row while a vCPU waits. A vCPU that still has
- * time in its slice goes on. */
+/* Contexts go first, as interrupts would: a guest sees at once what its devices do about an EOI. But not one
+ * of them goes twice while a vCPU waits. A vCPU that still has time in its slice goes on. */
 static struct entity *pick(struct cpu *cpu, uint64_t now)
 {
     struct entity *entity = NULL;
-    if (!cpu->context_ran && (entity = pick_kind(cpu, ENTITY_CONTEXT))) {
-        cpu->context_ran = true;
+    if (cpu->contexts_ran < cpu->contexts && (entity = pick_kind(cpu, ENTITY_CONTEXT))) {
+        cpu->contexts_ran++;
         return entity;
     }
-    cpu->context_ran = false;
+    cpu->contexts_ran = 0;
     struct entity *last = cpu->last[ENTITY_VCPU];
     if (last && last->runnable && now < cpu->slice_end)
         return last;
