@@ -11,6 +11,13 @@
 #include "power.h"
 
 enum { PORT_MISBEHAVE = 0xf5, CMOS_BYTE = 0x60, KEPT = 0x5a, MASK = 0xfbf7 };
+/* The device model goes on behind an access to a device, but not over CPUID: the one access that fails is an
+ * upcall of its own, and what was printed before is out. */
+static void end_upcall(void)
+{
+    (void)cpuid(0, 0);
+}
+
 enum { WRITES = 2 }; /* the restart came between: the instruction is executed again */
 
 void guest_main(void)
@@ -22,7 +29,9 @@ void guest_main(void)
     cmos_write(CMOS_BYTE, KEPT);
     print("asking for %u\n", how);
     uint32_t before = pm_timer();
+    end_upcall();
     outb(PORT_MISBEHAVE, (uint8_t)how);
+    end_upcall();
     check("PM timer goes on", pm_timer() != before);
     check_value("writes that came to the device", inb(PORT_MISBEHAVE), WRITES);
     check_value("8259 masks", pic_mask(), MASK);
