@@ -120,6 +120,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     uint64_t next_rip = upcall->state.gpr.rip;
     emulator.machine = &machine;
     emulator.context = &context;
+    emulator.limits = &pc->limits;
     emulator.state = &upcall->state;
     emulator.groups = upcall->groups;
     emulator.gpa = EMULATE_UNKNOWN;

@@ -135,8 +135,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&machine, 0, sizeof(machine));
     take_state(&in, &state);
     for (unsigned step = 0; step < STEPS; step++) {
-        struct emulator e = {
-            .machine = &test_emulator_machine, .context = &machine, .state = &state, .gpa = EMULATE_UNKNOWN};
+        struct emulator e = {.machine = &test_emulator_machine,
+                             .context = &machine,
+                             .limits = &limits,
+                             .state = &state,
+                             .gpa = EMULATE_UNKNOWN};
         old = state;
         memcpy(before.ram, machine.ram, RAM_END);
         machine.accesses = 0;
