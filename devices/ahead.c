@@ -103,7 +103,7 @@ static void learn(struct ahead_history *history, uint64_t next_rip, bool worth)
         place->failures = 0;
         return;
     }
-    static const uint8_t waits[] = {7, 28, 112, UINT8_MAX};
+    static const uint8_t waits[] = {15, 120, UINT8_MAX, UINT8_MAX};
     place->wait = waits[place->failures];
     if (place->failures < sizeof waits - 1)
         place->failures++;
