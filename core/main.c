@@ -17,6 +17,7 @@
 #include "vcpu_ops.h"
 
 const struct vcpu_ops *vcpu_ops;
+struct vcpu_features vcpu_features;
 extern uint64_t __stack_chk_guard;
 
 static void stop_if(const char *sentence)

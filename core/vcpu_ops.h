@@ -32,6 +32,15 @@ struct vcpu_code {
 #define CODE_SPACE_FLAT (~0ull)
 #define CODE_SPACE_ANY  (~1ull)
 
+/* What the processor does alone; probe() finds out. What it does not, the vTLB and the emulator do. */
+struct vcpu_features {
+    bool nested_paging;
+    bool unpaged; /* guests with CR0.PE or CR0.PG clear run on nested paging (VT-x: unrestricted guest) */
+    bool real;    /* guests with CR0.PE clear run as they are; else in virtual-8086 mode (lib/real_mode.h) */
+};
+
+extern struct vcpu_features vcpu_features;
+
 struct vcpu_ops {
     const char *name; /* "AMD SVM" */
 

@@ -23,8 +23,16 @@ enum vcpu_exit_reason {
     VCPU_EXIT_INVLPG,
     VCPU_EXIT_TASK_SWITCH,
     VCPU_EXIT_INSTRUCTION, /* any other instruction that the device model emulates */
+    VCPU_EXIT_UNFIT,       /* the processor cannot run this state (lib/real_mode.h): the device model does
+                              until it can; detail: enum unfit_detail */
     VCPU_EXIT_INVALID,     /* the processor refused the state at entry */
     VCPU_EXIT_REASON_COUNT,
+};
+
+/* Bits of vcpu_exit.detail with VCPU_EXIT_UNFIT. */
+enum unfit_detail {
+    UNFIT_EVENT = 1 << 0,   /* state.interrupts.event is to be delivered first, as the processor would */
+    UNFIT_WAITING = 1 << 1, /* an interrupt waits: stop as soon as the guest can take one */
 };
 
 /* Bits of vcpu_exit_memory.access. */

@@ -26,6 +26,7 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_INVLPG] = "INVLPG",
     [VCPU_EXIT_TASK_SWITCH] = "task switch",
     [VCPU_EXIT_INSTRUCTION] = "instruction",
+    [VCPU_EXIT_UNFIT] = "unfit state",
     [VCPU_EXIT_INVALID] = "refused state",
 };
 

@@ -55,6 +55,7 @@ static const char *svm_probe(void)
     svm_edx = leaf.edx;
     if (!(svm_edx & EDX_NESTED_PAGING))
         return "the processor has no nested paging, and this version has no shadow paging";
+    vcpu_features = (struct vcpu_features){.nested_paging = true, .unpaged = true, .real = true};
     svm_features = (struct svm_features){
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
