@@ -17,7 +17,7 @@ static void describe_native(struct machine_command *command, const char *image, 
 
     if (count > 1)
         nr_say("--machine native: only the first guest runs");
-    qemu_add_common(command, QEMU_CPU ",-svm", cpus, memory, options->uefi);
+    qemu_add_common(command, QEMU_CPU_NATIVE, cpus, memory, options->uefi);
     qemu_add_serial(command, "console", sockets->console);
     qemu_add_control(command, sockets->control);
     qemu_add_drive(command, "if=ide,snapshot=on", image);
