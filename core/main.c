@@ -60,7 +60,7 @@ void monitor_main(void)
     stop_if(host_apic_init());
     host_apic_enable();
     cpu->apic_id = host_apic_id();
-    time_init();
+    stop_if(time_init());
     host_apic_calibrate();
     static const struct vcpu_ops *const backends[] = {&svm_ops};
     const char *why_not = NULL;
