@@ -156,6 +156,13 @@ static void svm_flush(struct vcpu *vcpu)
         svm->asid_generation = 0;
 }
 
+static void svm_set_cr2(struct vcpu *vcpu, uint64_t linear)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    svm->vmcb->cr2 = linear;
+    svm->clean &= ~CLEAN_CR2;
+}
+
 static const char *svm_check(const struct vcpu *vcpu)
 {
     return entry_check(&vcpu->state);
@@ -176,5 +183,6 @@ const struct vcpu_ops svm_ops = {
     .inject = svm_inject,
     .window = svm_window,
     .flush = svm_flush,
+    .set_cr2 = svm_set_cr2,
     .check = svm_check,
 };
