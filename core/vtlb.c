@@ -41,6 +41,9 @@ enum {
 #define CR4_TRANSLATES  (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP)
 #define EFER_TRANSLATES (EFER_LMA | EFER_NXE)
 
+#define CR3_PAE_TABLE  0xffffffe0ull
+#define PDPTE_RESERVED 0x1c6ull /* SDM Vol. 3A, table 4-8, but for the accessed bit, which emulators set */
+
 struct vtlb {
     struct walk_registers registers;
     uint64_t (*table)[TABLE_ENTRIES]; /* the pool */
@@ -157,6 +160,21 @@ void vtlb_load_cr3(struct vcpu *vcpu, uint64_t cr3)
             forget_entry(vtlb, vtlb->local[i]);
     vtlb->local_count = 0;
     vcpu_ops->flush(vcpu);
+}
+
+bool vtlb_may_load_cr3(struct vcpu *vcpu, uint64_t cr3)
+{
+    const struct walk_registers *r = &vcpu->vtlb->registers;
+    uint64_t pointer[DIRECTORIES] = {0};
+    if ((r->cr0 & CR0_PG) && (r->cr4 & CR4_PAE) && !(r->efer & EFER_LMA))
+        guest_read(pointer, cr3 & CR3_PAE_TABLE, sizeof(pointer));
+    for (unsigned i = 0; i < DIRECTORIES; i++)
+        if ((pointer[i] & PTE_PRESENT) && (pointer[i] & PDPTE_RESERVED))
+            return false;
+    if (cr3 >> PHYSICAL_WIDTH_MIN)
+        return false;
+    vtlb_load_cr3(vcpu, cr3);
+    return true;
 }
 
 void vtlb_set_registers(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)

@@ -139,6 +139,7 @@ enum vmexit_code {
     VMEXIT_DR15_WRITE = 0x3f,
     VMEXIT_EXCEPTION_0 = 0x40,
     VMEXIT_DB = 0x41,
+    VMEXIT_PF = 0x4e,
     VMEXIT_AC = 0x51,
     VMEXIT_MC = 0x52,
     VMEXIT_EXCEPTION_31 = 0x5f,
