@@ -127,9 +127,11 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Debug registers are switched with the vCPU. */
     [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, 0, 0, NULL},
     /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
-     * 12); #MC is the host's; #PF is the vTLB's where there is one. All others go straight to the guest. INT3 and INTO are not asked for: no
+     * 12); #MC is the host's. With the vTLB #PF is its own, and those that make #DF of a #PF whose delivery they
+     * interrupt: TCG does not do that if the #PF was injected. All others go straight to the guest. INT3 and INTO are not asked for: no
      * decision for SWINT either. */
     [VMEXIT_DB]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [VMEXIT_TS ... VMEXIT_GP] = {MODE, VCPU_EXIT_EXCEPTION, 0, describe_exception},
     [VMEXIT_PF]             = {MODE, VCPU_EXIT_EXCEPTION, 0, describe_page_fault},
     [VMEXIT_AC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
     [VMEXIT_MC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
@@ -235,8 +237,9 @@ void svm_intercepts_update(struct vcpu *vcpu)
         intercept(vmcb, VMEXIT_CR4_READ);
     if (svm->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);
-    static const uint8_t shadow[] = {VMEXIT_CR3_READ, VMEXIT_CR3_WRITE, VMEXIT_PF, VMEXIT_INVLPG,
-                                     VMEXIT_TASK_SWITCH};
+    static const uint8_t shadow[] = {VMEXIT_CR3_READ, VMEXIT_CR3_WRITE, VMEXIT_TS,
+                                     VMEXIT_NP,       VMEXIT_SS,        VMEXIT_GP,
+                                     VMEXIT_PF,       VMEXIT_INVLPG,    VMEXIT_TASK_SWITCH};
     for (unsigned i = 0; svm->shadow && i < sizeof(shadow); i++)
         intercept(vmcb, shadow[i]);
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
