@@ -16,8 +16,12 @@
 #define GATE_INTERRUPT 0x8e00u
 #define GATE_STUB_SIZE 16
 
+#define LEAF_EXTENDED 0x80000000u
+#define LEAF_SIZES    0x80000008u
+
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count = 1;
+bool cpu_has_ibpb;
 
 struct idt_gate {
     uint16_t offset_low, selector, attributes, offset_middle;
@@ -112,6 +116,9 @@ static void protections_enable(void)
     cr4 |= leaf7.ebx & 1u << 20 ? CR4_SMAP : 0;
     cr4 |= leaf7.ecx & 1u << 2 ? CR4_UMIP : 0;
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
+    /* SDM Vol. 2A, CPUID leaf 7, EDX: IBRS and IBPB; AMD APM Vol. 3, E.4.6: IBPB. */
+    cpu_has_ibpb = leaf7.edx & 1u << 26 ||
+                   (cpuid(LEAF_EXTENDED, 0).eax >= LEAF_SIZES && cpuid(LEAF_SIZES, 0).ebx & 1u << 12);
     smap_enabled = (cr4 & CR4_SMAP) != 0;
 }
 

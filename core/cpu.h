@@ -21,7 +21,7 @@ struct cpu {
     struct tss tss; /* RSP0 at %gs:24: where user_start() left this processor's stack */
     uint32_t apic_id;
     struct entity *entities; /* all that live here */
-    struct entity *current;
+    struct entity *_Atomic current;
     struct entity *last[2];         /* of each kind, the one that ran last: round robin */
     uint32_t contexts;              /* among the entities */
     uint32_t contexts_ran;          /* in a row: all of them have had a turn, a vCPU is next */
@@ -44,6 +44,7 @@ _Static_assert(offsetof(struct cpu, tss.rsp0) == 24, "entry.asm knows the layout
 
 extern struct cpu cpus[CPU_MAX];
 extern uint32_t cpu_count;
+extern bool cpu_has_ibpb; /* a barrier for indirect branch prediction: MSR_PRED_CMD */
 
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;

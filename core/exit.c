@@ -132,12 +132,9 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, interrupts)); /* all that is named */
 }
 
-static bool complete_inject(struct vcpu *vcpu, const struct vcpu_event *event)
+static bool may_be_injected(const struct vcpu_event *event)
 {
-    if (event->type != EVENT_EXCEPTION || event->vector >= VECTOR_COUNT || event->vector == EXCEPTION_NMI)
-        return false;
-    vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
-    return true;
+    return event->type == EVENT_EXCEPTION && event->vector < VECTOR_COUNT && event->vector != EXCEPTION_NMI;
 }
 
 /* In place of what was known at its address, of nothing, or of any one of its set. */
@@ -216,8 +213,12 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
         return true;
     }
     if (status == UPCALL_INJECT) {
-        return (vcpu->upcall_kind != UPCALL_EMULATE || complete_emulate(vcpu, upcall)) &&
-               complete_inject(vcpu, &upcall->inject);
+        const struct vcpu_event *event = &upcall->inject;
+        if (!may_be_injected(event) ||
+            (vcpu->upcall_kind == UPCALL_EMULATE && !complete_emulate(vcpu, upcall)))
+            return false;
+        vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
+        return true;
     }
     if (status != UPCALL_OK)
         return false;
@@ -231,7 +232,8 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
         complete_locate(vcpu, &upcall->insn);
         return true;
     case UPCALL_INTA:
-        event_extint(vcpu, (uint8_t)vector);
+        if (vector <= UINT8_MAX)
+            event_extint(vcpu, (uint8_t)vector);
         return vector <= UINT8_MAX;
     default:
         return complete_emulate(vcpu, upcall);

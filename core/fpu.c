@@ -61,8 +61,12 @@ static void registers_close(void)
 
 void fpu_load(struct vcpu *vcpu)
 {
+    static const uint32_t zero = 0;
     struct vcpu_fpu *fpu = &vcpu->state.fpu;
     registers_open();
+    /* AMD's processors before Zen restore the last x87 instruction's addresses only with an exception pending
+     * (AMD APM Vol. 2, 11.4.4): here they become ours, not another guest's. */
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
     if (components) {
         xsetbv(components);
         __asm__ volatile("xrstor64 %0"

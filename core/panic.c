@@ -111,12 +111,24 @@ void panic_trap(const struct trap_frame *f)
     panic_end(f->rip, (const uint64_t *)f->rbp);
 }
 
+/* Which part of the machine it was: the banks with a valid error (SDM Vol. 3B, 16.3.2). */
+static void machine_check_report(void)
+{
+    uint64_t count = 0, status;
+    rdmsr_safe(MSR_MCG_CAP, &count);
+    for (uint32_t bank = 0; bank < (count & MCG_BANKS); bank++)
+        if (rdmsr_safe(MSR_MC0_STATUS + 4 * bank, &status) && status & MC_STATUS_VALID)
+            log_print("nullring: machine check, bank %u: status %016lx", bank, status);
+}
+
 /* #DF or #MC, on its own stack, perhaps with ring 3's GS. */
 _Noreturn void trap_fatal(const struct trap_frame *frame);
 void trap_fatal(const struct trap_frame *frame)
 {
     uint64_t slot = ((uint64_t)frame - STACK_BASE) / STACK_SLOT;
     wrmsr(MSR_GS_BASE, (uint64_t)&cpus[slot / STACK_USES]);
+    if (frame->vector == EXCEPTION_MC)
+        machine_check_report();
     panic_trap(frame);
 }
 

@@ -138,6 +138,8 @@ void process_load(struct process *process)
     struct cpu *cpu = this_cpu();
     if (cpu->address_space != process->cr3) {
         cpu->address_space = process->cr3;
+        if (cpu_has_ibpb) /* what one guest has taught the branch predictors steers no other */
+            wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
         cpu->process = process;
         write_cr3(process->cr3);
         wrmsr(MSR_FS_BASE, USER_FS_BASE); /* the last process may have loaded FS */

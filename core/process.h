@@ -51,6 +51,8 @@ struct process {
     bool preempted;
     uint64_t tick_due;  /* host TSC before which an interrupt is no new tick */
     bool needs_restart; /* a fault ended the last upcall: RESTART comes before any other */
+    bool notifies;      /* SYS_NOTIFY was called */
+    uint32_t prints;    /* SYS_PRINT of a device model: a line may take 44 ms, so there is an end to them */
     uint32_t ticks;     /* host ticks seen in ring 3 in this upcall */
     const char *fault;  /* what ended the upcall */
     uint32_t start;     /* UPCALL_START or UPCALL_RESET to be done; 0 */

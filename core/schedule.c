@@ -25,14 +25,16 @@ void schedule_add(struct entity *entity, uint32_t cpu)
 
 void schedule_kick(struct cpu *cpu)
 {
-    if (!atomic_exchange(&cpu->kicked, 1) && cpu != this_cpu())
+    uint32_t how = cpu == this_cpu() ? KICKED : KICKED_BY_IPI;
+    if (!(atomic_fetch_or(&cpu->kicked, how) & KICKED_BY_IPI) && how == KICKED_BY_IPI)
         host_apic_send(cpu->apic_id, VECTOR_KICK);
 }
 
 void schedule_wake(struct entity *entity)
 {
-    entity->runnable = 1;
-    if (entity->cpu->current != entity || entity->cpu != this_cpu())
+    bool waits = atomic_exchange(&entity->runnable, 1); /* its turn: it will look when that comes */
+    bool runs = entity->cpu->current == entity;
+    if (runs ? entity->cpu != this_cpu() : !waits)
         schedule_kick(entity->cpu);
 }
 
@@ -121,6 +123,15 @@ static struct entity *pick(struct cpu *cpu, uint64_t now)
     return pick_kind(cpu, ENTITY_CONTEXT);
 }
 
+/* A context has had its turn, and has more to do. */
+static bool context_waits(const struct cpu *cpu)
+{
+    for (const struct entity *entity = cpu->entities; entity; entity = entity->next)
+        if (entity->kind == ENTITY_CONTEXT && entity->runnable)
+            return true;
+    return false;
+}
+
 static void idle(struct cpu *cpu)
 {
     if (!cpu->kicked)
@@ -146,7 +157,8 @@ void schedule_loop(void)
             /* pick() has seen to it that its slice ends later than now. For a context the tick is the slice:
              * the end of a slice long past would interrupt it after each few instructions, and count as ticks
              * of its budget. */
-            host_apic_timer(runnable > 1 && cpu->slice_end < deadline ? cpu->slice_end : deadline);
+            uint64_t end = context_waits(cpu) ? now + tsc_khz * CONTEXT_WAIT_US / 1000 : cpu->slice_end;
+            host_apic_timer(runnable > 1 && end < deadline ? end : deadline);
             vcpu_run(vcpu_of(entity));
         } else {
             uint64_t tick = now + tsc_khz * TICK_US / 1000;

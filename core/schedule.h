@@ -12,7 +12,9 @@ struct cpu;
 enum entity_kind { ENTITY_VCPU, ENTITY_CONTEXT };
 enum { TOKEN_CONTEXT = 1, TOKEN_VCPU_0 };
 
-enum { SLICE_US = 10000, IDLE_US_MAX = 1000000, TIMER_US_MIN = 20 };
+/* Bits of cpu->kicked. An interrupt is sent once, also to a processor that has kicked itself in ring 3. */
+enum { KICKED = 1 << 0, KICKED_BY_IPI = 1 << 1 };
+enum { SLICE_US = 10000, CONTEXT_WAIT_US = 100, IDLE_US_MAX = 1000000, TIMER_US_MIN = 20 };
 
 struct entity {
     enum entity_kind kind;

@@ -23,6 +23,8 @@ extern char ap_trampoline[], ap_trampoline_end[];
 
 uint64_t ap_stack_top;
 static struct cpu *volatile ap_cpu;
+static _Atomic bool tsc_asked;
+static _Atomic uint64_t tsc_told;
 
 /* Where an application processor arrives from boot.asm, on its own stack. */
 _Noreturn void ap_main(void);
@@ -34,6 +36,9 @@ void ap_main(void)
     if (vcpu_ops && vcpu_ops->cpu_enable())
         panic("processor %u has not the virtualization extension of the first one", cpu->index);
     cpu->online = 1;
+    while (!tsc_asked)
+        __builtin_ia32_pause();
+    tsc_told = rdtsc();
     schedule_loop();
 }
 
@@ -54,6 +59,20 @@ static bool cpu_usable(uint32_t apic_id)
         if (cpus[i].apic_id == apic_id)
             return false;
     return host_apic_reaches(apic_id);
+}
+
+/* All guests' clocks are one offset from the TSC, whichever processor they run on: it must count the same on
+ * all. */
+static bool tsc_agrees(void)
+{
+    tsc_told = 0;
+    uint64_t before = rdtsc();
+    tsc_asked = true;
+    while (!tsc_told)
+        __builtin_ia32_pause();
+    uint64_t told = tsc_told;
+    tsc_asked = false;
+    return before <= told && told <= rdtsc();
 }
 
 static bool cpu_start(struct cpu *cpu)
@@ -81,7 +100,7 @@ void smp_start(void)
         log_print("nullring: no memory to start the other processors");
         return;
     }
-    for (uint32_t i = 0; i < acpi.cpu_count; i++) {
+    for (uint32_t i = 0; i < acpi.cpu_count && cpu_count < CPU_MAX; i++) {
         if (!cpu_usable(acpi.apic_id[i]))
             continue;
         struct cpu *cpu = &cpus[cpu_count];
@@ -91,6 +110,12 @@ void smp_start(void)
             log_print("nullring: processor with APIC ID %u does not answer; going on without it",
                       cpu->apic_id);
             break; /* it may still be on the trampoline: nobody else may use it */
+        }
+        if (!tsc_agrees()) {
+            log_print("nullring: the time stamp counter of processor %u is not that of the first; going on "
+                      "without it",
+                      cpu->index);
+            break;
         }
         cpu_count++;
     }

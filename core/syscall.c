@@ -17,7 +17,7 @@
 #include "vcpu_ops.h"
 #include "vm.h"
 
-enum { PRINT_MAX = 512, POWER_OFF_WAIT_US = 2000000 };
+enum { PRINT_MAX = 512, PRINTS_MAX = 100, POWER_OFF_WAIT_US = 2000000 };
 
 struct call {
     struct process *process; /* who calls */
@@ -35,9 +35,10 @@ static int64_t sys_print(const struct call *call)
 {
     const struct vm *vm = call->process->vm;
     char line[PRINT_MAX];
-    if (call->b > sizeof(line))
+    if (call->b > sizeof(line) || (vm && call->process->prints == PRINTS_MAX))
         return NR_EINVAL;
     int error = user_copy_in(line, call->a, call->b);
+    call->process->prints += vm != NULL;
     if (!error && vm) { /* one line under its guest's name: nobody speaks as the monitor */
         for (uint64_t i = 0; i < call->b; i++)
             line[i] = line[i] < ' ' || line[i] > '~' ? '?' : line[i];
@@ -62,10 +63,11 @@ static int64_t sys_timer_set(const struct call *call)
 static int64_t sys_notify(const struct call *call)
 {
     const struct vm *vm = vm_find(call->a);
-    if (!call->process->vm && !vm)
-        return NR_ENOENT;
-    process_notify(call->process->vm ? service : vm->process, EVENT_CHANNEL);
-    return NR_OK;
+    if (call->process->vm)
+        call->process->notifies = true; /* once, when the upcall has ended */
+    else if (vm)
+        process_notify(vm->process, EVENT_CHANNEL);
+    return call->process->vm || vm ? NR_OK : NR_ENOENT;
 }
 
 static int64_t sys_vcpu_get(const struct call *call)

@@ -31,7 +31,7 @@ static void interrupt_handle(uint64_t vector)
     if (vector == VECTOR_TIMER)
         cpu->timer_deadline = 0;
     if (vector == VECTOR_TIMER || vector == VECTOR_KICK)
-        cpu->kicked = 1;
+        cpu->kicked |= KICKED;
     if (vector == VECTOR_SERIAL)
         if (service)
             process_notify(service, EVENT_INPUT);

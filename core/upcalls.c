@@ -78,6 +78,10 @@ void upcall_kill(struct process *process)
 
 static enum upcall_result upcall_result(struct process *process, enum user_exit exit)
 {
+    if (process->notifies) {
+        process->notifies = false;
+        process_notify(service, EVENT_CHANNEL);
+    }
     if (exit == USER_DONE && !process->needs_restart)
         return UPCALL_FINISHED;
     process->preempted = exit == USER_PREEMPTED;

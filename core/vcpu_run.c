@@ -67,7 +67,7 @@ static void vcpu_sleep(struct vcpu *vcpu, enum vcpu_run_state state)
 {
     vcpu->run_state = state;
     vcpu->entity.runnable = 0; /* before looking, so that no wake-up is lost */
-    if (vcpu->requests || (state != VCPU_WAIT_SIPI && event_wakes(vcpu)))
+    if (vcpu->requests || vcpu->vm->ending || (state != VCPU_WAIT_SIPI && event_wakes(vcpu)))
         vcpu->entity.runnable = 1;
 }
 
@@ -186,6 +186,11 @@ static bool vcpu_round(struct vcpu *vcpu)
 void vcpu_run(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
+    if (vcpu->run_state == VCPU_PAUSED) { /* parked, once: the context may be resetting it */
+        vcpu->entity.runnable = 0;
+        vcpu->entity.runnable |= __atomic_load_n(&vcpu->run_state, __ATOMIC_RELAXED) != VCPU_PAUSED;
+        return;
+    }
     if (vm->ending && vcpu->run_state != VCPU_IN_UPCALL) {
         vcpu->entity.runnable = 0;
         if (vcpu->run_state != VCPU_WAIT_TOKEN || token_held(vm->process, &vcpu->entity))

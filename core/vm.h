@@ -40,8 +40,7 @@ enum vcpu_request {
     REQUEST_INIT = 1 << 1,
     REQUEST_SIPI = 1 << 2, /* vector in sipi_vector */
     REQUEST_NMI = 1 << 3,  /* becomes state.interrupts.nmi_pending */
-    REQUEST_FLUSH = 1 << 4,
-    REQUEST_STOP = 1 << 5, /* pause, reset or kill: look at vm->ending */
+    REQUEST_STOP = 1 << 4, /* pause, reset or kill: look at vm->ending */
 };
 
 struct vcpu {

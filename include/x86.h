@@ -94,7 +94,10 @@ enum exception {
 #define MSR_SYSENTER_CS    0x174u
 #define MSR_SYSENTER_ESP   0x175u
 #define MSR_SYSENTER_EIP   0x176u
+#define MSR_PRED_CMD       0x49u
+#define MSR_MCG_CAP        0x179u
 #define MSR_PAT            0x277u
+#define MSR_MC0_STATUS     0x401u
 #define MSR_EFER           0xc0000080u
 #define MSR_STAR           0xc0000081u
 #define MSR_LSTAR          0xc0000082u
@@ -105,5 +108,9 @@ enum exception {
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define MSR_TSC_AUX        0xc0000103u
 #define MSR_KVM_PV_EOI     0x4b564d04u /* Linux, Documentation/virt/kvm/x86/msr.rst */
+
+#define PRED_CMD_IBPB   (1ull << 0)
+#define MCG_BANKS       0xffull
+#define MC_STATUS_VALID (1ull << 63)
 
 #define PAT_RESET 0x0007040600070406ull

@@ -42,8 +42,8 @@ void stage2_destroy(struct stage2 *stage2);
 
 /* The one function that changes a guest's mapping: 4 KiB, 2 MiB or 1 GiB (level 1 to 3) at a guest-physical
  * address, in both trees. Rights of STAGE2_NONE unmap. 0, NR_ENOMEM, or NR_EINVAL for a misaligned address or
- * a larger leaf in the way. When rights shrink, the caller makes every processor that has the tree loaded
- * flush before it frees anything: vm_stage2_changed(). */
+ * a larger leaf in the way. When rights shrink, the generation counts on,
+ * and every vCPU flushes before its next entry. */
 int stage2_set(struct stage2 *stage2, uint64_t gpa, unsigned level, uint64_t physical, unsigned rights);
 /* The leaf over a guest-physical address: its rights, at least STAGE2_READ, with the host-physical address and
  * the leaf's level; or NR_EFAULT. */

@@ -90,13 +90,6 @@ static void describe_invlpg(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t co
     vcpu->exit.invlpg_address = svm_features.decode_assists ? svm->vmcb->exit_info1 : INVLPG_UNKNOWN;
 }
 
-static void describe_vintr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
-{
-    (void)code;
-    svm_window(vcpu, svm->windows & ~(uint32_t)WINDOW_INTERRUPT);
-    vcpu->windows = svm->windows;
-}
-
 /* NMIs open again after this instruction, not before: until RIP has moved it is only ahead. */
 static void describe_iret(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
 {
@@ -141,7 +134,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_NMI]            = {ALWAYS, VCPU_EXIT_EXTERNAL, 0, NULL},
     [VMEXIT_SMI]            = {NOT, 0, 0, NULL},
     [VMEXIT_INIT]           = {NOT, 0, 0, NULL},
-    [VMEXIT_VINTR]          = {MODE, VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_vintr},
+    [VMEXIT_VINTR]          = {MODE, VCPU_EXIT_INTERRUPT_WINDOW, 0, NULL},
     /* Descriptor tables and TR are the guest's own. */
     [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, 0, 0, NULL},
     /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are

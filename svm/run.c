@@ -14,7 +14,6 @@
 static void asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
 {
     struct vmcb *vmcb = svm->vmcb;
-    bool stays = svm->asid_generation >> 32 == cpu->asid_generation >> 32;
     if (cpu->asid_next >= svm_features.asid_count) {
         cpu->asid_generation++;
         cpu->asid_next = 1;
@@ -22,7 +21,7 @@ static void asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
     }
     vmcb->asid = cpu->asid_next++;
     svm->asid_generation = cpu->asid_generation;
-    svm->clean = stays ? svm->clean & ~CLEAN_ASID : 0; /* another processor has none of it in its cache */
+    svm->clean &= ~CLEAN_ASID;
 }
 
 void svm_inject(struct vcpu *vcpu)

@@ -23,18 +23,6 @@ _Static_assert(sizeof(struct segment) == sizeof(struct vmcb_segment) &&
 _Static_assert(offsetof(struct vmcb, gs) == offsetof(struct vmcb, es) + SEG_GS * sizeof(struct segment),
                "in order");
 
-void svm_load(struct vcpu *vcpu)
-{
-    struct svm_cpu *cpu = this_cpu()->vendor;
-    __asm__ volatile("vmsave" : : "a"(cpu->host_physical) : "memory");
-    registers_load(vcpu);
-}
-
-void svm_unload(struct vcpu *vcpu)
-{
-    registers_store(vcpu);
-}
-
 static void get_segments(struct vcpu_state *state, const struct vmcb *vmcb)
 {
     memcpy(state->segment, &vmcb->es, SEGMENTS_TOGETHER * sizeof(struct segment));

@@ -11,15 +11,19 @@
 #include "errors.h"
 #include "fpu.h"
 #include "frames.h"
+#include "paging.h"
 #include "string.h"
+#include "vcpu_registers.h"
 #include "vtlb.h"
 #include "x86.h"
 
 enum {
+    LEAF_FEATURES = 1,
     LEAF_EXTENDED_MAX = 0x80000000,
     LEAF_EXTENDED_FEATURES = 0x80000001,
     LEAF_SVM = 0x8000000a,
     ECX_SVM = 1 << 2,
+    EDX_PAGE_1G = 1 << 26,
     EDX_NESTED_PAGING = 1 << 0,
     EDX_NEXT_RIP = 1 << 3,
     EDX_CLEAN_BITS = 1 << 5,
@@ -33,6 +37,8 @@ enum {
 
 #define MSR_VM_CR       0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
+#define MSR_INT_PENDING 0xc0010055u
+#define C1E_ENABLES     (3ull << 27)
 
 struct svm_features svm_features;
 uint64_t svm_iopm_physical, svm_msrpm_physical;
@@ -60,8 +66,8 @@ static void facts_find(void)
     for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
         facts[i].have = have[i];
     vcpu_features = (struct vcpu_features){
-        .nested_paging = true,
-        .unpaged = true,
+        .nested_paging = have[0],
+        .unpaged = have[0], /* else paged real mode (15.18) stands for CR0.PG clear */
         .real = true,
         .facts = facts,
         .fact_count = sizeof(facts) / sizeof(facts[0]),
@@ -77,8 +83,6 @@ static const char *svm_probe(void)
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
     struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
     svm_edx = leaf.edx;
-    bool nested = svm_edx & EDX_NESTED_PAGING; /* without, paged real mode (15.18) stands for CR0.PG clear */
-    vcpu_features = (struct vcpu_features){.nested_paging = nested, .unpaged = nested, .real = true};
     svm_features = (struct svm_features){
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
@@ -87,6 +91,8 @@ static const char *svm_probe(void)
         .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
     };
     facts_find();
+    if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_PAGE_1G))
+        stage2_format.level_max = LEVEL_2M;
     return leaf.ebx < 2 ? "the processor has no address space identifiers for guests" : NULL;
 }
 
@@ -116,6 +122,16 @@ static int permission_maps_create(void)
     return NR_OK;
 }
 
+/* In C1E, which a family 10h processor enters when all its cores halt, the local APIC's timer stands still
+ * (AMD erratum 400): it is not entered (BKDG for family 10h, MSRC001_0055: SmiOnCmpHalt, C1eOnCmpHalt). */
+static void c1e_disable(void)
+{
+    uint64_t pending;
+    uint32_t family_extended = cpuid(LEAF_FEATURES, 0).eax >> 20 & 0xff;
+    if (family_extended <= 2 && rdmsr_safe(MSR_INT_PENDING, &pending) && (pending & C1E_ENABLES))
+        wrmsr(MSR_INT_PENDING, pending & ~C1E_ENABLES);
+}
+
 static int svm_cpu_enable(void)
 {
     struct cpu *cpu = this_cpu();
@@ -130,15 +146,18 @@ static int svm_cpu_enable(void)
             return error;
     }
     void *save = page_alloc(0);
-    svm->host = page_alloc(0);
-    if (!save || !svm->host)
+    void *host = page_alloc(0);
+    if (!save || !host)
         return NR_ENOMEM; /* the machine does not start */
-    svm->host_physical = virt_to_phys(svm->host);
+    svm->host_physical = virt_to_phys(host);
     svm->asid_generation = (uint64_t)(cpu->index + 1) << ASID_GENERATION_CPU_SHIFT;
     svm->asid_next = svm_features.asid_count; /* the first entry starts a generation with a flush */
+    c1e_disable();
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, virt_to_phys(save));
     cpu->vendor = svm;
+    /* TR, FS, GS and the SYSCALL registers are the same from now on. */
+    __asm__ volatile("vmsave" : : "a"(svm->host_physical) : "memory");
     return NR_OK;
 }
 
@@ -199,8 +218,8 @@ const struct vcpu_ops svm_ops = {
     .cpu_enable = svm_cpu_enable,
     .vcpu_create = svm_vcpu_create,
     .vcpu_destroy = svm_vcpu_destroy,
-    .load = svm_load,
-    .unload = svm_unload,
+    .load = registers_load,
+    .unload = registers_store,
     .run = svm_run,
     .get = svm_get,
     .set = svm_set,

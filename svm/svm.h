@@ -26,8 +26,7 @@ extern struct svm_features svm_features; /* of the boot processor; the others mu
 
 /* A processor's part: cpu->vendor. */
 struct svm_cpu {
-    struct vmcb *host; /* what VMSAVE and VMLOAD keep of the host */
-    uint64_t host_physical;
+    uint64_t host_physical;   /* what VMSAVE keeps of the host, for VMLOAD */
     uint64_t asid_generation; /* differs between any two processors; ASIDs are valid within one generation */
     uint32_t asid_next;
 };
@@ -85,8 +84,6 @@ void svm_intercepts_update(struct vcpu *vcpu);
 /* state.c */
 void svm_get(struct vcpu *vcpu, uint32_t groups);
 void svm_set(struct vcpu *vcpu, uint32_t groups);
-void svm_load(struct vcpu *vcpu);
-void svm_unload(struct vcpu *vcpu);
 
 /* run.c */
 void svm_run(struct vcpu *vcpu);

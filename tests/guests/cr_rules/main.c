@@ -26,6 +26,7 @@ static void test_cr0(void)
     check_no_fault("CD alone");
     check_value("  reads back", read_cr0() & CR0_CD, CR0_CD);
     write_cr0(old);
+    check_value("  and can be cleared", read_cr0() & CR0_CD, 0);
     try_cr0(old | CR0_WP | CR0_AM | CR0_TS | CR0_EM | CR0_MP);
     check_value("WP, AM, TS, EM, MP", read_cr0() & ~old, CR0_WP | CR0_AM | CR0_TS | CR0_EM | CR0_MP);
     write_cr0(old & ~(uint32_t)CR0_ET);
