@@ -8,8 +8,9 @@
 enum { MASKED_US_MAX = 1000, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
 enum { TIMER_OFF = UINT32_MAX };
 
-#define REFUSED_BY_INSTRUCTION 0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error   \
-                                            */
+#define REFUSED_BY_INSTRUCTION                                                                               \
+    0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
+                 */
 
 void vmx_inject(struct vcpu *vcpu)
 {
@@ -74,6 +75,8 @@ static bool masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
 {
     uint32_t ticks = TIMER_OFF;
     bool late = false;
+    if (!(this_cpu()->limits_lost & LIMIT_GDT))
+        vmx->masked_until = 0; /* ring 3 has run since the last exit, and let interrupts in */
     if (rflags & RFLAGS_IF) {
         vmx->masked_until = 0;
     } else {
