@@ -29,14 +29,14 @@ HOSTED := -std=c17 $(WARN) -g -O2 -MMD -MP -D_GNU_SOURCE
 INC_core := -Iinclude -Ilib -Icore -Imm
 INC_mm := $(INC_core)
 INC_svm := $(INC_core) -Isvm -Ichecks
-INC_vmx := $(INC_core) -Ivmx
+INC_vmx := $(INC_core) -Ivmx -Ichecks
 INC_checks := $(INC_core) -Ichecks
 INC_lib := -Iinclude -Ilib
 INC_loaders := -Iinclude -Ilib -Iloaders
 INC_devices := -Iinclude -Ilib -Iloaders -Idevices -I$(B)/gen
 INC_service := -Iinclude -Ilib -Iservice
 INC_tools := -Iinclude -Ilib -Itools
-INC_tests := -Iinclude -Ilib -Icore -Imm -Isvm -Ichecks -Idevices -Iloaders -Iservice -Itools -Itests/unit -I$(B)/gen
+INC_tests := -Iinclude -Ilib -Icore -Imm -Isvm -Ivmx -Ichecks -Idevices -Iloaders -Iservice -Itools -Itests/unit -I$(B)/gen
 
 # The part of lib/ that ring 0 links; it counts against ring 0's budget.
 LIB_RING0 := lib/string.c lib/format.c lib/walk.c

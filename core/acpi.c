@@ -107,15 +107,21 @@ static void madt_read(const struct table_header *madt)
     }
 }
 
-/* \_S5: Name (08) "_S5_" Package (12) length count, then two small integers (7.4.2; AML: 20.2). */
+/*
+ * \_S5: Name (08) "_S5_" Package (12) length count, then two small integers (7.4.2; AML: 20.2). Bochs' DSDT
+ * ends with it, in the shortest form there is.
+ */
 static void s5_find(const struct table_header *dsdt)
 {
-    const uint8_t *aml = (const uint8_t *)(dsdt + 1);
+    enum { S5_SHORTEST = 9, S5_LONGEST = 16 };
+    const uint8_t *start = (const uint8_t *)(dsdt + 1);
     const uint8_t *end = (const uint8_t *)dsdt + dsdt->length;
-    for (; aml + 16 < end; aml++) {
-        if (memcmp(aml, "_S5_\x12", 5))
+    for (; end - start >= S5_SHORTEST; start++) {
+        uint8_t package[S5_LONGEST] = {0};
+        if (memcmp(start, "_S5_\x12", 5))
             continue;
-        aml += 5;
+        memcpy(package, start, end - start < S5_LONGEST ? (size_t)(end - start) : S5_LONGEST);
+        const uint8_t *aml = package + 5;
         aml += (aml[0] >> 6) + 2; /* package length, element count */
         uint16_t value[2];
         for (unsigned i = 0; i < 2; i++) {

@@ -8,6 +8,7 @@
 #include "memory.h"
 #include "string.h"
 #include "trap.h"
+#include "vcpu_registers.h"
 #include "x86.h"
 
 #define RFLAGS_KERNEL_CLEARS 0x47700u /* AC, NT, IOPL, DF, IF, TF: off at SYSCALL */
@@ -56,17 +57,30 @@ static void idt_build(void)
     }
 }
 
-/* CS keeps its selector: boot.asm's descriptor is the same. */
-static void tables_load(struct cpu *cpu)
+static void gdt_load(void)
+{
+    const struct table_pointer pointer = {sizeof(gdt) - 1, (uint64_t)gdt};
+    __asm__ volatile("lgdt %0" : : "m"(pointer));
+}
+
+/* The descriptor is made anew: a busy one would not be taken. */
+static void tss_load(struct cpu *cpu)
 {
     uint64_t tss = (uint64_t)&cpu->tss;
     unsigned selector = SELECTOR_TSS + cpu->index * 16;
     gdt[selector / 8] =
         (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
     gdt[selector / 8 + 1] = tss >> 32;
-    const struct table_pointer gdt_pointer = {sizeof(gdt) - 1, (uint64_t)gdt};
+    __asm__ volatile("ltr %w0" : : "r"(selector) : "memory");
+}
+
+/* CS keeps its selector: boot.asm's descriptor is the same. */
+static void tables_load(struct cpu *cpu)
+{
     const struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
-    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdt_pointer), "m"(idt_pointer), "r"(selector));
+    gdt_load();
+    tss_load(cpu);
+    __asm__ volatile("lidt %0" : : "m"(idt_pointer));
     __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %1, %%fs; mov %1, %%gs"
                      :
                      : "r"(SELECTOR_DATA), "r"(0));
@@ -101,6 +115,30 @@ static void protections_enable(void)
     smap_enabled = (cr4 & CR4_SMAP) != 0;
 }
 
+void syscall_registers_init(void)
+{
+    wrmsr(MSR_STAR, (uint64_t)SELECTOR_CODE << 32 | (uint64_t)(SELECTOR_USER_DATA - 8) << 48);
+    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+    wrmsr(MSR_SFMASK, RFLAGS_KERNEL_CLEARS);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
+}
+
+/* A GDT that seems longer than it is would let ring 3 take what lies behind it for descriptors; a TSS that
+ * seems shorter has no I/O map. */
+void cpu_prepare_user(void)
+{
+    struct cpu *cpu = this_cpu();
+    if (cpu->syscall_of)
+        syscall_registers_restore();
+    if (cpu->limits_lost & LIMIT_GDT)
+        gdt_load();
+    if ((cpu->limits_lost & LIMIT_TSS) && cpu->tss.io_map_base != TSS_NO_PORTS) {
+        tss_load(cpu);
+        cpu->limits_lost = 0;
+    }
+    cpu->limits_lost &= ~(uint32_t)LIMIT_GDT;
+}
+
 void trap_init_cpu(struct cpu *cpu)
 {
     if (cpu->index == 0)
@@ -109,12 +147,9 @@ void trap_init_cpu(struct cpu *cpu)
     tss_init(cpu);
     tables_load(cpu);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
-    wrmsr(MSR_KERNEL_GS_BASE, 0);
     wrmsr(MSR_FS_BASE, USER_FS_BASE); /* never read in ring 0; the same for every ring-3 program */
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
-    wrmsr(MSR_STAR, (uint64_t)SELECTOR_CODE << 32 | (uint64_t)(SELECTOR_USER_DATA - 8) << 48);
-    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-    wrmsr(MSR_SFMASK, RFLAGS_KERNEL_CLEARS);
+    syscall_registers_init();
     protections_enable();
     cpu->address_space = monitor_cr3;
 }

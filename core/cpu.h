@@ -30,10 +30,15 @@ struct cpu {
     _Atomic uint64_t address_space; /* CR3; 0: it must be loaded again */
     uint64_t timer_deadline;        /* what the local APIC timer is armed for, host TSC; 0: not armed */
     uint64_t slice_end;             /* of the current entity, host TSC */
+    struct vcpu *syscall_of;        /* whose SYSCALL registers are on the processor; NULL: ring 3's */
+    uint32_t limits_lost;           /* enum table_limit */
     _Atomic uint32_t kicked;        /* look again before sleeping or entering */
     _Atomic uint32_t online;
     void *vendor; /* the backend's per-processor part */
 };
+
+/* Limits that an exit to the host does not restore (SDM Vol. 3C, 28.5.2). */
+enum table_limit { LIMIT_GDT = 1 << 0, LIMIT_TSS = 1 << 1 };
 
 _Static_assert(offsetof(struct cpu, tss.rsp0) == 24, "entry.asm knows the layout");
 
@@ -101,6 +106,18 @@ static inline uint32_t in32(uint16_t port)
     return value;
 }
 
+static inline uint64_t read_cr2(void)
+{
+    uint64_t value;
+    __asm__ volatile("mov %%cr2, %0" : "=r"(value));
+    return value;
+}
+
+static inline void write_cr2(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr2" : : "r"(value));
+}
+
 static inline void write_cr3(uint64_t value)
 {
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
@@ -111,6 +128,11 @@ static inline _Noreturn void cpu_stop(void)
     for (;;)
         __asm__ volatile("cli; hlt");
 }
+
+/* SYSCALL registers as ring 3 needs them; KERNEL_GS_BASE is 0. */
+void syscall_registers_init(void);
+/* Before ring 3 runs: takes back what a guest has left on the processor and ring 3 would use or see. */
+void cpu_prepare_user(void);
 
 /* RDMSR with a fix-up: false when the MSR does not exist. */
 bool rdmsr_safe(uint32_t index, uint64_t *value);

@@ -1,5 +1,6 @@
 /*
- * The monitor's log (16550 data sheet: LSR bit 5 is "transmitter holding register empty").
+ * The monitor's log (16550 data sheet: LSR bit 5 is "transmitter holding register empty", bit 6 "transmitter
+ * empty": the last bit has left the machine).
  */
 #include "log.h"
 #include "cpu.h"
@@ -10,6 +11,7 @@
 enum uart_register { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5 };
 enum {
     UART_LSR_THRE = 0x20,
+    UART_LSR_TEMT = 0x40,
     UART_LCR_8N1 = 3,
     UART_LCR_DLAB = 0x80,
     UART_DIVISOR_115200 = 1,
@@ -51,11 +53,22 @@ void log_init(const char *options)
     out8(log_port + UART_MCR, 3); /* DTR, RTS */
 }
 
+static void wait_for(uint8_t state)
+{
+    for (unsigned i = 0; i < UART_PATIENCE && !(in8(log_port + UART_LSR) & state); i++)
+        __builtin_ia32_pause();
+}
+
 static void put_byte(uint8_t byte)
 {
-    for (unsigned i = 0; i < UART_PATIENCE && !(in8(log_port + UART_LSR) & UART_LSR_THRE); i++)
-        __builtin_ia32_pause();
+    wait_for(UART_LSR_THRE);
     out8(log_port, byte);
+}
+
+void log_drain(void)
+{
+    if (log_port)
+        wait_for(UART_LSR_TEMT);
 }
 
 void log_write(const char *text, size_t length)

@@ -11,5 +11,7 @@
 void log_init(const char *options);
 /* Raw text; takes the log's lock unless panicking. */
 void log_write(const char *text, size_t length);
+/* Waits until the last byte has left the machine, for about as long as that may take. */
+void log_drain(void);
 /* From now on without the lock. */
 extern bool log_panicking;

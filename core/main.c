@@ -3,6 +3,7 @@
  */
 #include "acpi.h"
 #include "cpu.h"
+#include "format.h"
 #include "frames.h"
 #include "host_apic.h"
 #include "layout_ring0.h"
@@ -18,6 +19,8 @@
 
 const struct vcpu_ops *vcpu_ops;
 struct vcpu_features vcpu_features;
+const char vcpu_absent[] = "the processor has no hardware virtualization, AMD SVM or Intel VT-x; in an "
+                           "emulator choose a model that has it";
 extern uint64_t __stack_chk_guard;
 
 static void stop_if(const char *sentence)
@@ -48,6 +51,30 @@ __attribute__((optimize("no-stack-protector"))) uint64_t boot_main(uint32_t magi
     return stack;
 }
 
+/* The first that is able; else why the one that the processor has is not. */
+static const char *backend_choose(void)
+{
+    static const struct vcpu_ops *const backends[] = {&svm_ops, &vmx_ops};
+    const char *why_not = vcpu_absent;
+    for (unsigned i = 0; i < sizeof(backends) / sizeof(backends[0]) && why_not; i++) {
+        const char *why = backends[i]->probe();
+        why_not = !why || why != vcpu_absent ? why : why_not;
+        vcpu_ops = why ? NULL : backends[i];
+    }
+    return why_not;
+}
+
+/* Lines for the boot report: the extension, and each of its features. */
+static void facts_write(char *text, size_t size)
+{
+    size_t at = format_text(text, size, "%s\n", vcpu_ops->name);
+    for (uint32_t i = 0; i < vcpu_features.fact_count && at < size; i++) {
+        const struct vcpu_fact *fact = &vcpu_features.facts[i];
+        at += format_text(text + at, size - at, fact->have ? "  %s: yes\n" : "  %s: no: %s\n", fact->name,
+                          fact->instead);
+    }
+}
+
 /* From boot.asm, on that stack. */
 _Noreturn void monitor_main(void);
 void monitor_main(void)
@@ -60,15 +87,9 @@ void monitor_main(void)
     stop_if(host_apic_init());
     host_apic_enable();
     cpu->apic_id = host_apic_id();
-    time_init();
+    stop_if(time_init());
     host_apic_calibrate();
-    static const struct vcpu_ops *const backends[] = {&svm_ops};
-    const char *why_not = NULL;
-    for (unsigned i = 0; i < sizeof(backends) / sizeof(backends[0]) && !vcpu_ops; i++) {
-        why_not = backends[i]->probe();
-        vcpu_ops = why_not ? NULL : backends[i];
-    }
-    stop_if(why_not);
+    stop_if(backend_choose());
     stop_if(vcpu_ops->cpu_enable() ? "no memory for the processor's virtualization area" : NULL);
     smp_start();
     host_ioapic_init();
@@ -77,6 +98,7 @@ void monitor_main(void)
     service->info.memory_free = frames_free_count() * PAGE_SIZE;
     service->info.memory_held = monitor_held;
     service->info.multiboot = boot_info.multiboot;
+    facts_write(service->info.features, sizeof(service->info.features));
     service->info.modules_lost = boot_info.modules_lost;
     for (uint32_t i = 0; i < boot_info.module_count; i++)
         stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);

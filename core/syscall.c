@@ -149,6 +149,7 @@ static int64_t sys_machine_end(const struct call *call)
 {
     log_print("nullring: all guests have ended, status %lu, %llu KiB free; powering off", call->a,
               frames_free_count() * (PAGE_SIZE >> 10));
+    log_drain(); /* else the end of that line is lost with the power */
     acpi_power_off();
     time_wait_us(POWER_OFF_WAIT_US);
     log_print("nullring: this machine cannot be powered off by software; it can be switched off now");

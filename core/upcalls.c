@@ -100,6 +100,7 @@ enum upcall_result upcall_run(struct process *process, struct vcpu *vcpu, uint32
     process->ticks = 0;
     process->upcall.kind = process->needs_restart ? UPCALL_RESTART : kind;
     process->upcall.vcpu = vcpu ? vcpu->index : 0;
+    cpu_prepare_user();
     return upcall_result(process, user_start(process->entry, USER_STACK_TOP, USER_UPCALL));
 }
 
@@ -107,6 +108,7 @@ enum upcall_result upcall_continue(struct process *process)
 {
     process_load(process);
     process->preempted = false;
+    cpu_prepare_user();
     return upcall_result(process, user_resume(&process->frame));
 }
 
@@ -131,11 +133,9 @@ void process_interrupted(struct trap_frame *frame)
 void process_fault(struct trap_frame *frame)
 {
     struct process *process = this_cpu()->process;
-    uint64_t cr2;
-    __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     log_print("nullring: %s: exception %lu, error code %lx, at %lx, address %lx",
               process->vm ? process->vm->config.name : "service", frame->vector, frame->error_code,
-              frame->rip, cr2);
+              frame->rip, read_cr2());
     process->fault =
         frame->vector == EXCEPTION_PF ? "it used an address that is not its own" : "it raised an exception";
     user_leave(USER_FAULT);

@@ -32,11 +32,19 @@ struct vcpu_code {
 #define CODE_SPACE_FLAT (~0ull)
 #define CODE_SPACE_ANY  (~1ull)
 
+/* For the boot report: a feature of the extension, and what replaces it where it is missing. */
+struct vcpu_fact {
+    const char *name, *instead;
+    bool have;
+};
+
 /* What the processor does alone; probe() finds out. What it does not, the vTLB and the emulator do. */
 struct vcpu_features {
     bool nested_paging;
     bool unpaged; /* guests with CR0.PE or CR0.PG clear run on nested paging (VT-x: unrestricted guest) */
     bool real;    /* guests with CR0.PE clear run as they are; else in virtual-8086 mode (lib/real_mode.h) */
+    const struct vcpu_fact *facts;
+    uint32_t fact_count;
 };
 
 extern struct vcpu_features vcpu_features;
@@ -44,8 +52,8 @@ extern struct vcpu_features vcpu_features;
 struct vcpu_ops {
     const char *name; /* "AMD SVM" */
 
-    /* Is this processor able? Called once on the boot processor. NULL, or why not: a sentence with the cure.
-     */
+    /* Is this processor able? Called once on the boot processor. NULL, or why not: a sentence with the cure;
+     * vcpu_absent where it is of another vendor. */
     const char *(*probe)(void);
     /* Turn the extension on, on the calling processor. 0 or an enum nr_error. */
     int (*cpu_enable)(void);
@@ -89,5 +97,6 @@ struct vcpu_ops {
     const char *(*check)(const struct vcpu *vcpu);
 };
 
-extern const struct vcpu_ops svm_ops;
+extern const char vcpu_absent[];
+extern const struct vcpu_ops svm_ops, vmx_ops;
 extern const struct vcpu_ops *vcpu_ops; /* chosen at boot */

@@ -46,7 +46,7 @@ static uint64_t ram_gpa(uint64_t offset)
 /* The largest piece of RAM that fits at an offset: 1 GiB, 2 MiB, 4 KiB. FRAME_NONE: no memory is left. */
 static uint64_t ram_piece(const struct vm *vm, uint64_t offset, unsigned *level)
 {
-    for (*level = LEVEL_1G;; --*level) {
+    for (*level = stage2_format.level_max;; --*level) {
         uint64_t size = paging_size(*level);
         bool fits = !(ram_gpa(offset) & (size - 1)) && offset + size <= vm->ram_bytes &&
                     (offset >= GUEST_VGA_HOLE_END || *level == LEVEL_4K);

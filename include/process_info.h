@@ -10,7 +10,8 @@
 enum {
     PROCESS_MODULES_MAX = 48,
     PROCESS_MODULE_NAME = GUEST_NAME_SIZE + GUEST_PATH_SIZE,
-    PROCESS_OPTIONS_SIZE = 128
+    PROCESS_OPTIONS_SIZE = 128,
+    PROCESS_FEATURES_SIZE = 576,
 };
 
 /* A boot module as the process sees it. The service sees all of them, a device model those that its guest
@@ -39,6 +40,8 @@ struct process_info {
      * protocol, 1 or 2; modules that could not be used. */
     uint64_t memory_free, memory_held;
     uint32_t multiboot, modules_lost;
+    /* The virtualization extension and its features, as lines. For the service alone. */
+    char features[PROCESS_FEATURES_SIZE];
     /* The monitor's own command line (words, NUL-terminated, cut to fit): "why" and "needs" are the
      * service's. */
     char options[PROCESS_OPTIONS_SIZE];

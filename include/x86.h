@@ -53,8 +53,11 @@
 #define RFLAGS_AC    (1ull << 18)
 #define RFLAGS_KNOWN 0x3f7fd7ull
 
+#define DR6_TRAPS 0xfull
+#define DR6_BD    (1ull << 13)
 #define DR6_BS    (1ull << 14)
 #define DR6_RESET 0xffff0ff0ull
+#define DR7_GD    (1ull << 13)
 #define DR7_RESET 0x400ull
 
 #define XCR0_X87 (1ull << 0)

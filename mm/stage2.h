@@ -4,19 +4,33 @@
  *
  * Nested paging (AMD APM Vol. 2, 15.25) uses the processor's own format, so the two trees share everything
  * below the top: entry 0 of the nested tree and the address space's entry for USER_GUEST_RAM name the same
- * page-directory-pointer table. The address space's entry carries NX. EPT has a format of its own and will be
- * a second tree behind the same functions.
+ * page-directory-pointer table. The address space's entry carries NX. Where the processor wants a format of
+ * its own there is a second tree, which the same functions keep.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum stage2_rights { STAGE2_NONE = 0, STAGE2_READ = 1, STAGE2_WRITE = 2, STAGE2_EXECUTE = 4, STAGE2_ALL = 7 };
 
+/* How the processor wants the entries of the second level; set once at boot. In all formats bits 0, 1 and 2
+ * of an entry that names a table are its rights, and bit 7 tells a large leaf. */
+extern struct stage2_format {
+    bool separate;       /* a tree of its own */
+    uint64_t leaf;       /* bits of each leaf */
+    uint64_t execute;    /* bits that let execute, */
+    uint64_t no_execute; /* and that do not */
+    unsigned level_max;  /* of a leaf, in both trees */
+} stage2_format;
+
 struct stage2 {
-    uint64_t root;        /* host-physical address of the tree's top-level table */
-    uint64_t *root_table; /* the same, mapped */
-    uint64_t *pointers;   /* the page-directory-pointer table that both trees share */
+    uint64_t root;          /* host-physical address of the tree's top-level table */
+    uint64_t *root_table;   /* the same, mapped */
+    uint64_t *process_root; /* top-level table of the address space */
+    uint64_t
+        *pointers; /* the page-directory-pointer table of the address space, and of the tree if they share */
+    uint64_t *own; /* the tree's, if they do not */
     _Atomic uint64_t
         generation; /* bumped by each reduction of rights; a vCPU flushes before it enters with a new one */
 };

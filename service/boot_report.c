@@ -5,10 +5,10 @@
 #include "layout.h"
 #include "process_info.h"
 #include "service.h"
+#include "string.h"
 
 enum {
     LEAF_NAME = 0x80000002, /* and the two that follow */
-    LEAF_SVM = 0x8000000a,  /* AMD APM Vol. 3, E.4.9 */
     NAME_LEAVES = 3,
 };
 
@@ -25,25 +25,12 @@ static struct leaf cpuid(uint32_t index)
     return r;
 }
 
+/* Line by line. */
 static void report_features(void)
 {
-    static const struct {
-        uint32_t bit;
-        const char *name, *without;
-    } features[] = {
-        {1 << 3, "next RIP", "instruction lengths are decoded"},
-        {1 << 7, "decode assists", "operands are decoded"},
-        {1 << 6, "flush by ASID", "flushes take a new ASID"},
-        {1 << 5, "clean bits", "all state is reloaded"},
-        {1 << 16, "virtual GIF", "not needed"},
-    };
-    struct leaf svm = cpuid(LEAF_SVM);
-
-    service_log("AMD SVM, nested paging, %u ASIDs", svm.ebx);
-    for (unsigned i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
-        bool have = (svm.edx & features[i].bit) != 0;
-        service_log("  %s: %s%s", features[i].name, have ? "yes" : "no: ", have ? "" : features[i].without);
-    }
+    const char *line = info->features;
+    for (const char *end = strchr(line, '\n'); end; line = end + 1, end = strchr(line, '\n'))
+        service_log("%.*s", (int)(end - line), line);
 }
 
 void boot_report(void)

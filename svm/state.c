@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "fpu.h"
 #include "string.h"
+#include "vcpu_registers.h"
 #include "vtlb.h"
 #include "x86.h"
 
@@ -13,9 +14,6 @@ enum {
     SEGMENTS_TOGETHER = SEG_GS + 1,
     TSS_BUSY = 2,
     TSS_32 = 9,
-    CPL_USER = 3,
-    LEAF_EXTENDED = 0x80000001,
-    EDX_RDTSCP = 1 << 27
 };
 
 _Static_assert(sizeof(struct segment) == sizeof(struct vmcb_segment) &&
@@ -25,52 +23,16 @@ _Static_assert(sizeof(struct segment) == sizeof(struct vmcb_segment) &&
 _Static_assert(offsetof(struct vmcb, gs) == offsetof(struct vmcb, es) + SEG_GS * sizeof(struct segment),
                "in order");
 
-static bool is_loaded(const struct vcpu *vcpu)
-{
-    return this_cpu()->loaded == vcpu;
-}
-
-static void debug_registers_load(const uint64_t dr[4])
-{
-    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
-                     :
-                     : "r"(dr[0]), "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
-}
-
-static void debug_registers_store(uint64_t dr[4])
-{
-    __asm__ volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
-                     : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
-}
-
-static bool has_tsc_aux(void)
-{
-    static int8_t known; /* CPUID would end in the hypervisor below us, where there is one */
-    if (!known)
-        known = cpuid(LEAF_EXTENDED, 0).edx & EDX_RDTSCP ? 1 : -1;
-    return known > 0;
-}
-
-/* RDTSCP is not intercepted and reads the processor's register. */
-static void tsc_aux_load(const struct vcpu *vcpu)
-{
-    if (has_tsc_aux())
-        wrmsr(MSR_TSC_AUX, (uint32_t)vcpu->state.msrs.tsc_aux);
-}
-
 void svm_load(struct vcpu *vcpu)
 {
     struct svm_cpu *cpu = this_cpu()->vendor;
     __asm__ volatile("vmsave" : : "a"(cpu->host_physical) : "memory");
-    fpu_load(vcpu);
-    debug_registers_load(vcpu->state.control.dr);
-    tsc_aux_load(vcpu);
+    registers_load(vcpu);
 }
 
 void svm_unload(struct vcpu *vcpu)
 {
-    fpu_store(vcpu);
-    debug_registers_store(vcpu->state.control.dr);
+    registers_store(vcpu);
 }
 
 static void get_segments(struct vcpu_state *state, const struct vmcb *vmcb)
@@ -100,10 +62,8 @@ static void get_control(struct vcpu *vcpu, const struct svm_vcpu *svm)
 {
     struct vcpu_control *control = &vcpu->state.control;
     const struct vmcb *vmcb = svm->vmcb;
-    if (is_loaded(vcpu)) {
-        debug_registers_store(control->dr);
-        fpu_get_xcr0(vcpu);
-    }
+    if (vcpu_is_loaded(vcpu))
+        registers_store_control(vcpu);
     control->cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
     control->cr2 = vmcb->cr2;
     control->cr3 = svm->shadow ? *vtlb_cr3(vcpu) : vmcb->cr3;
@@ -193,8 +153,8 @@ static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
     vmcb->debugctl = msrs->debugctl;
     svm->clean &= ~CLEAN_NESTED; /* g_pat goes with it */
     efer_update(svm);
-    if (is_loaded(vcpu))
-        tsc_aux_load(vcpu);
+    if (vcpu_is_loaded(vcpu))
+        registers_load_tsc_aux(vcpu);
 }
 
 void svm_get(struct vcpu *vcpu, uint32_t groups)
@@ -212,7 +172,7 @@ void svm_get(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & VCPU_MSRS)
         get_msrs(&state->msrs, svm);
-    if ((groups & VCPU_FPU) && is_loaded(vcpu))
+    if ((groups & VCPU_FPU) && vcpu_is_loaded(vcpu))
         fpu_store(vcpu);
 }
 
@@ -238,10 +198,8 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & VCPU_CONTROL) {
         set_control(vcpu, svm);
-        if (is_loaded(vcpu)) {
-            debug_registers_load(state->control.dr);
-            fpu_set_xcr0(vcpu);
-        }
+        if (vcpu_is_loaded(vcpu))
+            registers_load_control(vcpu);
     }
     if (groups & VCPU_TABLES) {
         vmcb->gdtr =
@@ -263,6 +221,6 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
         svm->nmi_work = true;
         svm_intercepts_update(vcpu);
     }
-    if ((groups & VCPU_FPU) && is_loaded(vcpu))
+    if ((groups & VCPU_FPU) && vcpu_is_loaded(vcpu))
         fpu_load(vcpu);
 }

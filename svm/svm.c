@@ -45,11 +45,34 @@ static const uint32_t msrs_passed[] = {
     MSR_CSTAR,       MSR_SFMASK,       MSR_FS_BASE,      MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 };
 
+static void facts_find(void)
+{
+    static struct vcpu_fact facts[] = {
+        {"nested paging", "shadow paging", false},
+        {"next RIP", "instruction lengths are decoded", false},
+        {"decode assists", "operands are decoded", false},
+        {"flush by ASID", "flushes take a new ASID", false},
+        {"clean bits", "all state is reloaded", false},
+    };
+    const bool have[] = {svm_edx & EDX_NESTED_PAGING, svm_features.next_rip, svm_features.decode_assists,
+                         svm_features.flush_by_asid, svm_features.clean != 0};
+    _Static_assert(sizeof(have) / sizeof(have[0]) == sizeof(facts) / sizeof(facts[0]), "one for each");
+    for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
+        facts[i].have = have[i];
+    vcpu_features = (struct vcpu_features){
+        .nested_paging = true,
+        .unpaged = true,
+        .real = true,
+        .facts = facts,
+        .fact_count = sizeof(facts) / sizeof(facts[0]),
+    };
+}
+
 static const char *svm_probe(void)
 {
     uint64_t vm_cr;
     if (cpuid(LEAF_EXTENDED_MAX, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM))
-        return "the processor has no AMD SVM; in an emulator choose a model with svm";
+        return vcpu_absent;
     if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) /* without the MSR nothing can disable it */
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
     struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
@@ -63,6 +86,7 @@ static const char *svm_probe(void)
         .asid_count = leaf.ebx,
         .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
     };
+    facts_find();
     return leaf.ebx < 2 ? "the processor has no address space identifiers for guests" : NULL;
 }
 

@@ -40,7 +40,10 @@ struct boot_arguments {
 
 static const struct argp_option boot_options[] = {
     {"machine", OPTION_MACHINE, "M", 0,
-     "svm (QEMU, the default), svm:no-npt, or native (without the monitor)", 0},
+     "svm (QEMU, the default), svm:no-npt; vmx[:MODEL], bochs-svm[:MODEL] (Bochs); native, "
+     "native:bochs[:MODEL] "
+     "(without the monitor)",
+     0},
     {"cpus", OPTION_CPUS, "N", 0, "Processors of the machine (default: the largest guest's count)", 0},
     {"memory", OPTION_MEMORY, "MIB", 0, "Memory of the machine (default: what the guests need)", 0},
     {"timeout", OPTION_TIMEOUT, "S", 0, "End after S seconds of wall-clock time, with status 3", 0},
@@ -51,7 +54,8 @@ static const struct argp_option boot_options[] = {
     {"needs", OPTION_NEEDS, NULL, 0, "At a guest's end show the accesses that no device claimed", 0},
     {"monitor", OPTION_MONITOR, "FILE", 0, "The monitor (default: nullring beside nr)", 0},
     {"firmware", OPTION_FIRMWARE, "bios|uefi", 0, "The machine's firmware (default: bios)", 0},
-    {"emulator", OPTION_EMULATOR, "WORDS", 0, "Add words to the emulator's command line, to measure", 0},
+    {"emulator", OPTION_EMULATOR, "WORDS", 0,
+     "Add words to QEMU's command line, or lines, divided by semicolons, to Bochs' configuration", 0},
     {"append", OPTION_APPEND, "WORDS", 0, "Add words to each guest's bootargs", 0},
     {"unchecked", OPTION_UNCHECKED, NULL, 0, "Boot despite mistakes, to see what the monitor says to them",
      0},
@@ -152,7 +156,12 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     }
     if (status == NR_DONE) {
         struct session_options session = {machine, arguments->timeout, &arguments->expect, log};
-        status = session_run(&session, &arguments->options, path, guests, count);
+        struct machine_run run = {.image = path,
+                                  .scratch = scratch,
+                                  .guest = guests,
+                                  .guest_count = count,
+                                  .options = &arguments->options};
+        status = session_run(&session, &run);
     }
     free(options);
     free(path);
@@ -174,9 +183,11 @@ static int boot_run(int argc, char **argv)
     int first;
 
     argp_parse(&argp, argc, argv, 0, &first, &arguments);
-    const struct machine *machine = machine_find(arguments.machine);
+    const struct machine *machine = machine_find(arguments.machine, &arguments.options.model);
     if (machine == NULL)
         return NR_USAGE;
+    if (arguments.options.uefi && !machine->emulator->uefi)
+        return nr_fail(NR_USAGE, "--firmware uefi: Bochs has a BIOS only; use svm or native");
     if (arguments.log != NULL && (log = fopen(arguments.log, "w")) == NULL)
         return nr_fail(NR_USAGE, "--log %s: cannot be written: %s", arguments.log, strerror(errno));
     struct guest *guests = calloc((size_t)(argc - first), sizeof(*guests));

@@ -2,6 +2,7 @@
 #include "emulator.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,12 @@
 
 enum { EXEC_FAILED = 127 };
 
+static void keep(int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
 /* Ours is close-on-exec, the emulator's end is not. */
 static int make_socket(int *ours, int *theirs)
 {
@@ -21,24 +28,65 @@ static int make_socket(int *ours, int *theirs)
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
         return -1;
-    fcntl(pair[0], F_SETFD, FD_CLOEXEC);
-    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    keep(pair[0]);
     *ours = pair[0];
     *theirs = pair[1];
     return 0;
 }
 
-int emulator_connect(struct emulator *emulator, struct machine_sockets *theirs)
+/* From the emulator to nr only; unlike a socket, it can be opened by its name in /dev/fd. */
+static int make_pipe(int *ours, int *theirs)
 {
-    emulator->console = emulator->log = emulator->control = -1;
-    return make_socket(&emulator->console, &theirs->console) != 0 ||
-                   make_socket(&emulator->log, &theirs->log) != 0 ||
-                   make_socket(&emulator->control, &theirs->control) != 0
-               ? -1
-               : 0;
+    int pair[2];
+
+    if (pipe(pair) != 0)
+        return -1;
+    keep(pair[0]);
+    *ours = pair[0];
+    *theirs = pair[1];
+    return 0;
 }
 
-static void run(char *program, struct machine_command *command, const sigset_t *signals)
+/* On the loopback alone, for one call: whoever comes second finds nobody. */
+static int make_listener(int *listener, unsigned *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+
+    *listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (*listener < 0 || bind(*listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(*listener, 1) != 0 || getsockname(*listener, (struct sockaddr *)&address, &size) != 0)
+        return -1;
+    keep(*listener);
+    *port = ntohs(address.sin_port);
+    return 0;
+}
+
+int emulator_connect(struct emulator *emulator, const struct emulator_kind *kind,
+                     struct machine_channels *theirs)
+{
+    int (*make)(int *, int *) = kind->dials ? make_pipe : make_socket;
+
+    emulator->console = emulator->log = emulator->control = emulator->listener = -1;
+    *theirs = (struct machine_channels){.console = -1, .log = -1, .control = -1};
+    if (make(&emulator->log, &theirs->log) != 0 || make(&emulator->control, &theirs->control) != 0)
+        return -1;
+    return kind->dials ? make_listener(&emulator->listener, &theirs->port)
+                       : make_socket(&emulator->console, &theirs->console);
+}
+
+void emulator_accept(struct emulator *emulator)
+{
+    emulator->console = accept(emulator->listener, NULL, NULL);
+    if (emulator->console < 0)
+        return;
+    keep(emulator->console);
+    close(emulator->listener);
+    emulator->listener = -1;
+}
+
+static void run(char *program, struct machine_command *command, const char *directory, int output,
+                const sigset_t *signals)
 {
     int null = open("/dev/null", O_RDWR);
 
@@ -47,27 +95,32 @@ static void run(char *program, struct machine_command *command, const sigset_t *
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_UNBLOCK, signals, NULL);
     dup2(null, STDIN_FILENO);
+    if (output >= 0)
+        dup2(output, STDERR_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    execv(program, command->arguments);
+    if (directory == NULL || chdir(directory) == 0)
+        execv(program, command->arguments);
     _exit(EXEC_FAILED);
 }
 
-int emulator_start(struct emulator *emulator, struct machine_command *command, const char *package,
-                   const struct machine_sockets *theirs, const sigset_t *signals)
+int emulator_start(struct emulator *emulator, const struct emulator_kind *kind,
+                   struct machine_command *command, const struct machine_channels *theirs,
+                   const sigset_t *signals)
 {
+    const int ends[] = {theirs->console, theirs->log, theirs->control};
     int status = NR_DONE;
-    char *program = tool_find(command->arguments[0], package);
+    char *program = tool_find(command->arguments[0], kind->package);
 
     if (program == NULL)
         return NR_MISSING_TOOL;
     emulator->process = fork();
     if (emulator->process == 0)
-        run(program, command, signals);
+        run(program, command, emulator->directory, kind->dials ? theirs->control : -1, signals);
     if (emulator->process < 0)
         status = nr_fail(NR_UNEXPECTED, "%s cannot be started: %s", program, strerror(errno));
-    close(theirs->console);
-    close(theirs->log);
-    close(theirs->control);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
     free(program);
     return status;
 }
@@ -93,19 +146,23 @@ bool emulator_has_ended(struct emulator *emulator, int *wait_status)
     return wait_for(emulator, wait_status, WNOHANG);
 }
 
+void emulator_kill(struct emulator *emulator)
+{
+    if (emulator->process > 0)
+        kill(emulator->process, SIGKILL);
+}
+
 void emulator_end(struct emulator *emulator)
 {
-    int *sockets[] = {&emulator->console, &emulator->log, &emulator->control};
+    int *channels[] = {&emulator->console, &emulator->log, &emulator->control, &emulator->listener};
     int wait_status;
 
-    if (emulator->process > 0) {
-        kill(emulator->process, SIGKILL);
-        wait_for(emulator, &wait_status, 0);
-    }
-    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
-        if (*sockets[i] >= 0)
-            close(*sockets[i]);
-        *sockets[i] = -1;
+    emulator_kill(emulator);
+    wait_for(emulator, &wait_status, 0);
+    for (size_t i = 0; i < sizeof(channels) / sizeof(channels[0]); i++) {
+        if (*channels[i] >= 0)
+            close(*channels[i]);
+        *channels[i] = -1;
     }
 }
 

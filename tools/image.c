@@ -96,6 +96,14 @@ static void print_native_entry(struct contents *contents, const struct guest *gu
     }
 }
 
+/* For QEMU, and for Bochs, which leaves on a word. */
+static void print_failure(FILE *config)
+{
+    fprintf(config, "  outb 0xf4 %d\n", IMAGE_FAILED_EXIT);
+    for (const char *letter = "Shutdown"; *letter != '\0'; letter++)
+        fprintf(config, "  outb 0x8900 %d\n", *letter);
+}
+
 static int write_config(struct contents *contents, const struct image *image, const char *directory)
 {
     char *path = nr_format("%s/boot/grub/grub.cfg", directory);
@@ -120,7 +128,7 @@ static int write_config(struct contents *contents, const struct image *image, co
         print_native_entry(contents, &image->guest[0]);
     fputs("\n  boot\n", contents->config);
     if (image->emulated)
-        fprintf(contents->config, "  outb 0xf4 %d\n", IMAGE_FAILED_EXIT);
+        print_failure(contents->config);
     fputs("}\n", contents->config);
     if (fclose(contents->config) != 0)
         status = nr_fail(NR_UNEXPECTED, "%s: cannot be written: %s", path, strerror(errno));

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include "guest.h"
 
-/* Written to port 0xf4 by GRUB in images of `nr boot`, when it could not start what it should. */
+/* Written to port 0xf4 by GRUB in images of `nr boot`, when it could not start what it should; then
+ * "Shutdown" to port 0x8900. */
 enum { IMAGE_FAILED_EXIT = 0x3e };
 
 /* What starts after GRUB. */

@@ -1,8 +1,8 @@
 /*
  * Machines that `nr boot` can start. A machine turns what is to be booted into the command line of an
- * emulator, which gets connected sockets: for the first serial port (the guest's console), the second (the
- * monitor's log) and QEMU's machine protocol (QMP), which says how the run ended. Port 0xf4 is QEMU's
- * isa-debug-exit: a value v written there ends the emulator with status 2 v + 1.
+ * emulator, and understands what the emulator says of itself on its control channel (QEMU's machine protocol,
+ * Bochs' log), from which nr learns how the run ended. Beside it there are two channels more, for the first
+ * serial port (the guest's console) and the second (the monitor's log).
  */
 #pragma once
 
@@ -17,7 +17,8 @@ struct machine_options {
     unsigned cpus;
     unsigned memory_mib;
     bool uefi;
-    const char *emulator; /* more words for the emulator's command line, or NULL */
+    const char *model;    /* the machine's processor: a name from its list, in full */
+    const char *emulator; /* more words for the emulator's command line, or lines for its configuration */
 };
 
 struct machine_command {
@@ -25,23 +26,66 @@ struct machine_command {
     size_t count;
 };
 
-/* The emulator's ends of the sockets. */
-struct machine_sockets {
-    int console, log, control;
+/* The emulator's ends of the channels. */
+struct machine_channels {
+    int console, log, control; /* -1: none */
+    unsigned port;             /* of TCP on the loopback, where the console waits for the emulator; or 0 */
+};
+
+/* All that a run is made of. */
+struct machine_run {
+    const char *image;
+    const char *scratch; /* a directory for files of this run */
+    const struct guest *guest;
+    uint32_t guest_count;
+    const struct machine_options *options;
+    struct machine_channels channels;
+};
+
+/* What a line of the control channel can mean. */
+enum machine_event {
+    MACHINE_SILENT,   /* nothing */
+    MACHINE_STARTED,  /* the emulator is there */
+    MACHINE_RESET,    /* the machine was reset; the run is over */
+    MACHINE_OFF,      /* the machine was powered off */
+    MACHINE_UNLOADED, /* GRUB could not start what it should (see image.h) */
+    MACHINE_STOPPED,  /* the emulator stops for another reason: the line says it */
+    MACHINE_TROUBLE,  /* a line that the user should see */
+};
+
+/* What machines on the same emulator share. */
+struct emulator_kind {
+    const char *package;
+    bool dials;        /* it connects to nr for the console, writes its log to a pipe, and runs in the scratch
+                          directory; otherwise it is given sockets */
+    const char *hello; /* sent on the control channel when it has started, or NULL */
+    bool tells_end;    /* a run that ends otherwise than by MACHINE_OFF ended badly */
+    bool uefi;         /* it has UEFI firmware */
+    enum machine_event (*event)(const char *line);
+    /* The value that was written to port 0xf4, from the emulator's status; 0: none. */
+    unsigned (*exit_value)(int status);
 };
 
 struct machine {
-    const char *name;    /* of --machine */
-    bool monitor;        /* the image starts the monitor; otherwise the first guest itself */
-    const char *refusal; /* why it cannot be used in this version, or NULL */
-    const char *package; /* of the emulator */
-    void (*describe)(struct machine_command *command, const char *image, const struct guest *guests,
-                     uint32_t count, const struct machine_options *options,
-                     const struct machine_sockets *sockets);
+    const char *name;          /* of --machine */
+    bool monitor;              /* the image starts the monitor; otherwise the first guest itself */
+    const char *refusal;       /* why it cannot be used in this version, or NULL */
+    const char *const *models; /* of --machine NAME:MODEL; the first is the default; NULL: it takes none */
+    const struct emulator_kind *emulator;
+    /* Returns an nr_status, having said what is wrong. */
+    int (*describe)(struct machine_command *command, const struct machine_run *run);
 };
 
-/* By its name; NULL after an error that lists those there are. NULL as name: the default. */
-const struct machine *machine_find(const char *name);
+/*
+ * By its name, with or without a model, which may be given by any part that only one model has; *model is
+ * then its whole name, or NULL. NULL after an error that lists those there are. NULL as name: the default.
+ */
+const struct machine *machine_find(const char *name, const char **model);
+
+/* The size of a machine: what the user asked for, or what the guests need; of one without the monitor, what
+ * the first guest has. */
+unsigned machine_memory_mib(const struct machine_run *run, bool monitor);
+unsigned machine_cpus(const struct machine_run *run, bool monitor);
 
 /* Adds words to a command; they are copied. */
 void machine_add(struct machine_command *command, const char *first, ...) __attribute__((sentinel));
@@ -58,14 +102,20 @@ void qemu_add_control(struct machine_command *command, int fd);
 /* kind: what goes before the file's name in -drive, as "if=virtio,snapshot=on". */
 void qemu_add_drive(struct machine_command *command, const char *kind, const char *path);
 
+/* The user's own words; they come last. */
+void qemu_add_extra(struct machine_command *command, const struct machine_options *options);
+
+extern const struct emulator_kind emulator_qemu, emulator_bochs;
 extern const struct machine machine_svm, machine_svm_no_npt, machine_native;
+extern const struct machine machine_vmx, machine_bochs_svm, machine_native_bochs;
 
 /*
  * QEMU's model of a first-generation EPYC without the features that its TCG lacks, which it would warn about
  * (svm with nested paging is all that TCG has of SVM), and without MONITOR, which the monitor gives to no
- * guest. Natively SVM is missing, too: so guests see the same processor in both cases (test kernel
- * cpuid_rules).
+ * guest. Natively SVM is missing, too, and the extended leaves from its own on: so guests see the same
+ * processor in both cases (test kernel cpuid_rules; `make bench` compares leaf by leaf).
  */
 #define QEMU_CPU                                                                                             \
     "EPYC,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,-nrip-save,-xsavec,"          \
     "-monitor"
+#define QEMU_CPU_NATIVE QEMU_CPU ",-svm,xlevel=0x80000008"

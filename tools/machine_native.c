@@ -7,27 +7,26 @@
 #include "machine.h"
 #include "nr.h"
 
-static void describe_native(struct machine_command *command, const char *image, const struct guest *guests,
-                            uint32_t count, const struct machine_options *options,
-                            const struct machine_sockets *sockets)
+static int describe_native(struct machine_command *command, const struct machine_run *run)
 {
-    const struct guest *guest = &guests[0];
-    unsigned memory = options->memory_mib != 0 ? options->memory_mib : guest->config.memory_mib;
-    unsigned cpus = options->cpus != 0 ? options->cpus : guest->config.cpu_count;
+    const struct guest *guest = &run->guest[0];
 
-    if (count > 1)
+    if (run->guest_count > 1)
         nr_say("--machine native: only the first guest runs");
-    qemu_add_common(command, QEMU_CPU ",-svm", cpus, memory, options->uefi);
-    qemu_add_serial(command, "console", sockets->console);
-    qemu_add_control(command, sockets->control);
-    qemu_add_drive(command, "if=ide,snapshot=on", image);
+    qemu_add_common(command, QEMU_CPU_NATIVE, machine_cpus(run, false), machine_memory_mib(run, false),
+                    run->options->uefi);
+    qemu_add_serial(command, "console", run->channels.console);
+    qemu_add_control(command, run->channels.control);
+    qemu_add_drive(command, "if=ide,snapshot=on", run->image);
     for (uint32_t i = 0; i < guest->file_count; i++)
         if (guest->file[i].kind == FILE_DISK)
             qemu_add_drive(command, "if=virtio,snapshot=on", guest->file[i].path);
+    qemu_add_extra(command, run->options);
+    return NR_DONE;
 }
 
 const struct machine machine_native = {
     .name = "native",
-    .package = "qemu-system-x86",
+    .emulator = &emulator_qemu,
     .describe = describe_native,
 };

@@ -22,9 +22,9 @@ enum {
     CHUNK = 4096,
     LINE_SIZE = 1024,
     HELD_SIZE = 65536,
-    SETTLE_MS = 100,   /* a console that is quiet for so long may be at a prompt */
-    PANIC_MS = 2000,   /* time for the rest of a panic's lines */
-    DEBUG_EXIT_BIT = 1 /* of the emulator's status: port 0xf4 was written */
+    SETTLE_MS = 100, /* a console that is quiet for so long may be at a prompt */
+    PANIC_MS = 2000, /* time for the rest of a panic's lines */
+    SHOWN_MAX = 20   /* lines of the emulator that one run shows */
 };
 
 struct line {
@@ -38,7 +38,9 @@ struct session {
     struct emulator emulator;
     int signals;
     bool keys; /* stdin is still open */
-    bool monitor_spoke, panicked, started, reset;
+    bool monitor_spoke, panicked;
+    bool started, reset, off, unloaded; /* the emulator's own words */
+    unsigned shown;
     bool failed; /* the monitor said that it could not start, or that a guest ended badly */
     bool ended;  /* status is final */
     int status;
@@ -118,17 +120,24 @@ static void log_output(struct session *session, const char *line)
         session->failed = true;
 }
 
-/* A message of QMP: a JSON object in one line. Only three matter, and their words stand nowhere else. */
+/* A line of the emulator's own. An emulator that resets its machine instead of ending is ended here. */
 static void control_output(struct session *session, const char *line)
 {
-    static const char capabilities[] = "{\"execute\": \"qmp_capabilities\"}\n";
+    const struct emulator_kind *kind = session->options->machine->emulator;
+    enum machine_event event = kind->event(line);
 
-    if (strstr(line, "\"QMP\"") != NULL) {
+    if (event == MACHINE_STARTED) {
         session->started = true;
-        write_all(session->emulator.control, capabilities, sizeof(capabilities) - 1);
+        if (kind->hello != NULL)
+            write_all(session->emulator.control, kind->hello, strlen(kind->hello));
     }
-    if (strstr(line, "\"event\": \"SHUTDOWN\"") != NULL && strstr(line, "\"guest-reset\"") != NULL)
-        session->reset = true;
+    session->reset = session->reset || event == MACHINE_RESET;
+    session->off = session->off || event == MACHINE_OFF;
+    session->unloaded = session->unloaded || event == MACHINE_UNLOADED;
+    if (event == MACHINE_RESET && kind->tells_end)
+        emulator_kill(&session->emulator);
+    if ((event == MACHINE_TROUBLE || event == MACHINE_STOPPED) && session->shown++ < SHOWN_MAX)
+        nr_say("the emulator says: %s", line);
 }
 
 static void split_lines(struct session *session, struct line *line, const char *bytes, size_t count,
@@ -195,35 +204,40 @@ static void send_keys(struct session *session)
 static void emulator_ended(struct session *session, int wait_status)
 {
     int *sockets[] = {&session->emulator.control, &session->emulator.log, &session->emulator.console};
+    const struct emulator_kind *kind = session->options->machine->emulator;
     bool monitor = session->options->machine->monitor;
 
     for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
         while (*sockets[i] >= 0)
             read_socket(session, sockets[i]);
+    if (session->log_line.length > 0) /* a machine can lose its power amid a line */
+        split_lines(session, &session->log_line, "\n", 1, log_output);
     expect_settle(session->options->expect);
     if (session->ended)
         return;
 
-    int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0;
+    unsigned value = WIFEXITED(wait_status) ? kind->exit_value(WEXITSTATUS(wait_status)) : 0;
     if (expect_done(session->options->expect))
         end(session, NR_DONE);
     else if (session->panicked)
         end(session, NR_PANIC);
     else if (!session->started)
         end(session, nr_fail(NR_UNEXPECTED, "the emulator did not start; its message is above"));
-    else if (WIFSIGNALED(wait_status))
-        end(session, nr_fail(NR_UNEXPECTED, "the emulator died of signal %d", WTERMSIG(wait_status)));
     else if (session->reset && monitor)
         end(session, nr_fail(NR_PANIC, "the monitor's machine was reset, without a word of the monitor"));
-    else if (code == (IMAGE_FAILED_EXIT << 1 | DEBUG_EXIT_BIT))
+    else if (WIFSIGNALED(wait_status) && !session->reset)
+        end(session, nr_fail(NR_UNEXPECTED, "the emulator died of signal %d", WTERMSIG(wait_status)));
+    else if (session->unloaded || value == IMAGE_FAILED_EXIT)
         end(session,
             nr_fail(NR_UNEXPECTED, "GRUB could not load the monitor or the guest; is the memory enough?"));
     else if (monitor && !session->monitor_spoke)
         end(session, nr_fail(NR_UNEXPECTED, "the machine ended before the monitor said a word"));
     else if (session->options->expect->count > 0 || session->failed)
         end(session, NR_UNEXPECTED);
-    else if ((code & DEBUG_EXIT_BIT) != 0 && code >> 1 != 0)
-        end(session, nr_fail(NR_UNEXPECTED, "the run ended with the value %d at port 0xf4", code >> 1));
+    else if (value != 0)
+        end(session, nr_fail(NR_UNEXPECTED, "the run ended with the value %u at port 0xf4", value));
+    else if (kind->tells_end && !session->off && !session->reset)
+        end(session, nr_fail(NR_UNEXPECTED, "the emulator stopped before the machine was powered off"));
     else
         end(session, NR_DONE);
 }
@@ -278,9 +292,12 @@ static void step(struct session *session)
         {session->emulator.control, POLLIN, 0},
         {session->signals, POLLIN, 0},
         {session->keys && session->typed_count < sizeof(session->typed) / 2 ? STDIN_FILENO : -1, POLLIN, 0},
+        {session->emulator.listener, POLLIN, 0},
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
+        if (polled[5].revents)
+            emulator_accept(&session->emulator);
         if (polled[0].revents & (POLLIN | POLLHUP))
             read_socket(session, &session->emulator.console);
         if ((polled[0].revents & POLLOUT) && session->emulator.console >= 0)
@@ -297,13 +314,14 @@ static void step(struct session *session)
     check_time(session);
 }
 
-static void say_end(const struct session *session, const struct guest *guests, uint32_t count)
+static void say_end(const struct session *session, const struct machine_run *run)
 {
+    const char *model = run->options->model;
     const struct expect *expect = session->options->expect;
-    char *names = nr_format("%s", guests[0].config.name);
+    char *names = nr_format("%s", run->guest[0].config.name);
 
-    for (uint32_t i = 1; i < count && session->options->machine->monitor; i++) {
-        char *longer = nr_format("%s, %s", names, guests[i].config.name);
+    for (uint32_t i = 1; i < run->guest_count && session->options->machine->monitor; i++) {
+        char *longer = nr_format("%s, %s", names, run->guest[i].config.name);
         free(names);
         names = longer;
     }
@@ -314,16 +332,17 @@ static void say_end(const struct session *session, const struct guest *guests, u
     }
     if (session->status != NR_DONE && expect->matched < expect->count)
         nr_say("not seen: %s", expect->source[expect->matched]);
-    nr_say("%s on %s: %.1f s, %.2f s of processor time (%.2f before the monitor), status %d", names,
-           session->options->machine->name, (double)(now_ms() - session->start_ms) / 1000,
-           emulator_processor_seconds(&session->emulator), session->load_seconds, session->status);
+    nr_say("%s on %s%s%s: %.1f s, %.2f s of processor time (%.2f before the monitor), status %d", names,
+           session->options->machine->name, model != NULL ? ":" : "", model != NULL ? model : "",
+           (double)(now_ms() - session->start_ms) / 1000, emulator_processor_seconds(&session->emulator),
+           session->load_seconds, session->status);
     free(names);
 }
 
-int session_run(const struct session_options *options, const struct machine_options *machine_options,
-                const char *image, const struct guest *guests, uint32_t count)
+int session_run(const struct session_options *options, struct machine_run *run)
 {
     static struct session session;
+    const struct emulator_kind *kind = options->machine->emulator;
     struct machine_command command = {0};
     sigset_t signals;
 
@@ -334,15 +353,14 @@ int session_run(const struct session_options *options, const struct machine_opti
     sigprocmask(SIG_BLOCK, &signals, NULL);
     session.signals = signalfd(-1, &signals, SFD_CLOEXEC);
 
-    struct machine_sockets theirs;
-    if (session.signals < 0 || emulator_connect(&session.emulator, &theirs) != 0)
-        return nr_fail(NR_UNEXPECTED, "no sockets for the emulator: %s", strerror(errno));
-    options->machine->describe(&command, image, guests, count, machine_options, &theirs);
-    if (machine_options->emulator != NULL)
-        machine_add_words(&command, machine_options->emulator);
+    if (session.signals < 0 || emulator_connect(&session.emulator, kind, &run->channels) != 0)
+        return nr_fail(NR_UNEXPECTED, "no channels to the emulator: %s", strerror(errno));
+    session.emulator.directory = kind->dials ? run->scratch : NULL;
+    int status = options->machine->describe(&command, run);
     if (options->timeout > 0)
         session.deadline_ms = session.start_ms + (int64_t)(options->timeout * 1000);
-    int status = emulator_start(&session.emulator, &command, options->machine->package, &theirs, &signals);
+    if (status == NR_DONE)
+        status = emulator_start(&session.emulator, kind, &command, &run->channels, &signals);
     machine_free(&command);
     if (status != NR_DONE)
         return status;
@@ -352,6 +370,6 @@ int session_run(const struct session_options *options, const struct machine_opti
     emulator_end(&session.emulator);
     close(session.signals);
     terminal_restore(&session.terminal);
-    say_end(&session, guests, count);
+    say_end(&session, run);
     return session.status;
 }

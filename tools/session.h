@@ -13,8 +13,7 @@ struct session_options {
 };
 
 /*
- * Runs the emulator that the machine describes for this image and returns an nr_status, having said how it
- * ended. The emulator is gone on return.
+ * Runs the emulator that the machine describes and returns an nr_status, having said how it ended. The
+ * emulator is gone on return. The run's channels are made here.
  */
-int session_run(const struct session_options *options, const struct machine_options *machine_options,
-                const char *image, const struct guest *guests, uint32_t count);
+int session_run(const struct session_options *options, struct machine_run *run);

@@ -21,7 +21,15 @@ static _Alignas(16) uint8_t arena[0x100000];
 
 #include "../../core/acpi.c"
 
-enum { RSDP = 0xe1230, ROOT = 0x1000, MADT = 0x2000, FADT = 0x3000, DSDT = 0x4000, END = 0xff000 };
+enum {
+    RSDP = 0xe1230,
+    ROOT = 0x1000,
+    MADT = 0x2000,
+    FADT = 0x3000,
+    DSDT = 0x4000,
+    S5_DSDT = 0x5000,
+    END = 0xff000
+};
 
 static void put(uint32_t address, uint64_t value, unsigned size)
 {
@@ -105,6 +113,22 @@ static void test_right_tables(void **state)
     assert_int_equal(acpi.sleep_b, 6 << SLP_TYP_SHIFT | SLP_EN);
 }
 
+/* The DSDT of Bochs' BIOS ends with the package, whose numbers are single bytes. */
+static void test_s5_at_the_end(void **state)
+{
+    (void)state;
+    static const uint8_t whole[] = {0x08, '_', 'S', '5', '_', 0x12, 6, 4, 1, 2, 0, 0};
+    for (uint32_t size = 6; size <= sizeof whole; size++) {
+        memset(&acpi, 0, sizeof acpi);
+        make(S5_DSDT, "DSDT", whole, size); /* nothing behind it */
+        put(FADT + FADT_DSDT, S5_DSDT, 4);
+        seal(FADT, (uint32_t)sizeof(struct table_header) + 80);
+        assert_null(acpi_read(0));
+        assert_int_equal(acpi.sleep_a, size < 10 ? 0 : 1 << SLP_TYP_SHIFT | SLP_EN);
+        assert_int_equal(acpi.sleep_b, size < 10 ? 0 : 2 << SLP_TYP_SHIFT | SLP_EN);
+    }
+}
+
 static void test_many_processors(void **state)
 {
     (void)state;
@@ -176,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_right_tables, setup),
+        cmocka_unit_test_setup(test_s5_at_the_end, setup),
         cmocka_unit_test_setup(test_many_processors, setup),
         cmocka_unit_test_setup(test_damaged_root, setup),
         cmocka_unit_test_setup(test_lying_lengths, setup),

@@ -1,0 +1,143 @@
+/*
+ * What the processor's VT-x can do (SDM Vol. 3D, appendix A): the capability MSRs, which of its features are
+ * used, and what replaces those that it has not.
+ */
+#include "vmx.h"
+#include "cpu.h"
+#include "paging.h"
+#include "stage2.h"
+
+enum {
+    MSR_VMX_BASIC = 0x480,
+    MSR_VMX_PIN = 0x481,
+    MSR_VMX_PRIMARY = 0x482,
+    MSR_VMX_EXIT = 0x483,
+    MSR_VMX_ENTRY = 0x484,
+    MSR_VMX_MISC = 0x485,
+    MSR_VMX_CR0_FIXED0 = 0x486,
+    MSR_VMX_CR4_FIXED0 = 0x488,
+    MSR_VMX_SECONDARY = 0x48b,
+    MSR_VMX_EPT_VPID = 0x48c,
+    MSR_VMX_TRUE_PIN = 0x48d,
+    MSR_VMX_TRUE_PRIMARY = 0x48e,
+    MSR_VMX_TRUE_EXIT = 0x48f,
+    MSR_VMX_TRUE_ENTRY = 0x490,
+    LEAF_EXTENDED_FEATURES = 0x80000001,
+    LEAF_SIZES = 0x80000008,
+    EDX_1G_PAGES = 1 << 26,
+};
+
+#define BASIC_TRUE_CONTROLS (1ull << 55)
+#define MAY(bit)            ((uint64_t)(bit) << 32) /* in a capability MSR of controls */
+
+/* IA32_VMX_EPT_VPID_CAP (A.10). */
+#define EPT_4_LEVELS       (1ull << 6)
+#define EPT_WRITE_BACK     (1ull << 14)
+#define EPT_2M             (1ull << 16)
+#define EPT_1G             (1ull << 17)
+#define EPT_INVEPT         (1ull << 20)
+#define EPT_ACCESSED       (1ull << 21)
+#define EPT_INVEPT_TYPES   (3ull << 25)
+#define VPID_INVVPID       (1ull << 32)
+#define VPID_INVVPID_TYPES (3ull << 41)
+
+/* Leaves of EPT (SDM Vol. 3C, 29.3.2): write-back, and a bit of its own for the right to execute. */
+#define EPT_LEAF_WRITE_BACK (6ull << 3)
+#define EPT_LEAF_EXECUTE    (1ull << 2)
+
+struct vmx_capability vmx_capability;
+struct vmx_features vmx_features;
+
+const char *vmx_capability_read(struct vmx_capability *c)
+{
+    static const struct {
+        uint64_t pin, primary, exit, entry;
+    } needed = {
+        MAY(PIN_EXTERNAL | PIN_NMI),
+        MAY(PRIMARY_TSC_OFFSET | PRIMARY_HLT | PRIMARY_INVLPG | PRIMARY_MWAIT | PRIMARY_RDPMC | PRIMARY_IO |
+            PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE | PRIMARY_MSR_BITMAPS | PRIMARY_MONITOR),
+        MAY(EXIT_HOST_64),
+        MAY(ENTRY_LONG_MODE),
+    };
+    *c = (struct vmx_capability){.basic = rdmsr(MSR_VMX_BASIC), .misc = rdmsr(MSR_VMX_MISC)};
+    bool exact = c->basic & BASIC_TRUE_CONTROLS;
+    c->pin = rdmsr(exact ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN);
+    c->primary = rdmsr(exact ? MSR_VMX_TRUE_PRIMARY : MSR_VMX_PRIMARY);
+    c->exit = rdmsr(exact ? MSR_VMX_TRUE_EXIT : MSR_VMX_EXIT);
+    c->entry = rdmsr(exact ? MSR_VMX_TRUE_ENTRY : MSR_VMX_ENTRY);
+    c->cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0);
+    c->cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0);
+    if (c->primary & MAY(PRIMARY_SECONDARY))
+        c->secondary = rdmsr(MSR_VMX_SECONDARY);
+    if (c->secondary & MAY(SECONDARY_EPT | SECONDARY_VPID))
+        c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID);
+    bool able = !(needed.pin & ~c->pin) && !(needed.primary & ~c->primary) && !(needed.exit & ~c->exit) &&
+                !(needed.entry & ~c->entry);
+    return able ? NULL
+                : "the processor's VT-x lacks controls that every 64-bit one has; in an emulator choose "
+                  "another model";
+}
+
+static bool has_all(uint64_t value, uint64_t bits)
+{
+    return (value & bits) == bits;
+}
+
+static void features_find(const struct vmx_capability *c)
+{
+    struct vmx_features *f = &vmx_features;
+    f->ept = (c->secondary & MAY(SECONDARY_EPT)) && (c->ept_vpid & EPT_INVEPT_TYPES) &&
+             has_all(c->ept_vpid, EPT_4_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT);
+    f->ept_accessed = f->ept && (c->ept_vpid & EPT_ACCESSED);
+    f->vpid = (c->secondary & MAY(SECONDARY_VPID)) && (c->ept_vpid & VPID_INVVPID) &&
+              (c->ept_vpid & VPID_INVVPID_TYPES);
+    f->unrestricted = f->ept && (c->secondary & MAY(SECONDARY_UNRESTRICTED));
+    f->preemption_timer = c->pin & MAY(PIN_PREEMPTION_TIMER);
+    f->virtual_nmis = (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW));
+    f->tpr_shadow = c->primary & MAY(PRIMARY_TPR_SHADOW);
+    f->efer = (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER));
+    f->physical_mask = (1ull << (cpuid(LEAF_SIZES, 0).eax & 0xff)) - 1;
+    f->pat = (c->entry & MAY(ENTRY_LOAD_PAT)) && (c->exit & MAY(EXIT_LOAD_PAT));
+}
+
+const char *vmx_capability_use(void)
+{
+    static struct vcpu_fact facts[] = {
+        {"EPT", "shadow paging", false},
+        {"EPT 1 GiB pages", "2 MiB pages", false},
+        {"EPT accessed and dirty bits", "not needed", false},
+        {"VPID", "each entry and exit flushes", false},
+        {"unrestricted guest", "virtual-8086 mode, shadow paging, emulation", false},
+        {"preemption timer", "NMIs interrupt guests that mask interrupts", false},
+        {"virtual NMIs", "open with interrupts", false},
+        {"TPR shadow", "MOV CR8 leaves the guest", false},
+        {"EFER controls", "MSR-load areas", false},
+        {"PAT controls", "the guest's PAT has no effect", false},
+    };
+    const char *why_not = vmx_capability_read(&vmx_capability);
+    if (why_not)
+        return why_not;
+    features_find(&vmx_capability);
+    const struct vmx_features *f = &vmx_features;
+    if (!f->ept)
+        return "the processor has no nested paging, and this version has no shadow paging";
+    bool large = (vmx_capability.ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES);
+    const bool have[] = {
+        f->ept,          large,         f->ept_accessed, f->vpid, f->unrestricted, f->preemption_timer,
+        f->virtual_nmis, f->tpr_shadow, f->efer,         f->pat};
+    _Static_assert(sizeof(have) / sizeof(have[0]) == sizeof(facts) / sizeof(facts[0]), "one for each");
+    for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
+        facts[i].have = have[i];
+    vcpu_features = (struct vcpu_features){
+        .nested_paging = f->ept,
+        .unpaged = f->unrestricted,
+        .real = f->unrestricted,
+        .facts = facts,
+        .fact_count = sizeof(facts) / sizeof(facts[0]),
+    };
+    if (f->ept)
+        stage2_format = (struct stage2_format){
+            .separate = true, .leaf = EPT_LEAF_WRITE_BACK, .execute = EPT_LEAF_EXECUTE};
+    stage2_format.level_max = large ? LEVEL_1G : LEVEL_2M;
+    return NULL;
+}

@@ -1,0 +1,191 @@
+/*
+ * Every architectural exit of VT-x with a decision (SDM Vol. 3D, appendix C), and the vendor-neutral
+ * description of it. Which of them happen at all the controls say (controls.c).
+ */
+#include "vmx.h"
+#include "cpu.h"
+
+static void describe_io(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
+    (void)vmx;
+    vcpu->exit.pio = (struct vcpu_exit_pio){
+        .port = (uint16_t)(info >> IO_PORT_SHIFT),
+        .size = (uint8_t)((info & IO_SIZE_MASK) + 1),
+        .in = (info & IO_IN) != 0,
+        .string = (info & IO_STRING) != 0,
+        .rep = (info & IO_REP) != 0,
+        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
+    };
+}
+
+static void describe_msr(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vmx;
+    vcpu->exit.detail = (uint32_t)vcpu->state.gpr.reg[RCX];
+}
+
+/* CLTS and LMSW have 0 there. */
+static void describe_cr(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vmx;
+    vcpu->exit.detail = vmread(VMCS_QUALIFICATION) & CR_NUMBER_MASK;
+}
+
+static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_code)
+{
+    exit->reason = VCPU_EXIT_EXCEPTION;
+    exit->exception = (struct vcpu_exit_exception){
+        .vector = (uint8_t)vector,
+        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
+        .error_code = error_code,
+    };
+}
+
+static void describe_refusal(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vmx;
+    exit_raise(&vcpu->exit, vcpu->exit.detail, 0);
+}
+
+/* The IRET that faulted had let NMIs in; it will be executed again (28.2.3). */
+static void nmi_block_again(struct vcpu *vcpu)
+{
+    if (vmx_features.virtual_nmis)
+        vcpu->state.interrupts.nmi_blocked = 1;
+}
+
+static void describe_exception(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    uint32_t event = (uint32_t)vmread(VMCS_EXIT_EVENT), type = event >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
+    uint32_t vector = event & EVENT_VECTOR;
+    (void)vmx;
+    if (type == INJECT_NMI) {
+        __asm__ volatile("int $2"); /* the host's handler ends with IRET, which lets the next one in */
+        vcpu->exit.reason = VCPU_EXIT_EXTERNAL;
+        return;
+    }
+    if (vector == EXCEPTION_MC)
+        __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
+    if ((event & EVENT_NMI_OPENED) && vector != EXCEPTION_DF)
+        nmi_block_again(vcpu);
+    if (vector == EXCEPTION_DB)
+        vmx_debug_exception(vmread(VMCS_QUALIFICATION));
+    if (type == INJECT_PRIVILEGED) /* a trap, but RIP is still at INT1 */
+        vcpu->state.gpr.rip += vmread(VMCS_INSTRUCTION_LENGTH);
+    exit_raise(&vcpu->exit, vector, event & EVENT_ERROR_VALID ? (uint32_t)vmread(VMCS_EXIT_ERROR_CODE) : 0);
+}
+
+static void describe_violation(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
+    struct vcpu_exit_memory *memory = &vcpu->exit.memory;
+    bool walk = (info & (VIOLATION_LINEAR | VIOLATION_FINAL)) == VIOLATION_LINEAR;
+    (void)vmx;
+    if ((info & VIOLATION_NMI_OPENED) && vcpu->state.interrupts.event.type == EVENT_NONE)
+        nmi_block_again(vcpu);
+    memory->gpa = vmread(VMCS_GUEST_PHYSICAL);
+    memory->access = info & VIOLATION_FETCH   ? ACCESS_FETCH
+                     : info & VIOLATION_WRITE ? ACCESS_WRITE
+                                              : ACCESS_READ;
+    memory->access |= (walk ? ACCESS_WALK : 0) | (info & VIOLATION_RIGHTS ? ACCESS_PRESENT : 0);
+}
+
+/* Without virtual NMIs they are taken to be open again when interrupts are. */
+static void describe_window(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vmx;
+    if (!vmx_features.virtual_nmis)
+        vcpu->state.interrupts.nmi_blocked = 0;
+}
+
+/* The state as it was refused, for vcpu_ops.check. */
+static void describe_refused_state(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    vmx->fresh = 0;
+    vmx_get(vcpu, VCPU_ALL & ~(uint32_t)VCPU_FPU);
+}
+
+static void describe_machine_check(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vcpu;
+    (void)vmx;
+    __asm__ volatile("int $18");
+}
+
+/* clang-format off */
+#define UD {VCPU_EXIT_EXCEPTION, EXCEPTION_UD, describe_refusal}
+const struct exit_decision vmx_exits[EXIT_CODES] = {
+    /* The host's interrupts, which the core lets in; NMIs. SMI belongs to the firmware. INIT comes from
+     * nobody; SIPI ends only a state in which no vCPU is. */
+    [CODE_EXCEPTION]        = {VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [CODE_EXTERNAL]         = {VCPU_EXIT_EXTERNAL, 0, NULL},
+    [CODE_PREEMPTION_TIMER] = {VCPU_EXIT_EXTERNAL, 0, NULL},
+    [CODE_INIT]             = {VCPU_EXIT_EXTERNAL, 0, NULL},
+    [CODE_SIPI]             = {0, 0, NULL},
+    [CODE_IO_SMI]           = {0, 0, NULL},
+    [CODE_SMI]              = {0, 0, NULL},
+    [CODE_TRIPLE_FAULT]     = {VCPU_EXIT_SHUTDOWN, 0, NULL},
+    [CODE_INTERRUPT_WINDOW] = {VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_window},
+    [CODE_NMI_WINDOW]       = {VCPU_EXIT_NMI_WINDOW, 0, NULL},
+    [CODE_TASK_SWITCH]      = {VCPU_EXIT_TASK_SWITCH, 0, NULL},
+    [CODE_CPUID]            = {VCPU_EXIT_CPUID, SKIPPED, NULL},
+    [CODE_HLT]              = {VCPU_EXIT_HLT, SKIPPED, NULL},
+    /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
+     * host's data. */
+    [CODE_INVD]             = {VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_WBINVD]           = {VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_XSETBV]           = {VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_CR_ACCESS]        = {VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [CODE_IO]               = {VCPU_EXIT_PIO, SKIPPED, describe_io},
+    [CODE_RDMSR]            = {VCPU_EXIT_RDMSR, 0, describe_msr},
+    [CODE_WRMSR]            = {VCPU_EXIT_WRMSR, 0, describe_msr},
+    [CODE_EPT_VIOLATION]    = {VCPU_EXIT_MEMORY, 0, describe_violation},
+    [CODE_EPT_MISCONFIGURED] = {VCPU_EXIT_INVALID, 0, NULL}, /* would be our own mistake */
+    [CODE_ENTRY_STATE]      = {VCPU_EXIT_INVALID, 0, describe_refused_state},
+    [CODE_ENTRY_MSRS]       = {VCPU_EXIT_INVALID, 0, describe_refused_state},
+    [CODE_ENTRY_MACHINE_CHECK] = {VCPU_EXIT_INVALID, 0, describe_machine_check},
+    /* Guests have no VT-x: #UD, as with CR4.VMXE clear. SMX is not offered, RSM is outside of system
+     * management mode. */
+    [CODE_VMCALL]           = {VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
+    [CODE_VMCLEAR ... CODE_VMXON] = UD,
+    [CODE_INVEPT]           = UD,
+    [CODE_INVVPID]          = UD,
+    [CODE_VMFUNC]           = UD,
+    [CODE_GETSEC]           = UD,
+    [CODE_RSM]              = UD,
+    [CODE_ENCLS]            = UD,
+    [CODE_PCONFIG]          = UD,
+    /* Hidden by CPUID: MONITOR would watch an address for the host, the waits would stop the processor.
+     * Without performance counters RDPMC faults. */
+    [CODE_MONITOR]          = UD,
+    [CODE_MWAIT]            = UD,
+    [CODE_UMWAIT]           = UD,
+    [CODE_TPAUSE]           = UD,
+    [CODE_LOADIWKEY]        = UD,
+    [CODE_RDPMC]            = {VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},
+    /* Not asked for: INVLPG and INVPCID act within the VPID, the TSC runs with an offset, debug registers
+     * are switched with the vCPU, tables and TR are its own; a spinning guest uses up its slice. TPR lies in
+     * a page of the processor's and its threshold is 0; the local APIC's page is not virtualised. */
+    [CODE_INVLPG]           = {0, 0, NULL},
+    [CODE_INVPCID]          = {0, 0, NULL},
+    [CODE_RDTSC]            = {0, 0, NULL},
+    [CODE_RDTSCP]           = {0, 0, NULL},
+    [CODE_DR_ACCESS]        = {0, 0, NULL},
+    [CODE_TABLES]           = {0, 0, NULL},
+    [CODE_LDTR_TR]          = {0, 0, NULL},
+    [CODE_MONITOR_TRAP]     = {0, 0, NULL},
+    [CODE_PAUSE]            = {0, 0, NULL},
+    [CODE_TPR]              = {0, 0, NULL},
+    [CODE_APIC_ACCESS]      = {0, 0, NULL},
+    [CODE_VIRTUAL_EOI]      = {0, 0, NULL},
+    [CODE_APIC_WRITE]       = {0, 0, NULL},
+    [CODE_RDRAND]           = {0, 0, NULL},
+    [CODE_RDSEED]           = {0, 0, NULL},
+    [CODE_LOG_FULL]         = {0, 0, NULL},
+    [CODE_SPP]              = {0, 0, NULL},
+    /* Supervisor state of XSAVE is not offered, and these are #UD then. */
+    [CODE_XSAVES]           = {0, 0, NULL},
+    [CODE_XRSTORS]          = {0, 0, NULL},
+};
+/* clang-format on */

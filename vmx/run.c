@@ -1,0 +1,193 @@
+/*
+ * Entering a guest: what goes into the VMCS before VMRESUME and comes out of it after the exit (SDM Vol. 3C,
+ * chapters 27 and 28), and events.
+ */
+#include "vmx.h"
+#include "cpu.h"
+
+enum { MASKED_US_MAX = 1000, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
+enum { TIMER_OFF = UINT32_MAX };
+
+#define REFUSED_BY_INSTRUCTION 0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error   \
+                                            */
+
+void vmx_inject(struct vcpu *vcpu)
+{
+    static const uint8_t types[] = {
+        [EVENT_INTERRUPT] = INJECT_INTERRUPT,           [EVENT_NMI] = INJECT_NMI,
+        [EVENT_EXCEPTION] = INJECT_EXCEPTION,           [EVENT_SOFT_INTERRUPT] = INJECT_SOFT_INTERRUPT,
+        [EVENT_SOFT_EXCEPTION] = INJECT_SOFT_EXCEPTION,
+    };
+    const struct vcpu_event *event = &vcpu->state.interrupts.event;
+    uint32_t field = EVENT_VALID | (uint32_t)types[event->type] << EVENT_TYPE_SHIFT | event->vector;
+    /* Which exceptions have a code is the entry's rule, too; in real mode none has (27.2.1.3). */
+    if (event->type == EVENT_EXCEPTION && (EXCEPTIONS_WITH_CODE >> event->vector & 1) &&
+        (vcpu->state.control.cr0 & CR0_PE)) {
+        field |= EVENT_ERROR_VALID;
+        vmwrite(VMCS_ENTRY_ERROR_CODE, event->error_code);
+    }
+    if (event->type >= EVENT_SOFT_INTERRUPT)
+        vmwrite(VMCS_ENTRY_LENGTH, event->length);
+    vmwrite(VMCS_ENTRY_EVENT, field);
+}
+
+/* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
+ * is still at its instruction, which is executed again. */
+static __attribute__((noinline)) void event_recover(struct vcpu *vcpu, uint32_t info)
+{
+    static const uint8_t types[EVENT_TYPE_MASK + 1] = {
+        [INJECT_INTERRUPT] = EVENT_INTERRUPT,
+        [INJECT_NMI] = EVENT_NMI,
+        [INJECT_EXCEPTION] = EVENT_EXCEPTION,
+    };
+    bool coded = info & EVENT_ERROR_VALID;
+    vcpu->state.interrupts.event = (struct vcpu_event){
+        .type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK],
+        .vector = (uint8_t)(info & EVENT_VECTOR),
+        .has_error_code = coded,
+        .error_code = coded ? (uint32_t)vmread(VMCS_VECTORING_ERROR_CODE) : 0,
+    };
+}
+
+void vmx_window(struct vcpu *vcpu, uint32_t windows)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    vmx->windows = windows;
+    if (this_cpu()->loaded == vcpu)
+        vmx_controls_update(vcpu);
+}
+
+void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
+{
+    uint32_t rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * SEG_CS) >> RIGHTS_MODE_SHIFT;
+    bool wide = (vcpu->state.msrs.efer & EFER_LMA) && (rights & SEG_L);
+    uint64_t rip = vcpu->state.gpr.rip;
+    code->linear = wide ? rip : (uint32_t)(vmread(VMCS_GUEST_BASE + 2 * SEG_CS) + rip);
+    code->space = vcpu->state.control.cr0 & CR0_PG ? vmread(VMCS_GUEST_CR3) : CODE_SPACE_FLAT;
+    code->mode = SEG_P | (rights & (SEG_L | SEG_DB));
+}
+
+/* An interrupt of the host ends a guest whether its IF is set or not. Bochs does not do so if IF is clear at
+ * the entry, until it changes: this is the place where that is met. A guest that masks interrupts leaves by
+ * the preemption timer after MASKED_US_MAX. False: it has had that time already. */
+static bool masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
+{
+    uint32_t ticks = TIMER_OFF;
+    bool late = false;
+    if (rflags & RFLAGS_IF) {
+        vmx->masked_until = 0;
+    } else {
+        uint64_t now = rdtsc();
+        late = vmx->masked_until && now >= vmx->masked_until;
+        if (!vmx->masked_until)
+            vmx->masked_until = now + tsc_khz * MASKED_US_MAX / 1000;
+        ticks = (uint32_t)((vmx->masked_until - now) >> (vmx_capability.misc & MISC_TIMER_RATE));
+        vmx->masked_until = late ? 0 : vmx->masked_until;
+    }
+    if (ticks != vmx->timer && vmx_features.preemption_timer)
+        vmwrite(VMCS_PREEMPTION_TIMER, vmx->timer = ticks);
+    return !late;
+}
+
+/* An NMI that is injected blocks others by itself, and they must not be blocked before (27.3.1.5). */
+static inline void interruptibility_write(struct vmx_vcpu *vmx, const struct vcpu_interrupts *interrupts,
+                                          uint64_t rflags)
+{
+    bool blocked =
+        vmx_features.virtual_nmis && interrupts->nmi_blocked && interrupts->event.type != EVENT_NMI;
+    uint32_t value = interrupts->shadow | (blocked ? INTERRUPTIBILITY_NMI : 0);
+    if (value == vmx->interruptibility)
+        return;
+    if ((value ^ vmx->interruptibility) &
+        INTERRUPTIBILITY_SHADOW) /* an instruction with TF behind it was skipped */
+        vmwrite(VMCS_GUEST_PENDING_DEBUG, interrupts->shadow && (rflags & RFLAGS_TF) ? PENDING_DEBUG_BS : 0);
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmx->interruptibility = value);
+}
+
+static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    const struct vcpu_gpr *gpr = &vcpu->state.gpr;
+    if (gpr->rip != vmx->rip)
+        vmwrite(VMCS_GUEST_RIP, gpr->rip);
+    if (gpr->rflags != vmx->rflags)
+        vmwrite(VMCS_GUEST_RFLAGS, gpr->rflags);
+    if (gpr->reg[RSP] != vmx->rsp)
+        vmwrite(VMCS_GUEST_RSP, gpr->reg[RSP]);
+    interruptibility_write(vmx, &vcpu->state.interrupts, gpr->rflags);
+    if (vmx->cr2 != read_cr2())
+        write_cr2(vmx->cr2);
+}
+
+static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    struct vcpu_gpr *gpr = &vcpu->state.gpr;
+    struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    gpr->rip = vmx->rip = vmread(VMCS_GUEST_RIP);
+    gpr->rflags = vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
+    gpr->reg[RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
+    vmx->cr2 = read_cr2();
+    vmx->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
+    interrupts->shadow = vmx->interruptibility & INTERRUPTIBILITY_SHADOW;
+    if (vmx_features.virtual_nmis)
+        interrupts->nmi_blocked = (vmx->interruptibility & INTERRUPTIBILITY_NMI) != 0;
+    interrupts->event.type = EVENT_NONE;
+    uint32_t vectoring = (uint32_t)vmread(VMCS_VECTORING);
+    if (vectoring & EVENT_VALID)
+        event_recover(vcpu, vectoring);
+}
+
+/* Describes the exit in vcpu->exit. The most frequent ones need no call. */
+static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON), code = reason & EXIT_REASON_CODE;
+    const struct exit_decision *decision = &vmx_exits[code < EXIT_CODES ? code : CODE_SIPI];
+    exit->qualification = reason;
+    exit->next_rip = 0;
+    exit->reason = decision->reason ? decision->reason : VCPU_EXIT_INVALID;
+    exit->detail = decision->detail;
+    if (decision->detail == SKIPPED)
+        exit->next_rip = vcpu->state.gpr.rip + vmread(VMCS_INSTRUCTION_LENGTH);
+    if (decision->describe)
+        decision->describe(vcpu, vmx);
+}
+
+static void exit_without_entry(struct vcpu_exit *exit, enum vcpu_exit_reason reason, uint32_t qualification)
+{
+    *exit = (struct vcpu_exit){.reason = reason, .qualification = qualification};
+}
+
+/* TPR of a guest in long mode, the upper half of which is CR8, lies where the processor finds it. */
+static inline void tpr_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    vmx->virtual_apic[TPR_AT] = (uint8_t)(lapic_get_cr8(vcpu) << CR8_SHIFT);
+}
+
+void vmx_run(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    struct cpu *cpu = this_cpu();
+    if (!masked_bound(vmx, vcpu->state.gpr.rflags)) {
+        exit_without_entry(&vcpu->exit, VCPU_EXIT_EXTERNAL, CODE_PREEMPTION_TIMER);
+        return;
+    }
+    bool wide = vmx->entry & ENTRY_LONG_MODE;
+    if (wide) {
+        syscall_registers_load(vcpu);
+        tpr_write(vcpu, vmx);
+    }
+    state_write(vcpu, vmx);
+    uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
+    cpu->limits_lost = LIMIT_GDT | LIMIT_TSS;
+    vmx->fresh = 0;
+    if (refused) {
+        exit_without_entry(&vcpu->exit, VCPU_EXIT_INVALID,
+                           REFUSED_BY_INSTRUCTION | (uint32_t)vmread(VMCS_INSTRUCTION_ERROR));
+        return;
+    }
+    vmx->launched = true;
+    state_read(vcpu, vmx);
+    if (wide)
+        lapic_set_cr8(vcpu, vmx->virtual_apic[TPR_AT] >> CR8_SHIFT);
+    exit_decode(vcpu, vmx);
+}

@@ -1,0 +1,128 @@
+/*
+ * Intel VT-x (SDM Vol. 3C, chapters 24 to 31): finding it, switching it on and what it allocates. Every
+ * port exits, and every MSR but those that entries and exits switch.
+ */
+#include "vmx.h"
+#include "cpu.h"
+#include "entry_checks.h"
+#include "errors.h"
+#include "fixup.h"
+#include "fpu.h"
+#include "frames.h"
+#include "string.h"
+
+enum {
+    LEAF_FEATURES = 1,
+    ECX_VMX = 1 << 5,
+    MSR_FEATURE_CONTROL = 0x3a,
+    FEATURE_CONTROL_LOCK = 1 << 0,
+    FEATURE_CONTROL_VMXON = 1 << 2, /* outside of SMX */
+};
+
+#define CR4_VMXE       (1ull << 13)
+#define BASIC_REVISION 0x7fffffffu
+
+static const char *vmx_probe(void)
+{
+    uint64_t control;
+    if (!(cpuid(LEAF_FEATURES, 0).ecx & ECX_VMX))
+        return vcpu_absent;
+    if (rdmsr_safe(MSR_FEATURE_CONTROL, &control) && (control & FEATURE_CONTROL_LOCK) &&
+        !(control & FEATURE_CONTROL_VMXON))
+        return "the firmware has locked Intel VT-x off; enable virtualization in its set-up";
+    return vmx_capability_use();
+}
+
+/* A region for VMXON or a VMCS starts with the revision (25.2). */
+static uint32_t *region_create(void)
+{
+    uint32_t *region = page_alloc(0);
+    if (region)
+        *region = (uint32_t)vmx_capability.basic & BASIC_REVISION;
+    return region;
+}
+
+/* VMXON needs bits of CR0 and CR4 (A.7 and A.8), and FEATURE_CONTROL locked with it on (24.7). */
+static void vmx_on(uint64_t region)
+{
+    uint64_t control, cr0, cr4;
+    if (rdmsr_safe(MSR_FEATURE_CONTROL, &control) && !(control & FEATURE_CONTROL_LOCK))
+        wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
+    __asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
+    cr0 |= vmx_capability.cr0_fixed;
+    cr4 |= vmx_capability.cr4_fixed | CR4_VMXE;
+    __asm__ volatile("mov %0, %%cr0; mov %1, %%cr4; vmxon %2"
+                     :
+                     : "r"(cr0), "r"(cr4), "m"(region)
+                     : "cc", "memory");
+}
+
+static int vmx_cpu_enable(void)
+{
+    const struct cpu *cpu = this_cpu();
+    struct vmx_capability mine;
+    if (!(cpuid(LEAF_FEATURES, 0).ecx & ECX_VMX) || vmx_capability_read(&mine) ||
+        memcmp(&mine, &vmx_capability, sizeof(mine)) != 0)
+        return NR_ENOTSUP;
+    if (cpu->index == 0) {
+        fpu_init();
+        int error = vmx_msr_bitmaps_create();
+        if (error)
+            return error;
+    }
+    const void *region = region_create();
+    if (!region)
+        return NR_ENOMEM; /* the machine does not start */
+    vmx_on(virt_to_phys(region));
+    vmx_invalidate_all();
+    return NR_OK;
+}
+
+static void vmx_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    page_free(vmx->vmcs, 0);
+    page_free(vmx->virtual_apic, 0);
+    page_free(vmx, 0);
+    vcpu->backend = NULL;
+}
+
+static int vmx_vcpu_create(struct vcpu *vcpu)
+{
+    _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one page");
+    struct vmx_vcpu *vmx = page_alloc(0);
+    if (!vmx)
+        return NR_ENOMEM;
+    vcpu->backend = vmx;
+    vmx->vmcs = region_create();
+    vmx->virtual_apic = page_alloc(0);
+    if (!vmx->vmcs || !vmx->virtual_apic) {
+        vmx_vcpu_destroy(vcpu);
+        return NR_ENOMEM;
+    }
+    vmcs_clear(vmx->vmcs);
+    return NR_OK;
+}
+
+static const char *vmx_check(const struct vcpu *vcpu)
+{
+    return entry_check(&vcpu->state);
+}
+
+const struct vcpu_ops vmx_ops = {
+    .name = "Intel VT-x",
+    .probe = vmx_probe,
+    .cpu_enable = vmx_cpu_enable,
+    .vcpu_create = vmx_vcpu_create,
+    .vcpu_destroy = vmx_vcpu_destroy,
+    .load = vmx_load,
+    .unload = vmx_unload,
+    .run = vmx_run,
+    .get = vmx_get,
+    .set = vmx_set,
+    .code = vmx_code,
+    .inject = vmx_inject,
+    .window = vmx_window,
+    .flush = vmx_invalidate,
+    .check = vmx_check,
+};

@@ -1,0 +1,119 @@
+/*
+ * What the files of the VT-x backend share.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "vcpu_ops.h"
+#include "vcpu_registers.h"
+#include "vm.h"
+#include "vmcs.h"
+#include "x86.h"
+
+/* The capability MSRs (SDM Vol. 3D, appendix A): of the controls, the TRUE ones where the processor has them.
+ */
+struct vmx_capability {
+    uint64_t basic, pin, primary, secondary, exit, entry; /* controls: low half must be 1, high half may be */
+    uint64_t misc, cr0_fixed, cr4_fixed;                  /* of the latter: bits that must be 1 */
+    uint64_t ept_vpid;
+};
+
+struct vmx_features {
+    bool ept;
+    bool ept_accessed; /* accessed and dirty bits in EPT */
+    bool vpid;
+    bool unrestricted;
+    bool preemption_timer;
+    bool virtual_nmis;
+    bool tpr_shadow;
+    bool efer;              /* is switched by controls; else by MSR-load areas */
+    bool pat;               /* is switched; else the guest's is not used */
+    uint64_t physical_mask; /* bits that a physical address can have */
+};
+
+extern struct vmx_capability vmx_capability; /* of the boot processor; the others must have the same */
+extern struct vmx_features vmx_features;
+
+/* Bits of CR0 and CR4 that the guest changes without an exit. */
+#define CR0_OWNED (CR0_MP | CR0_TS)
+#define CR4_OWNED CR4_PGE
+
+/* A vCPU's part: vcpu->backend. */
+struct vmx_vcpu {
+    void *vmcs;
+    uint8_t *virtual_apic;       /* TPR of the guest lies in there, with TPR shadow */
+    struct msr_entry *msr_areas; /* without controls for EFER: the guest's, then the host's */
+    const struct cpu *cpu;       /* on which it was loaded last: host state and translations are that one's */
+    bool launched;
+    uint32_t fresh;   /* groups that vcpu->state has as the VMCS has them */
+    uint32_t pending; /* groups set while it was not loaded */
+    uint32_t windows; /* enum vcpu_window asked for */
+    uint64_t cr2, efer;
+    /* What the VMCS has, so that nothing is written twice. */
+    uint64_t rip, rflags, rsp, host_rsp;
+    uint32_t interruptibility;
+    uint32_t primary, secondary, entry, exceptions;
+    uint64_t msr_bitmap;
+    uint64_t masked_until; /* host TSC: how long a guest with IF clear may run on; 0: its IF was set */
+    uint32_t timer;
+};
+
+/* What entry did; enter.asm: one world switch. Guest GPRs but RSP move between the processor and *gpr. */
+enum { ENTERED = 0, ENTRY_REFUSED = 1 };
+uint64_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp);
+extern char vmx_exit[];
+
+/* When an exit is asked for; the controls that do it are in controls.c. */
+enum { SKIPPED = 0xff }; /* exit_decision.detail: the core goes on behind the instruction */
+
+struct exit_decision {
+    uint8_t reason; /* 0: it was not asked for; the processor contradicts the VMCS */
+    uint8_t detail; /* the vector, where the instruction is refused with an exception; or SKIPPED */
+    /* What else is to say, in vcpu->exit; or NULL. */
+    void (*describe)(struct vcpu *vcpu, struct vmx_vcpu *vmx);
+};
+
+extern const struct exit_decision vmx_exits[EXIT_CODES]; /* by exit reason */
+
+/* capability.c: reads the capability MSRs of the calling processor; NULL, or what is missing. */
+const char *vmx_capability_read(struct vmx_capability *capability);
+/* Finds out what vmx_capability allows, and says so in vcpu_features. NULL, or what is missing. */
+const char *vmx_capability_use(void);
+
+/* controls.c: what never changes; and the one place that derives the controls from the vCPU's mode. */
+void vmx_controls_init(void);
+void vmx_controls_update(struct vcpu *vcpu);
+/* Makes the page that lets a guest use MSRs without an exit. 0 or NR_ENOMEM. */
+int vmx_msr_bitmaps_create(void);
+
+/* vmcs.c: the host's half of it, for the calling processor. */
+void vmx_host_write(const struct vcpu *vcpu);
+
+/* state.c */
+void vmx_get(struct vcpu *vcpu, uint32_t groups);
+void vmx_set(struct vcpu *vcpu, uint32_t groups);
+void vmx_load(struct vcpu *vcpu);
+void vmx_unload(struct vcpu *vcpu);
+/* #DB is about to be injected: DR6 and DR7 as its delivery changes them (SDM Vol. 3C, 28.1). */
+void vmx_debug_exception(uint64_t pending);
+
+/* run.c */
+void vmx_run(struct vcpu *vcpu);
+void vmx_inject(struct vcpu *vcpu);
+void vmx_window(struct vcpu *vcpu, uint32_t windows);
+void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code);
+
+/* vmcs.c: the VMCS's life. The current one is what vmread() and vmwrite() reach. */
+void vmcs_load(const void *vmcs);
+void vmcs_clear(const void *vmcs);
+/* Fields that no function below writes: once, when the VMCS is current for the first time. */
+void vmx_vmcs_init(const struct vcpu *vcpu);
+
+/* tlb.c: forgets on this processor what it knows of the vCPU's linear addresses, of all its addresses, or
+ * all. */
+void vmx_invalidate_linear(const struct vcpu *vcpu);
+void vmx_invalidate(struct vcpu *vcpu);
+void vmx_invalidate_all(void);
+/* The names of its translations, into the VMCS. */
+void vmx_tags_write(const struct vcpu *vcpu);
