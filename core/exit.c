@@ -8,6 +8,7 @@
 #include "trap.h"
 #include "upcalls.h"
 #include "vcpu_ops.h"
+#include "vtlb.h"
 #include "x86.h"
 
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
@@ -95,9 +96,12 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_SHUTDOWN: /* a PC's chipset answers with a reset */
         vm_end(vcpu->vm, GUEST_END_RESET);
         return EXIT_RESUME;
+    case VCPU_EXIT_INVLPG:
+        return exit_invlpg(vcpu);
+    case VCPU_EXIT_CR_ACCESS:
+        return vcpu->exit.detail == 3 && vcpu->vtlb ? exit_cr3(vcpu) : exit_upcall(vcpu, UPCALL_EMULATE);
     case VCPU_EXIT_RDMSR:
     case VCPU_EXIT_WRMSR:
-    case VCPU_EXIT_CR_ACCESS:
     case VCPU_EXIT_TASK_SWITCH:
     case VCPU_EXIT_INSTRUCTION:
         return exit_upcall(vcpu, UPCALL_EMULATE);
@@ -169,13 +173,16 @@ static void complete_locate(struct vcpu *vcpu, const struct upcall_insn *insn)
 static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint64_t rip = vcpu->state.gpr.rip;
-    if (vcpu->exit.reason == VCPU_EXIT_MEMORY && lapic_decodes(vcpu, vcpu->exit.memory.gpa))
+    bool cr3 = vcpu->exit.reason == VCPU_EXIT_CR_ACCESS && vcpu->exit.detail == 3 && vcpu->vtlb;
+    if (cr3 || (vcpu->exit.reason == VCPU_EXIT_MEMORY && lapic_decodes(vcpu, vcpu->exit.memory.gpa)))
         known_insn_add(vcpu, &upcall->insn);
     if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED)
         return false;
     if (upcall->modified & ~(uint32_t)VCPU_GPR) {
         if (!vcpu_take_state(vcpu, upcall, upcall->modified))
             return true; /* killed with the rule's name */
+        if (cr3)
+            vtlb_load_cr3(vcpu, vcpu->state.control.cr3); /* of the same value, too */
     } else if (upcall->modified & VCPU_GPR) {
         uint64_t mode = vcpu->state.gpr.rflags & RFLAGS_VM; /* stays what it is */
         vcpu->state.gpr = upcall->state.gpr;

@@ -9,6 +9,7 @@
 
 enum {
     LEAF_FEATURES = 1,
+    LEAF_TOPOLOGY = 0xb,
     LEAF_XSAVE = 0xd,
     APIC_ID_SHIFT = 24,
     FEATURE_ECX_OSXSAVE = 1 << 27,
@@ -30,6 +31,10 @@ const struct cpuid_entry *exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, 
 /* What is not the same for all vCPUs, or changes while they run. */
 static __attribute__((noinline)) void cpuid_dynamic(struct vcpu *vcpu, uint32_t leaf, uint64_t *reg)
 {
+    if (leaf == LEAF_TOPOLOGY) {
+        reg[RDX] = vcpu->index;
+        return;
+    }
     if (leaf == LEAF_XSAVE) { /* the size for XCR0, which is the guest's while it is loaded */
         reg[RBX] = cpuid(LEAF_XSAVE, 0).ebx;
         return;
@@ -42,16 +47,18 @@ static __attribute__((noinline)) void cpuid_dynamic(struct vcpu *vcpu, uint32_t 
         reg[RDX] &= ~(uint64_t)FEATURE_EDX_APIC;
 }
 
+static const uint32_t leaves_dynamic = 1u << LEAF_FEATURES | 1u << LEAF_TOPOLOGY | 1u << LEAF_XSAVE;
+
 enum exit_outcome exit_cpuid(struct vcpu *vcpu)
 {
     uint64_t *reg = vcpu->state.gpr.reg;
-    uint32_t leaf = (uint32_t)reg[RAX];
-    const struct cpuid_entry *e = exit_cpuid_lookup(vcpu->vm, leaf, (uint32_t)reg[RCX]);
+    uint32_t leaf = (uint32_t)reg[RAX], subleaf = (uint32_t)reg[RCX];
+    const struct cpuid_entry *e = exit_cpuid_lookup(vcpu->vm, leaf, subleaf);
     reg[RAX] = e->eax;
     reg[RBX] = e->ebx;
     reg[RCX] = e->ecx;
     reg[RDX] = e->edx;
-    if (leaf == LEAF_FEATURES || (leaf == LEAF_XSAVE && e->subleaf == 0))
+    if (leaf <= LEAF_XSAVE && leaves_dynamic >> leaf & 1 && (leaf != LEAF_XSAVE || !subleaf))
         cpuid_dynamic(vcpu, leaf, reg);
     return exit_skip(vcpu);
 }

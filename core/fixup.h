@@ -30,3 +30,5 @@ int user_copy_in(void *to, uint64_t from, size_t size);
 int user_copy_out(uint64_t to, const void *from, size_t size);
 /* `count` words of 32 bits, at least one: 0 if they are equal, 1, or NR_EFAULT. */
 int user_compare(uint64_t address, const uint32_t *with, size_t count);
+/* Atomically puts 4 or 8 bytes, aligned, in place of `old`: 0, 1 if something else is there, or NR_EFAULT. */
+int user_exchange(uint64_t address, size_t size, uint64_t old, uint64_t new);

@@ -26,3 +26,8 @@ int guest_write(uint64_t gpa, const void *from, size_t length)
 {
     return user_copy_out(user_address(gpa), from, length);
 }
+
+int guest_exchange(uint64_t gpa, size_t size, uint64_t old, uint64_t new)
+{
+    return user_exchange(user_address(gpa), size, old, new);
+}

@@ -11,3 +11,5 @@
 
 int guest_read(void *to, uint64_t gpa, size_t length);
 int guest_write(uint64_t gpa, const void *from, size_t length);
+/* Atomically 4 or 8 aligned bytes, if they still are `old`: 0, 1 if they are not, or NR_EFAULT. */
+int guest_exchange(uint64_t gpa, size_t size, uint64_t old, uint64_t new);

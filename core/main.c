@@ -87,7 +87,7 @@ void monitor_main(void)
     stop_if(host_apic_init());
     host_apic_enable();
     cpu->apic_id = host_apic_id();
-    time_init();
+    stop_if(time_init());
     host_apic_calibrate();
     stop_if(backend_choose());
     stop_if(vcpu_ops->cpu_enable() ? "no memory for the processor's virtualization area" : NULL);

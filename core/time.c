@@ -16,6 +16,7 @@ enum {
     PIT_GATE = 0x61,
     SAMPLE_MS = 5,
     BRACKET_TRIES = 20,
+    SAMPLES_MAX = 100000, /* seconds: some 20 us each on a PC */
 };
 
 uint64_t tsc_khz;
@@ -47,6 +48,7 @@ static uint32_t clock_sample(uint64_t *tsc)
     return clock;
 }
 
+/* TSC ticks per millisecond, or 0: the clock stands still. */
 static uint64_t measure(void)
 {
     uint64_t hz = PM_TIMER_HZ, start_tsc, end_tsc;
@@ -60,17 +62,26 @@ static uint64_t measure(void)
         out8(PIT_CHANNEL_2, 0xff);
     }
     uint32_t start = clock_sample(&start_tsc);
+    unsigned samples = 0;
     do {
         elapsed = (clock_sample(&end_tsc) - start) & mask;
-    } while (elapsed < hz * SAMPLE_MS / 1000);
-    return (end_tsc - start_tsc) * hz / elapsed / 1000;
+    } while (elapsed < hz * SAMPLE_MS / 1000 && ++samples < SAMPLES_MAX);
+    return samples == SAMPLES_MAX ? 0 : (end_tsc - start_tsc) * hz / elapsed / 1000;
 }
 
-void time_init(void) /* the median of three */
+const char *time_init(void)
 {
-    uint64_t a = measure(), b = measure(), c = measure();
-    uint64_t low = a < b ? a : b, high = a < b ? b : a;
-    tsc_khz = c < low ? low : c > high ? high : c;
+    uint64_t first = measure();
+    if (!first && acpi.pm_timer) {
+        acpi.pm_timer = 0; /* firmware named a timer that is not there: the 8254 is */
+        first = measure();
+    }
+    if (!first)
+        return "neither the PM timer nor the 8254 counts";
+    uint64_t second = measure(), third = measure(); /* the median of three */
+    uint64_t low = first < second ? first : second, high = first < second ? second : first;
+    tsc_khz = third < low ? low : third > high ? high : third;
+    return NULL;
 }
 
 void time_wait_us(unsigned long us)

@@ -82,6 +82,27 @@ user_compare:
     movzx eax, al
     ret
 
+; int user_exchange(uint64_t address, size_t size, uint64_t old, uint64_t new)
+global user_exchange
+user_exchange:
+    mov r8, rcx
+    check_range rdi, rsi
+    user_access stac
+    mov rax, rdx
+    cmp rsi, 8
+    jne .narrow
+    may_fault user_fault
+    lock cmpxchg [rdi], r8
+    jmp .done
+.narrow:
+    may_fault user_fault
+    lock cmpxchg [rdi], r8d
+.done:
+    setne al
+    user_access clac
+    movzx eax, al
+    ret
+
 user_fault:
     user_access clac
 user_refuse:

@@ -87,9 +87,11 @@ struct vcpu_ops {
     void (*inject)(struct vcpu *vcpu);
     /* Ask for an exit as soon as the guest can take what the mask names; replaces the previous request. */
     void (*window)(struct vcpu *vcpu, uint32_t windows);
-    /* The second-level tree of the VM has lost rights: forget its translations before the next entry of this
-     * vCPU. */
+    /* The second-level tree of the VM, or the vTLB, has lost rights: the processor forgets its translations
+     * before the next entry of this vCPU. */
     void (*flush)(struct vcpu *vcpu);
+    /* With the vTLB: the guest's CR2, and nothing else of VCPU_CONTROL. */
+    void (*set_cr2)(struct vcpu *vcpu, uint64_t linear);
     /* NULL, or the name of the entry rule that vcpu->state breaks (checked for state that comes from
      * outside). */
     const char *(*check)(const struct vcpu *vcpu);

@@ -9,6 +9,7 @@
 #include "upcalls.h"
 #include "vcpu_ops.h"
 #include "vm.h"
+#include "vtlb.h"
 
 /* Takes the vCPU's state off the processor. */
 static void vcpu_unload(struct cpu *cpu)
@@ -159,7 +160,7 @@ static bool vcpu_round(struct vcpu *vcpu)
             return vcpu_upcall(vcpu, UPCALL_INTA);
         if (vcpu->generation != vm->stage2.generation) {
             vcpu->generation = vm->stage2.generation;
-            vcpu_ops->flush(vcpu);
+            vtlb_flush(vcpu);
         }
         vcpu_ops->run(vcpu);
     }

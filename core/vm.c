@@ -16,6 +16,7 @@
 #include "channel.h"
 #include "string.h"
 #include "vcpu_ops.h"
+#include "vtlb.h"
 
 enum { ZERO_SLICE = 16 << 20 };
 
@@ -79,7 +80,7 @@ bool vm_zero_ram(struct vm *vm)
     while (vm->ram_zeroed < end) {
         uint64_t physical, part = PAGE_SIZE;
         unsigned level;
-        if (stage2_get(&vm->stage2, ram_gpa(vm->ram_zeroed), &physical, &level) == NR_OK) {
+        if (stage2_get(&vm->stage2, ram_gpa(vm->ram_zeroed), &physical, &level) > 0) {
             part = paging_size(level) - (physical & (paging_size(level) - 1));
             part = part < end - vm->ram_zeroed ? part : end - vm->ram_zeroed;
             window_zero(physical, part);
@@ -99,7 +100,8 @@ static int vcpu_create(struct vm *vm)
     vcpu->entity.kind = ENTITY_VCPU;
     vcpu->entity.token_number = TOKEN_VCPU_0 + vcpu->index;
     vcpu->run_state = VCPU_WAIT_SIPI;
-    if (vcpu_ops->vcpu_create(vcpu)) {
+    if ((vtlb_may_be_needed(vm) && vtlb_create(vcpu)) || vcpu_ops->vcpu_create(vcpu)) {
+        vtlb_destroy(vcpu);
         page_free(vcpu, order_of(sizeof(*vcpu)));
         return NR_ENOMEM;
     }
@@ -157,6 +159,7 @@ static void vm_free(struct vm *vm)
 {
     for (uint32_t i = 0; i < vm->vcpu_count; i++) {
         vcpu_ops->vcpu_destroy(vm->vcpu[i]);
+        vtlb_destroy(vm->vcpu[i]);
         page_free(vm->vcpu[i], order_of(sizeof(*vm->vcpu[i])));
     }
     if (vm->process)

@@ -62,8 +62,9 @@ struct vcpu {
     struct lapic lapic;
     bool exit_again; /* `exit` is to be handled once more, with the next_rip that UPCALL_LOCATE has found */
     known_insns known;
-    uint32_t windows; /* what vcpu_ops->window was last asked for */
-    void *backend;    /* struct svm_vcpu or struct vmx_vcpu */
+    uint32_t windows;  /* what vcpu_ops->window was last asked for */
+    void *backend;     /* struct svm_vcpu or struct vmx_vcpu */
+    struct vtlb *vtlb; /* NULL: it is never needed */
 
     uint64_t generation; /* of vm->stage2 that this vCPU has flushed for */
     enum upcall_kind upcall_kind;

@@ -1,10 +1,14 @@
 /*
  * The vTLB: guest memory without nested paging, or without it for now (docs/design.md, section 4). A cache of
- * translations in the processor's own format that holds guest-linear to host-physical, filled when the processor
- * faults, emptied when a guest would lose translations from its TLB. It is never a mirror of the guest's tables.
+ * translations in the processor's own format that holds guest-linear to host-physical, filled when the
+ * processor faults, emptied when a guest would lose translations from its TLB. It is never a mirror of the
+ * guest's tables.
  *
- * While it is active the processor runs with CR0.PG and CR4.PAE set and on vtlb_root(), whatever the guest has;
- * the backend intercepts #PF, INVLPG, and what reads or writes CR0, CR3 and CR4.
+ * While it is active the processor runs with CR0.PG, CR0.WP, CR4.PAE and EFER.NXE set and on vtlb_root(),
+ * whatever the guest has, and with the guest's CR4.SMEP and SMAP where it has paging on; the backend
+ * intercepts #PF, INVLPG, task switches, and what reads or writes CR0, CR3, CR4 and EFER. What the vTLB
+ * forgets the processor's own TLB must forget, too: each of these functions that takes translations away
+ * calls vcpu_ops->flush() for that.
  */
 #pragma once
 
@@ -12,26 +16,43 @@
 #include <stdint.h>
 #include "vm.h"
 
+/* May one of the VM's vCPUs ever need it? vcpu->vtlb is NULL otherwise, and nothing but vtlb_needed() and
+ * vtlb_flush() is to be called. */
+bool vtlb_may_be_needed(const struct vm *vm);
 /* Allocates all that the vCPU will need. 0 or NR_ENOMEM, with nothing left behind. */
 int vtlb_create(struct vcpu *vcpu);
 void vtlb_destroy(struct vcpu *vcpu);
 
-/* Does a vCPU run on the vTLB with this CR0? Always, where there is no nested paging or the guest's description
- * says so; elsewhere while nested paging cannot have it (vcpu_features.unpaged). */
+/* Does a vCPU run on the vTLB with this CR0? Always, where there is no nested paging or the guest's
+ * description says so; elsewhere while nested paging cannot have it (vcpu_features.unpaged). */
 bool vtlb_needed(const struct vcpu *vcpu, uint64_t cr0);
 
-/* The registers as the guest has set them: from the backend, whenever VCPU_CONTROL or VCPU_MSRS was set while it is
- * active. Forgets what their writing makes a processor forget. */
+/* The registers as the guest has set them: from the backend, whenever VCPU_CONTROL or VCPU_MSRS was set while
+ * it is active. Forgets what their writing makes a processor forget. */
 void vtlb_set_registers(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
-/* What goes into the processor's CR3: 4 levels in long mode, else PAE, then below 4 GiB. */
+/* The guest's CR3 as last set, while it is active: the place stays the same. */
+const uint64_t *vtlb_cr3(const struct vcpu *vcpu);
+/* MOV to CR3 of an allowed value: also of the same one it forgets all that is not global. The second one
+ * looks at the value first: false, and nothing is done, if it may not be allowed. */
+void vtlb_load_cr3(struct vcpu *vcpu, uint64_t cr3);
+bool vtlb_may_load_cr3(struct vcpu *vcpu, uint64_t cr3);
+/* What goes into the processor's CR3: 4 levels in long mode, else PAE, then below 4 GiB. It changes with
+ * vtlb_set_registers() alone. */
 uint64_t vtlb_root(const struct vcpu *vcpu);
 
-/* Forgets all translations (also for vcpu_ops.flush), or all that are not global, or that of one address. */
+/* Forgets all translations, or that of one address with all of the guest's page around it. vtlb_flush() may
+ * be called for any vCPU. */
 void vtlb_flush(struct vcpu *vcpu);
-void vtlb_flush_local(struct vcpu *vcpu);
 void vtlb_flush_page(struct vcpu *vcpu, uint64_t linear);
 
-/* An intercepted #PF, described in vcpu->exit.exception: filled (the exit becomes VCPU_EXIT_NONE), an access to what
- * is not RAM (VCPU_EXIT_MEMORY), or the guest's own fault (it stays, with the guest's error code). The device model's
- * address space is loaded. */
+/* A page of the backend's own at a linear address, for the processor's accesses as a supervisor, while CR0.PE
+ * is clear: what virtual-8086 mode needs, above all that real mode reaches. Once, at creation, for each page;
+ * at most VTLB_FIXED_MAX. */
+enum { VTLB_FIXED_MAX = 4 };
+void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical);
+
+/* From the backend, when it has described an intercepted #PF in vcpu->exit.exception (error code and linear
+ * address) and the event in whose delivery it came: what the exit becomes. VCPU_EXIT_NONE: a translation was
+ * filled in. VCPU_EXIT_MEMORY: an access to what is not RAM. Or the guest's own fault: it stays, with the
+ * guest's error code, and CR2 is set. The device model's address space is loaded. */
 void vtlb_fault(struct vcpu *vcpu);

@@ -7,7 +7,8 @@
  * Missing: components of XSAVE beyond AVX, supervisor state (XSAVES), x2APIC, TSC deadline, MONITOR, PCID,
  * performance counters, SVM and VMX, mitigations that need an MSR.
  *
- * Ring 0 puts in what changes while a guest runs: the APIC ID in leaf 1 and the bits that follow CR4.
+ * Ring 0 puts in what changes while a guest runs: the APIC ID in leaves 1 and 0xb, and the bits that follow
+ * CR4.
  */
 #include "cpuid.h"
 #include <stdbool.h>
@@ -28,6 +29,7 @@ enum {
     LEAF_CACHES = 4,
     LEAF_THERMAL = 6,
     LEAF_STRUCTURED = 7,
+    LEAF_TOPOLOGY = 0xb,
     LEAF_XSAVE = 0xd,
 };
 
@@ -122,6 +124,7 @@ enum {
 };
 
 enum { XSAVE_BIT = BIT(26), OSXSAVE_BIT = BIT(27), XSAVE_SIZE_LEGACY = 576 };
+enum { LEVEL_TYPE_SHIFT = 8, LEVEL_SMT = 1, LEVEL_CORE = 2 }; /* leaf 0xb */
 enum { EBX_APIC_ID_SHIFT = 24, EBX_COUNT_SHIFT = 16, SIZES_THREADS_MASK = 0xff, CACHES_CORES_SHIFT = 26 };
 
 struct cpuid_builder {
@@ -183,11 +186,21 @@ static void cpuid_add_xsave(struct cpuid_builder *b)
     e->ebx = e->ecx = feature->ebx = size;
 }
 
+/* One level of the topology: so many processors below it, whose APIC IDs differ in the low bits. */
+static void cpuid_add_level(struct cpuid_builder *b, uint32_t subleaf, uint32_t type, uint32_t processors)
+{
+    struct cpuid_entry *e = cpuid_add(b, LEAF_TOPOLOGY, subleaf);
+    e->eax = processors > 1 ? 32 - (uint32_t)__builtin_clz(processors - 1) : 0;
+    e->ebx = processors;
+    e->ecx = type << LEVEL_TYPE_SHIFT | subleaf;
+    e->edx = 0;
+}
+
 static void cpuid_add_basic(struct cpuid_builder *b)
 {
     uint32_t cpus = b->config->cpu_count, maximum = host_maximum(b, LEAF_VENDOR);
     bool xsave = host_has_xsave(b, maximum);
-    uint32_t highest = xsave ? LEAF_XSAVE : LEAF_STRUCTURED;
+    uint32_t highest = xsave ? LEAF_XSAVE : LEAF_TOPOLOGY;
     struct cpuid_entry *e = cpuid_add(b, LEAF_VENDOR, CPUID_ANY);
     e->eax = maximum < highest ? maximum : highest;
 
@@ -217,6 +230,10 @@ static void cpuid_add_basic(struct cpuid_builder *b)
         e->ebx &= STRUCTURED_EBX & (xsave ? ~0u : ~(uint32_t)STRUCTURED_EBX_XSAVE);
         e->ecx = 0;
         e->edx = 0;
+    }
+    if (maximum >= LEAF_TOPOLOGY) {
+        cpuid_add_level(b, 0, LEVEL_SMT, 1);
+        cpuid_add_level(b, 1, LEVEL_CORE, cpus);
     }
     if (xsave)
         cpuid_add_xsave(b);

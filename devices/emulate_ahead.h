@@ -12,7 +12,7 @@
 
 enum {
     EMULATE_AHEAD_MAX = 1000, /* instructions in one call */
-    EMULATE_GAP_MAX = 56,     /* of them in a row without an access to a device */
+    EMULATE_GAP_MAX = 40,     /* of them in a row without an access to a device */
 };
 
 /* A decoded instruction and the bytes that it came from: good for these bytes in this mode, wherever they

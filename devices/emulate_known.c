@@ -1,6 +1,6 @@
 /*
  * What the monitor may remember of an instruction, so that it does without the device model when the guest
- * comes there again: its length, and the operands of a plain MOV.
+ * comes there again: its length, and the operands of a plain MOV, of one of CR3, and of INVLPG.
  */
 #include "emulate_internal.h"
 #include "string.h"
@@ -30,11 +30,34 @@ static enum upcall_move find_move(const struct instruction *in)
     }
 }
 
+static bool is_invlpg(const struct instruction *in)
+{
+    return in->map == MAP_0F && in->opcode == 0x01 && (in->modrm >> 3 & 7) == 7 && in->modrm >> 6 != 3;
+}
+
+/* With an address of the code's own size, at a register plus displacement. */
+static bool is_plain_invlpg(const struct instruction *in)
+{
+    return is_invlpg(in) && in->address_size == (in->mode == DECODE_64 ? 8 : 4) &&
+           in->memory.base != BASE_RIP && in->memory.index == BASE_NONE;
+}
+
+static enum upcall_move find_system_move(const struct instruction *in)
+{
+    bool control = in->map == MAP_0F && (in->opcode == 0x20 || in->opcode == 0x22);
+    bool load = in->opcode == 0x22;
+
+    if (control && in->operand[load ? 0 : 1].reg == 3)
+        return load ? MOVE_TO_CR3 : MOVE_FROM_CR3;
+    return is_plain_invlpg(in) ? MOVE_INVLPG : find_move(in);
+}
+
 void emulate_describe(struct emulation *m)
 {
     const struct instruction *in = m->in;
     const struct memory_operand *memory = &in->memory;
-    enum upcall_move move = find_move(in);
+    enum upcall_move move = find_system_move(in);
+    bool first = move == MOVE_LOAD || move == MOVE_FROM_CR3;
     uint64_t next_rip = m->state->gpr.rip + in->length;
     struct upcall_insn *insn = &m->emulator->insn;
 
@@ -43,8 +66,9 @@ void emulate_describe(struct emulation *m)
         .length = in->length,
         .global = m->code.global,
         .move = (uint8_t)move,
-        .gpr = in->operand[move == MOVE_LOAD ? 0 : 1].reg,
+        .gpr = in->operand[first ? 0 : 1].reg,
         .base = memory->base < GPR_COUNT ? memory->base : GPR_COUNT,
+        .segment = memory->segment,
         .displacement = (uint32_t)(memory->displacement + (memory->base == BASE_RIP ? next_rip : 0)),
         .immediate = (uint32_t)in->immediate,
     };
@@ -62,6 +86,8 @@ static bool is_expected(const struct instruction *in, uint32_t reason)
         return in->map == MAP_0F && in->opcode == 0xa2;
     case VCPU_EXIT_HLT:
         return in->map == MAP_ONE_BYTE && in->opcode == 0xf4;
+    case VCPU_EXIT_INVLPG:
+        return is_invlpg(in);
     default: /* VCPU_EXIT_HYPERCALL */
         return in->map == MAP_0F && in->opcode == 0x01 &&
                (in->modrm == MODRM_VMMCALL || in->modrm == MODRM_VMCALL);

@@ -24,13 +24,18 @@ static bool walk_read(void *context, uint64_t gpa, unsigned size, uint64_t *entr
     return true;
 }
 
-static void walk_set_bit(void *context, uint64_t gpa, unsigned bit)
+static bool walk_mark(void *context, uint64_t gpa, unsigned size, uint64_t entry, uint64_t marked)
 {
     const struct emulator *e = context;
-    uint8_t *ram = e->machine->ram(e->context, gpa, true);
+    void *ram = e->machine->ram(e->context, gpa, true);
+    uint32_t narrow = (uint32_t)entry;
 
-    if (ram)
-        __atomic_fetch_or(ram, (uint8_t)(1u << bit), __ATOMIC_SEQ_CST);
+    if (!ram)
+        return true; /* a table that is not RAM keeps no flags */
+    return size == 8 ? __atomic_compare_exchange_n((uint64_t *)ram, &entry, marked, false, __ATOMIC_SEQ_CST,
+                                                   __ATOMIC_SEQ_CST)
+                     : __atomic_compare_exchange_n((uint32_t *)ram, &narrow, (uint32_t)marked, false,
+                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 static enum outcome walk(struct emulation *m, uint64_t linear, enum memory_intent intent, bool user,
@@ -39,7 +44,7 @@ static enum outcome walk(struct emulation *m, uint64_t linear, enum memory_inten
     static const uint32_t access[] = {
         [INTENT_READ] = 0, [INTENT_WRITE] = WALK_WRITE, [INTENT_FETCH] = WALK_FETCH};
     struct vcpu_control *control = &m->state->control;
-    const struct walk_memory memory = {.context = m->emulator, .read = walk_read, .set_bit = walk_set_bit};
+    const struct walk_memory memory = {.context = m->emulator, .read = walk_read, .mark = walk_mark};
     const struct walk_registers registers = {
         .cr0 = control->cr0,
         .cr3 = control->cr3,
@@ -56,6 +61,8 @@ static enum outcome walk(struct emulation *m, uint64_t linear, enum memory_inten
         m->emulator->modified |= VCPU_CONTROL;
         return emulate_fault_code(m, EXCEPTION_PF, result.error_code);
     }
+    if (result.changed)
+        return OUTCOME_RETRY;
     m->global = result.global;
     *gpa = result.gpa;
     return OUTCOME_NEXT;

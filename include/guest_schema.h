@@ -45,7 +45,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "the guest's name, different from every other guest's")                                                \
     X(SCHEMA_ROOT, "paravirt", SCHEMA_CHOICE, false, 0, 0, PARAVIRT_KVM, "kvm|none|!hyperv",                 \
       SCHEMA_CONFIG(paravirt), "the hooks it is offered: KVM's clock and end-of-interrupt, or a plain PC")   \
-    X(SCHEMA_ROOT, "paging", SCHEMA_CHOICE, false, 0, 0, PAGING_NESTED, "nested|!shadow",                    \
+    X(SCHEMA_ROOT, "paging", SCHEMA_CHOICE, false, 0, 0, PAGING_NESTED, "nested|shadow",                     \
       SCHEMA_CONFIG(paging), "how its memory is translated")                                                 \
     X(SCHEMA_ROOT, "hypervisor", SCHEMA_CHOICE, false, 0, 0, 0, "visible|hidden",                            \
       SCHEMA_CONFIG(hypervisor_hidden), "whether CPUID tells that there is a monitor")                       \

@@ -21,8 +21,8 @@ enum upcall_kind {
     UPCALL_EMULATE, /* emulate the instruction at RIP: MMIO, string I/O, control registers, MSRs; groups
                        carries GPR, SEGMENTS, CONTROL and MSRS; exit says why (VCPU_EXIT_MEMORY,
                        VCPU_EXIT_PIO, ...) */
-    UPCALL_LOCATE,  /* exit says CPUID, HLT or HYPERCALL, and the processor not where the instruction ends:
-                       reply in insn; groups as above */
+    UPCALL_LOCATE,  /* exit says CPUID, HLT, HYPERCALL or INVLPG, and the processor not where the instruction
+                       ends:  reply in insn; groups as above */
     UPCALL_INTA,    /* interrupt acknowledge of the 8259 pair: reply vector in value */
     UPCALL_EVENTS,  /* no vCPU involved: events says what happened */
 };
@@ -45,8 +45,16 @@ enum upcall_status {
 
 enum { UPCALL_TEXT_SIZE = 256, VCPU_REST_US_MAX = 1000 };
 
-/* A plain MOV of 32 bits to or from memory. */
-enum upcall_move { MOVE_NONE, MOVE_LOAD, MOVE_STORE, MOVE_STORE_IMMEDIATE };
+/* A plain MOV of 32 bits to or from memory, a MOV to or from CR3, or INVLPG. */
+enum upcall_move {
+    MOVE_NONE,
+    MOVE_LOAD,
+    MOVE_STORE,
+    MOVE_STORE_IMMEDIATE,
+    MOVE_TO_CR3,
+    MOVE_FROM_CR3,
+    MOVE_INVLPG
+};
 
 /* The instruction at RIP: the reply to UPCALL_LOCATE, and to UPCALL_EMULATE of a MOV, so that the monitor
  * does it alone when it comes there again. */
@@ -58,10 +66,11 @@ struct upcall_insn {
     uint8_t global;             /* mapped so in every address space of the guest */
     uint8_t move;               /* enum upcall_move */
     uint8_t gpr;                /* what the MOV loads or stores */
-    uint8_t base;               /* its address: this register, none for GPR_COUNT, and ... */
+    uint8_t base;               /* its address, or INVLPG's: this register, none for GPR_COUNT, and ... */
     uint8_t words;              /* how many of bytes[] count; 0: it is not to be remembered */
-    uint8_t reserved[2];
-    uint32_t displacement; /* ... this */
+    uint8_t segment;            /* INVLPG: enum segment_name */
+    uint8_t reserved;
+    uint32_t displacement; /* ... this, sign-extended */
     uint32_t immediate;
 };
 

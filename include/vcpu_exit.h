@@ -68,6 +68,7 @@ struct vcpu_exit_exception {
     uint64_t address; /* #PF: the linear address; #DB: DR6 bits */
 };
 
+#define INVLPG_UNKNOWN   (~0ull) /* no address of the guest's */
 #define NEXT_RIP_UNKNOWN (~0ull) /* the device model has to find out: UPCALL_LOCATE */
 
 struct vcpu_exit {
@@ -80,7 +81,7 @@ struct vcpu_exit {
         struct vcpu_exit_pio pio;
         struct vcpu_exit_memory memory;
         struct vcpu_exit_exception exception;
-        uint64_t invlpg_address;
+        uint64_t invlpg_address; /* or INVLPG_UNKNOWN */
     };
 };
 

@@ -16,7 +16,7 @@
 #define ENTRY_NX      (1ull << 63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
-enum { BIT_ACCESSED = 5, BIT_DIRTY = 6, LEVELS_MAX = 5, PAE_TOP_LEVEL = 3 };
+enum { LEVELS_MAX = 5, PAE_TOP_LEVEL = 3 };
 
 struct format {
     uint8_t levels;
@@ -103,17 +103,20 @@ struct trail {
     unsigned count;
 };
 
-static void trail_mark(const struct walk_memory *memory, const struct format *f, const struct trail *trail,
+/* False: an entry is no longer what it was. */
+static bool trail_mark(const struct walk_memory *memory, const struct format *f, const struct trail *trail,
                        uint32_t access)
 {
-    for (unsigned i = 0; memory->set_bit && i < trail->count; i++) {
+    for (unsigned i = 0; memory->mark && i < trail->count; i++) {
         bool leaf = i + 1 == trail->count;
         bool pdpte = f->levels == PAE_TOP_LEVEL && i == 0 && !leaf; /* has no such flags */
-        if (!pdpte && !(trail->entry[i] & ENTRY_A))
-            memory->set_bit(memory->context, trail->gpa[i], BIT_ACCESSED);
-        if (leaf && (access & WALK_WRITE) && !(trail->entry[i] & ENTRY_D))
-            memory->set_bit(memory->context, trail->gpa[i], BIT_DIRTY);
+        uint64_t entry = trail->entry[i];
+        uint64_t marked = entry | ENTRY_A | (leaf && (access & WALK_WRITE) ? ENTRY_D : 0);
+        if (!pdpte && marked != entry &&
+            !memory->mark(memory->context, trail->gpa[i], f->entry_size, entry, marked))
+            return false;
     }
+    return true;
 }
 
 static bool walk_fault(const struct walk_registers *r, uint32_t access, uint32_t cause,
@@ -129,7 +132,7 @@ static bool walk_fault(const struct walk_registers *r, uint32_t access, uint32_t
 bool walk_translate(const struct walk_memory *memory, const struct walk_registers *r, uint64_t linear,
                     uint32_t access, struct walk_result *result)
 {
-    *result = (struct walk_result){.writable = true, .user = true, .executable = true};
+    *result = (struct walk_result){.writable = true, .user = true, .executable = true, .dirty = true};
     if (!(r->cr0 & CR0_PG)) {
         result->gpa = (uint32_t)linear;
         result->page_shift = 32;
@@ -179,6 +182,7 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
     result->global = (entry & ENTRY_G) && (r->cr4 & CR4_PGE);
     if (!access_is_allowed(r, result, access))
         return walk_fault(r, access, WALK_PRESENT, result);
-    trail_mark(memory, f, &trail, access);
+    result->dirty = (entry & ENTRY_D) || (access & WALK_WRITE);
+    result->changed = !trail_mark(memory, f, &trail, access);
     return true;
 }

@@ -26,9 +26,10 @@ struct walk_memory {
     /* Reads an aligned entry of `size` 4 or 8 bytes. False where there is no RAM: the entry is then taken for
      * all ones, as from an empty bus. */
     bool (*read)(void *context, uint64_t gpa, unsigned size, uint64_t *entry);
-    /* Atomically sets bit 0..7 of the byte at gpa: the accessed or dirty flag of an entry. NULL: they stay.
-     */
-    void (*set_bit)(void *context, uint64_t gpa, unsigned bit);
+    /* Atomically puts `marked`, with accessed and dirty flags, in place of `entry`. False: something else is
+     * there by now, which a flag would damage: an entry that is not present may say where a page was moved.
+     * NULL: flags stay as they are. */
+    bool (*mark)(void *context, uint64_t gpa, unsigned size, uint64_t entry, uint64_t marked);
 };
 
 /* The registers that decide a translation. */
@@ -44,9 +45,12 @@ struct walk_result {
     uint8_t page_shift;              /* size of the page found: 12, 21, 22, 30; 32 with paging off */
     bool writable, user, executable; /* what the entries grant, all levels together */
     bool global;                     /* the same in every address space */
+    bool dirty;                      /* a write needs no flag to be set before it */
+    bool changed; /* another processor changed an entry meanwhile: not all flags are set, try again */
 };
 
 /* Translates one address for an access (WALK_WRITE, WALK_USER, WALK_FETCH). True: result->gpa and rights are
- * valid and accessed and dirty flags are set. False: result->error_code is. At most five entries are read. */
+ * valid and, unless `changed`, accessed and dirty flags are set. False: result->error_code is. At most five
+ * entries are read. */
 bool walk_translate(const struct walk_memory *memory, const struct walk_registers *registers, uint64_t linear,
                     uint32_t access, struct walk_result *result);

@@ -106,7 +106,8 @@ int stage2_get(const struct stage2 *stage2, uint64_t gpa, uint64_t *physical, un
         if (at == LEVEL_4K || entry & PTE_LARGE) {
             *level = at;
             *physical = (entry & PTE_ADDRESS & ~(paging_size(at) - 1)) + offset;
-            return NR_OK;
+            return STAGE2_READ | (entry & PTE_WRITE ? STAGE2_WRITE : 0) |
+                   (entry & PTE_NX ? 0 : STAGE2_EXECUTE);
         }
         table = phys_to_virt(entry & PTE_ADDRESS);
     }

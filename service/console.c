@@ -3,8 +3,9 @@
  * the second.
  *
  * One guest: its output byte for byte. Several: the focused guest's as it comes, the others' in whole lines,
- * each line with "[name] " before it; an unfinished line of another guest is shown after a short while, so
- * that its prompt is seen. Input goes to the focused guest. Rings in shared memory are used through ring.h
+ * each line with "[name] " before it. Who is in the middle of a line may finish it before another guest's is
+ * shown, within a short while; after as long an unfinished line of an unfocused guest is shown, so that its
+ * prompt is seen. Input goes to the focused guest. Rings in shared memory are used through ring.h
  * alone: what a device model writes there can garble its text and nothing else.
  */
 #include <stdarg.h>
@@ -26,7 +27,7 @@ enum {
 
 struct line {
     uint32_t length;
-    bool old; /* has waited since the last EVENT_TIMER */
+    uint64_t since; /* service_ms() of its last byte */
     uint8_t text[LINE_SIZE];
 };
 
@@ -35,6 +36,7 @@ static uint32_t queue_head, queue_tail;
 static struct line line[SERVICE_GUESTS_MAX];
 static uint32_t focus;
 static int owner = NO_GUEST; /* whose unfinished line is on the screen */
+static uint64_t owner_since; /* service_ms() of its last byte */
 
 static uint32_t queue_room(void)
 {
@@ -58,8 +60,20 @@ static void queue_guest_byte(uint32_t guest, uint8_t byte)
         owner = (int)guest;
     }
     queue_text((const char *)&byte, 1);
+    owner_since = service_ms();
     if (byte == '\n')
         owner = NO_GUEST;
+}
+
+static bool is_old(uint64_t since)
+{
+    return service_ms() - since >= PARTIAL_LINE_MS;
+}
+
+/* Another guest is in the middle of a line. */
+static bool must_wait(uint32_t guest)
+{
+    return owner != NO_GUEST && owner != (int)guest && !is_old(owner_since);
 }
 
 static void flush_line(uint32_t guest)
@@ -67,7 +81,6 @@ static void flush_line(uint32_t guest)
     for (uint32_t i = 0; i < line[guest].length; i++)
         queue_guest_byte(guest, line[guest].text[i]);
     line[guest].length = 0;
-    line[guest].old = false;
 }
 
 static void take_byte(uint32_t guest, uint8_t byte)
@@ -79,7 +92,7 @@ static void take_byte(uint32_t guest, uint8_t byte)
     } else {
         struct line *to = &line[guest];
         to->text[to->length++] = byte;
-        to->old = false;
+        to->since = service_ms();
         if (byte == '\n' || to->length == LINE_SIZE)
             flush_line(guest);
     }
@@ -91,7 +104,7 @@ static uint32_t take_output(uint32_t guest, uint32_t budget)
     struct channel *channel = service.guest[guest].channel;
     uint32_t taken = 0;
 
-    while (taken < budget && queue_room() >= QUEUE_RESERVE) {
+    while (taken < budget && queue_room() >= QUEUE_RESERVE && !must_wait(guest)) {
         int byte = ring_get(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail);
         if (byte < 0)
             break;
@@ -128,17 +141,17 @@ static void move_output(void)
 }
 
 /* An unfinished line that has waited is shown; one that has not will be. */
-static void age_lines(bool waking)
+static void age_lines(void)
 {
+    if (owner != NO_GUEST && !is_old(owner_since))
+        service_wake_after(PARTIAL_LINE_MS);
     for (uint32_t i = 0; i < service.guest_count; i++) {
         if (line[i].length == 0 || prompt_is_open())
             continue;
-        if (waking && line[i].old && queue_room() >= QUEUE_RESERVE) {
+        if (is_old(line[i].since) && queue_room() >= QUEUE_RESERVE && !must_wait(i))
             flush_line(i);
-            continue;
-        }
-        line[i].old |= waking;
-        service_wake_after(PARTIAL_LINE_MS);
+        else
+            service_wake_after(PARTIAL_LINE_MS);
     }
 }
 
@@ -171,12 +184,12 @@ void console_start(void)
         service_log("no serial port at 0x%x: the guests' consoles are not shown", base);
 }
 
-void console_run(bool waking)
+void console_run(void)
 {
     take_input();
     prompt_run();
     move_output();
-    age_lines(waking);
+    age_lines();
     send_queue();
 }
 

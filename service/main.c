@@ -53,6 +53,11 @@ bool service_option(const char *word)
     return false;
 }
 
+uint64_t service_ms(void)
+{
+    return rdtsc() / info->tsc_khz;
+}
+
 void service_wake_after(uint32_t ms)
 {
     uint64_t now = rdtsc();
@@ -85,16 +90,15 @@ void upcall_handle(struct upcall *upcall);
 void upcall_handle(struct upcall *upcall)
 {
     uint32_t events = upcall->kind == UPCALL_EVENTS ? upcall->events : 0;
-    bool waking = (events & EVENT_TIMER) != 0;
 
-    if (waking)
+    if (events & EVENT_TIMER)
         wake_at = 0;
     if (upcall->kind == UPCALL_START) {
         console_start();
         boot_report();
         guests_start();
     }
-    console_run(waking);
+    console_run();
     if (report_run((events & EVENT_GUEST) != 0))
         end_machine();
     upcall->status = UPCALL_OK;

@@ -33,6 +33,8 @@ extern struct service service;
 void service_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Is this word among the monitor's boot options? */
 bool service_option(const char *word);
+/* Milliseconds since some moment. */
+uint64_t service_ms(void);
 /* Asks for EVENT_TIMER after at least ms milliseconds, unless an earlier one is asked for. Every EVENT_TIMER
  * forgets it; those who still wait ask again. */
 void service_wake_after(uint32_t ms);
@@ -61,8 +63,8 @@ const char *report_sentence(uint32_t guest);
 
 /* console.c: the serial port and the guests' consoles. */
 void console_start(void);
-/* Moves what can be moved, both ways; waking says that EVENT_TIMER was among the events. */
-void console_run(bool waking);
+/* Moves what can be moved, both ways. */
+void console_run(void);
 /* Nothing waits to be sent. */
 bool console_is_drained(void);
 /* Output of the monitor's own prompt. */

@@ -5,6 +5,7 @@
 #include "svm.h"
 #include "cpu.h"
 #include "string.h"
+#include "vtlb.h"
 #include "x86.h"
 
 enum { LEAF_SIZES = 0x80000008 };
@@ -69,6 +70,26 @@ static void describe_exception(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t
     exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
 }
 
+static void describe_page_fault(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    const struct vmcb *vmcb = svm->vmcb;
+    if (vmcb->cr3 != vtlb_root(vcpu)) { /* TCG switches tasks without asking */
+        guest_kill(vcpu->vm, "vCPU %u: the processor let it load CR3; without nested paging that is not safe",
+                   vcpu->index);
+        vcpu->exit.reason = VCPU_EXIT_NONE;
+        return;
+    }
+    exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
+    vcpu->exit.exception.address = vmcb->exit_info2;
+    vtlb_fault(vcpu);
+}
+
+static void describe_invlpg(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+{
+    (void)code;
+    vcpu->exit.invlpg_address = svm_features.decode_assists ? svm->vmcb->exit_info1 : INVLPG_UNKNOWN;
+}
+
 static void describe_vintr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
 {
     (void)code;
@@ -92,21 +113,26 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
      * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
      * change freely. All CR4 writes: reserved bits must fault, and under TCG would end the entry; LME
-     * depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. */
+     * depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. With the vTLB CR3 is its root, and
+     * bits of CR0 are not the guest's: the selective intercept does not see what it writes as they are. */
     [VMEXIT_CR0_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     [VMEXIT_CR4_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     [VMEXIT_CR8_READ]       = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     [VMEXIT_CR4_WRITE]      = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     [VMEXIT_CR8_WRITE]      = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR3_READ]       = {NOT, VCPU_EXIT_CR_ACCESS, 0, describe_cr}, /* with shadow paging: MODE */
-    [VMEXIT_CR3_WRITE]      = {NOT, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR0_WRITE]      = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR3_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [VMEXIT_CR3_WRITE]      = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     /* Debug registers are switched with the vCPU. */
     [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, 0, 0, NULL},
     /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
-     * 12); #MC is the host's. All others go straight to the guest. INT3 and INTO are not asked for: no
+     * 12); #MC is the host's. With the vTLB #PF is its own, and those that make #DF of a #PF whose delivery they
+     * interrupt: TCG does not do that if the #PF was injected. All others go straight to the guest. INT3 and INTO are not asked for: no
      * decision for SWINT either. */
     [VMEXIT_DB]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [VMEXIT_TS ... VMEXIT_GP] = {MODE, VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [VMEXIT_PF]             = {MODE, VCPU_EXIT_EXCEPTION, 0, describe_page_fault},
     [VMEXIT_AC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
     [VMEXIT_MC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
     /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after
@@ -136,10 +162,10 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_WBINVD]         = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
     [VMEXIT_PAUSE]          = {NOT, 0, 0, NULL}, /* a spinning guest uses up its slice */
     [VMEXIT_HLT]            = {ALWAYS, VCPU_EXIT_HLT, SKIPPED, NULL},
-    [VMEXIT_INVLPG]         = {NOT, 0, 0, NULL},
+    [VMEXIT_INVLPG]         = {MODE, VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg},
     [VMEXIT_IOIO]           = {ALWAYS, VCPU_EXIT_PIO, 0, describe_io},
     [VMEXIT_MSR]            = {ALWAYS, VCPU_EXIT_RDMSR, 0, describe_msr},
-    [VMEXIT_TASK_SWITCH]    = {NOT, 0, 0, NULL}, /* the processor does them */
+    [VMEXIT_TASK_SWITCH]    = {MODE, VCPU_EXIT_TASK_SWITCH, 0, NULL}, /* with the vTLB: it would load CR3 */
     [VMEXIT_FERR_FREEZE]    = {NOT, 0, 0, NULL}, /* the host's next interrupt ends the freeze */
     [VMEXIT_SHUTDOWN]       = {ALWAYS, VCPU_EXIT_SHUTDOWN, 0, NULL},
     /* Guests have no SVM: #UD, as with EFER.SVME clear. */
@@ -203,12 +229,19 @@ void svm_intercepts_update(struct vcpu *vcpu)
     struct svm_vcpu *svm = vcpu->backend;
     struct vmcb *vmcb = svm->vmcb;
     memcpy(vmcb->intercepts, intercepts_always, sizeof(vmcb->intercepts));
-    if (svm->cr0_hidden)
+    if (svm->cr0_hidden | svm->cr0_forced) {
         intercept(vmcb, VMEXIT_CR0_READ);
-    if (svm->cr4_forced)
+        intercept(vmcb, VMEXIT_CR0_WRITE);
+    }
+    if (svm->cr4_forced | svm->cr4_hidden)
         intercept(vmcb, VMEXIT_CR4_READ);
     if (svm->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);
+    static const uint8_t shadow[] = {VMEXIT_CR3_READ, VMEXIT_CR3_WRITE, VMEXIT_TS,
+                                     VMEXIT_NP,       VMEXIT_SS,        VMEXIT_GP,
+                                     VMEXIT_PF,       VMEXIT_INVLPG,    VMEXIT_TASK_SWITCH};
+    for (unsigned i = 0; svm->shadow && i < sizeof(shadow); i++)
+        intercept(vmcb, shadow[i]);
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
     if (svm->iret_intercepted)
         intercept(vmcb, VMEXIT_IRET);

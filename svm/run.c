@@ -107,26 +107,28 @@ static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
     }
 }
 
-static inline void code_find(const struct vmcb *vmcb, struct vcpu_code *code)
+static inline void code_find(const struct svm_vcpu *svm, struct vcpu_code *code)
 {
+    const struct vmcb *vmcb = svm->vmcb;
     bool wide = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
     code->linear = wide ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
-    code->space = vmcb->cr0 & CR0_PG ? vmcb->cr3 : CODE_SPACE_FLAT;
+    code->space = *svm->space;
     code->mode = SEG_P | (vmcb->cs.attributes & (SEG_L | SEG_DB)); /* L is reserved outside of long mode */
 }
 
 void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
 {
-    code_find(((const struct svm_vcpu *)vcpu->backend)->vmcb, code);
+    code_find(vcpu->backend, code);
 }
 
 /* Without NRIPS the length of the instruction has to be known from before. */
-static inline uint64_t next_rip(struct vcpu *vcpu, const struct vmcb *vmcb)
+static inline uint64_t next_rip(struct vcpu *vcpu, const struct svm_vcpu *svm)
 {
+    const struct vmcb *vmcb = svm->vmcb;
     struct vcpu_code code;
     if (svm_features.next_rip)
         return vmcb->next_rip;
-    code_find(vmcb, &code);
+    code_find(svm, &code);
     const struct upcall_insn *insn = known_insn_find(vcpu->known, &code, vcpu->exit.reason);
     return insn ? vmcb->rip + insn->length : NEXT_RIP_UNKNOWN;
 }
@@ -145,7 +147,7 @@ static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const st
     const struct exit_decision *decision = &svm_exits[code];
     exit->reason = decision->reason ? decision->reason : VCPU_EXIT_INVALID;
     if (decision->detail == SKIPPED)
-        exit->next_rip = next_rip(vcpu, vmcb);
+        exit->next_rip = next_rip(vcpu, svm);
     if (decision->describe)
         decision->describe(vcpu, svm, (uint32_t)code);
 }

@@ -7,6 +7,7 @@
 #include "fpu.h"
 #include "string.h"
 #include "vcpu_registers.h"
+#include "vtlb.h"
 #include "x86.h"
 
 enum {
@@ -63,10 +64,10 @@ static void get_control(struct vcpu *vcpu, const struct svm_vcpu *svm)
     const struct vmcb *vmcb = svm->vmcb;
     if (vcpu_is_loaded(vcpu))
         registers_store_control(vcpu);
-    control->cr0 = vmcb->cr0 | svm->cr0_hidden;
+    control->cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
     control->cr2 = vmcb->cr2;
-    control->cr3 = vmcb->cr3;
-    control->cr4 = vmcb->cr4 & ~svm->cr4_forced;
+    control->cr3 = svm->shadow ? *vtlb_cr3(vcpu) : vmcb->cr3;
+    control->cr4 = (vmcb->cr4 & ~svm->cr4_forced) | svm->cr4_hidden;
     control->cr8 = lapic_get_cr8(vcpu);
     control->dr6 = vmcb->dr6;
     control->dr7 = vmcb->dr7;
@@ -82,24 +83,32 @@ static void efer_update(struct svm_vcpu *svm)
         efer &= ~(EFER_LME | EFER_LMA);
     if (!(vmcb->cr0 & CR0_PG))
         efer &= ~EFER_LMA;
+    if (svm->shadow) /* paging is always on: with LME it would be long mode */
+        efer = (efer | EFER_NXE) & (svm->efer & EFER_LMA ? ~0ull : ~(EFER_LME | EFER_LMA));
     vmcb->efer = efer;
     svm->clean &= ~CLEAN_CR;
 }
 
 static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
-    static const uint64_t translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
+    static const uint64_t flat = CODE_SPACE_FLAT, translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
     const struct vcpu_control *control = &vcpu->state.control;
     struct vmcb *vmcb = svm->vmcb;
-    uint64_t cr4 =
-        control->cr4 | CR4_MCE; /* a machine check without it would be a shutdown of the processor */
-    if (((vmcb->cr0 ^ control->cr0) & translation_cr0) || vmcb->cr3 != control->cr3 || vmcb->cr4 != cr4)
-        svm->asid_generation = 0;                       /* as the write of a control register flushes */
-    svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW); /* would make the host's caches slow */
-    svm->cr4_forced = CR4_MCE & ~control->cr4;
-    vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden) | CR0_ET;
+    bool paging = control->cr0 & CR0_PG;
+    uint64_t cr3 = svm->shadow ? vmcb->cr3 : control->cr3; /* shadow_update() follows */
+    svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW);    /* would make the host's caches slow */
+    svm->cr0_forced = svm->shadow ? ~control->cr0 & (CR0_PG | CR0_WP) : 0;
+    /* A machine check without MCE would be a shutdown of the processor. */
+    svm->cr4_forced = ~control->cr4 & (CR4_MCE | (svm->shadow ? CR4_PAE : 0));
+    svm->cr4_hidden = svm->shadow && !paging ? control->cr4 & (CR4_SMEP | CR4_SMAP) : 0;
+    uint64_t cr0 = (control->cr0 & ~svm->cr0_hidden) | svm->cr0_forced | CR0_ET;
+    uint64_t cr4 = (control->cr4 & ~svm->cr4_hidden) | svm->cr4_forced;
+    if (((vmcb->cr0 ^ cr0) & translation_cr0) || vmcb->cr3 != cr3 || vmcb->cr4 != cr4)
+        svm->asid_generation = 0; /* as the write of a control register flushes */
+    svm->space = !paging ? &flat : svm->shadow ? vtlb_cr3(vcpu) : &vmcb->cr3;
+    vmcb->cr0 = cr0;
     vmcb->cr2 = control->cr2;
-    vmcb->cr3 = control->cr3;
+    vmcb->cr3 = cr3;
     vmcb->cr4 = cr4;
     vmcb->dr6 = control->dr6;
     vmcb->dr7 = control->dr7;
@@ -112,7 +121,7 @@ static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
 static void get_msrs(struct vcpu_msrs *msrs, const struct svm_vcpu *svm)
 {
     const struct vmcb *vmcb = svm->vmcb;
-    msrs->efer = (svm->efer & ~EFER_LMA) | (vmcb->efer & EFER_LMA);
+    msrs->efer = svm->shadow ? svm->efer : (svm->efer & ~EFER_LMA) | (vmcb->efer & EFER_LMA);
     msrs->star = vmcb->star;
     msrs->lstar = vmcb->lstar;
     msrs->cstar = vmcb->cstar;
@@ -167,6 +176,17 @@ void svm_get(struct vcpu *vcpu, uint32_t groups)
         fpu_store(vcpu);
 }
 
+/* The vTLB learns the guest's registers when both groups are in place. */
+static void shadow_update(struct vcpu *vcpu, struct svm_vcpu *svm, uint64_t cr3)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    uint64_t cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
+    uint64_t cr4 = (vmcb->cr4 & ~svm->cr4_forced) | svm->cr4_hidden;
+    vtlb_set_registers(vcpu, cr0, cr3, cr4, svm->efer);
+    vmcb->cr3 = vtlb_root(vcpu);
+    svm->clean &= ~CLEAN_CR;
+}
+
 void svm_set(struct vcpu *vcpu, uint32_t groups)
 {
     struct svm_vcpu *svm = vcpu->backend;
@@ -190,6 +210,8 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & VCPU_MSRS)
         set_msrs(vcpu, svm);
+    if (svm->shadow && (groups & (VCPU_CONTROL | VCPU_MSRS)))
+        shadow_update(vcpu, svm, groups & VCPU_CONTROL ? state->control.cr3 : *vtlb_cr3(vcpu));
     if (groups & VCPU_TIME) {
         vmcb->tsc_offset = state->time.tsc_offset;
         svm->clean &= ~CLEAN_INTERCEPTS;

@@ -2,8 +2,8 @@
  * AMD SVM (AMD APM Vol. 2, chapter 15): finding it, switching it on, and what it allocates.
  *
  * All guests share one I/O permission map, which makes every port exit, and one MSR permission map, which
- * lets through only what VMLOAD and VMSAVE switch. Guest memory is translated by nested paging; its tree is
- * vm->stage2.
+ * lets through only what VMLOAD and VMSAVE switch. Guest memory is translated by nested paging, whose tree is
+ * vm->stage2, or by the vTLB.
  */
 #include "svm.h"
 #include "cpu.h"
@@ -12,6 +12,7 @@
 #include "fpu.h"
 #include "frames.h"
 #include "string.h"
+#include "vtlb.h"
 #include "x86.h"
 
 enum {
@@ -76,8 +77,8 @@ static const char *svm_probe(void)
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
     struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
     svm_edx = leaf.edx;
-    if (!(svm_edx & EDX_NESTED_PAGING))
-        return "the processor has no nested paging, and this version has no shadow paging";
+    bool nested = svm_edx & EDX_NESTED_PAGING; /* without, paged real mode (15.18) stands for CR0.PG clear */
+    vcpu_features = (struct vcpu_features){.nested_paging = nested, .unpaged = nested, .real = true};
     svm_features = (struct svm_features){
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
@@ -155,7 +156,8 @@ static int svm_vcpu_create(struct vcpu *vcpu)
     vmcb->iopm_base = svm_iopm_physical;
     vmcb->msrpm_base = svm_msrpm_physical;
     vmcb->virtual_interrupt = V_INTR_MASKING;
-    vmcb->nested_control = NESTED_PAGING;
+    svm->shadow = vtlb_needed(vcpu, 0);
+    vmcb->nested_control = svm->shadow ? 0 : NESTED_PAGING;
     vmcb->nested_cr3 = vcpu->vm->stage2.root;
     vcpu->backend = svm;
     return NR_OK;
@@ -179,6 +181,13 @@ static void svm_flush(struct vcpu *vcpu)
         svm->asid_generation = 0;
 }
 
+static void svm_set_cr2(struct vcpu *vcpu, uint64_t linear)
+{
+    struct svm_vcpu *svm = vcpu->backend;
+    svm->vmcb->cr2 = linear;
+    svm->clean &= ~CLEAN_CR2;
+}
+
 static const char *svm_check(const struct vcpu *vcpu)
 {
     return entry_check(&vcpu->state);
@@ -199,5 +208,6 @@ const struct vcpu_ops svm_ops = {
     .inject = svm_inject,
     .window = svm_window,
     .flush = svm_flush,
+    .set_cr2 = svm_set_cr2,
     .check = svm_check,
 };

@@ -39,13 +39,18 @@ struct svm_vcpu {
     uint64_t asid_generation; /* of the processor that gave the ASID; 0: it needs a new one */
     uint32_t clean;           /* groups of the VMCB not changed since the last entry */
     uint32_t windows;         /* enum vcpu_window asked for */
-    uint64_t efer;            /* as the guest set it; LMA is the VMCB's */
+    bool shadow;              /* on the vTLB, which has the guest's CR3; for life */
+    uint64_t efer;            /* as the guest set it; with nested paging LMA is the VMCB's */
     uint64_t cr0_hidden;      /* bits of the guest's CR0 that the VMCB does not have: CD, NW */
-    uint64_t cr4_forced;      /* bits of the VMCB's CR4 that the guest has clear: MCE */
-    bool nmi_work;            /* something of what follows, or of NMIs, needs a look at each entry and exit */
-    bool iret_intercepted;    /* as the VMCB has it */
-    bool iret_ahead;          /* NMIs are blocked until the IRET at iret_rip has been executed */
-    bool stepping;            /* RFLAGS.TF is ours */
+    uint64_t cr0_forced;      /* bits of the VMCB's CR0 that the guest has clear: PG and WP with the vTLB */
+    uint64_t cr4_forced; /* bits of the VMCB's CR4 that the guest has clear: MCE, and PAE with the vTLB */
+    uint64_t
+        cr4_hidden; /* bits of the guest's CR4 that the VMCB does not have: SMEP and SMAP without paging */
+    const uint64_t *space; /* struct vcpu_code: CR3, or CODE_SPACE_FLAT */
+    bool nmi_work;         /* something of what follows, or of NMIs, needs a look at each entry and exit */
+    bool iret_intercepted; /* as the VMCB has it */
+    bool iret_ahead;       /* NMIs are blocked until the IRET at iret_rip has been executed */
+    bool stepping;         /* RFLAGS.TF is ours */
     uint64_t iret_rip;
     uint32_t invalid_at; /* number of the exit after the last VMEXIT_INVALID */
 };

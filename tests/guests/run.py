@@ -24,6 +24,7 @@ passed.
 """
 import argparse
 import concurrent.futures
+import itertools
 import pathlib
 import re
 import struct
@@ -169,7 +170,8 @@ def run_test(name, seed, machines, keep):
             text, second = split_boots(text) if options["end"] == "reset" else (text, None)
             why, lines = verdict(text)
             if beside and not why and lines != outputs["svm"]:
-                why = f"it says otherwise beside {beside}"
+                alone = next((pair for pair in itertools.zip_longest(outputs["svm"], lines) if pair[0] != pair[1]))
+                why = f"alone {alone[0]!r}, beside {beside} {alone[1]!r}"
             outputs.setdefault(machine, lines)
             if not why and machine != "native" and options["end"] == "reset":
                 why = verdict(second)[0] if second else "it did not start again"

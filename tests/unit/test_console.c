@@ -31,6 +31,7 @@ static size_t sent_length, port_room;
 static char typed[256];
 static size_t typed_next;
 static uint32_t notified, ended, wake_ms;
+static uint64_t clock_ms;
 static int ended_guest, ended_how;
 
 static int64_t recorded_notify(uint32_t guest)
@@ -90,6 +91,11 @@ bool service_option(const char *word)
 {
     (void)word;
     return false;
+}
+
+uint64_t service_ms(void)
+{
+    return clock_ms;
 }
 
 void service_wake_after(uint32_t ms)
@@ -161,10 +167,11 @@ static void say(uint32_t guest, const char *text)
     }
 }
 
-static void run(bool waking)
+static void run(bool later)
 {
     wake_ms = UINT32_MAX;
-    console_run(waking);
+    clock_ms += later ? PARTIAL_LINE_MS : 0;
+    console_run();
 }
 
 static void type(const char *text)
@@ -205,11 +212,27 @@ static void test_several_guests_speak_in_lines(void **state)
     run(false);
     assert_string_equal(sent, "[guest0] login: ");
     say(1, "world\r\nagain\r\n");
-    run(false);
+    run(true);
     assert_string_equal(sent, "[guest0] login: \r\n[guest1] hello world\r\n[guest1] again\r\n");
     say(0, "root\r\n");
     run(false);
     assert_non_null(strstr(sent, "again\r\n[guest0] root\r\n"));
+}
+
+static void test_a_line_that_is_being_said_is_not_cut(void **state)
+{
+    (void)state;
+    start(2);
+    say(0, "one ");
+    say(1, "mine\r\n");
+    run(false);
+    assert_string_equal(sent, "[guest0] one ");
+    assert_int_equal(wake_ms, PARTIAL_LINE_MS);
+    assert_false(console_is_drained());
+    say(0, "line\r\n");
+    run(false);
+    assert_string_equal(sent, "[guest0] one line\r\n[guest1] mine\r\n");
+    assert_true(console_is_drained());
 }
 
 static void test_an_unfinished_line_is_shown_after_a_while(void **state)
@@ -221,9 +244,11 @@ static void test_an_unfinished_line_is_shown_after_a_while(void **state)
     assert_string_equal(sent, "");
     assert_int_equal(wake_ms, PARTIAL_LINE_MS);
     assert_false(console_is_drained());
-    run(true);
+    clock_ms += PARTIAL_LINE_MS - 1;
+    run(false);
     assert_string_equal(sent, "");
-    run(true);
+    clock_ms++;
+    run(false);
     assert_string_equal(sent, "[guest1] login: ");
     assert_true(console_is_drained());
 }
@@ -258,7 +283,7 @@ static void test_work_of_one_upcall_is_bounded(void **state)
     memset(text, 'x', CHANNEL_OUTPUT);
     text[CHANNEL_OUTPUT] = '\0';
     say(0, text);
-    console_run(false);
+    console_run();
     assert_true(sent_length < 3 * MOVE_MAX);
     assert_int_equal(wake_ms, 0);
 }
@@ -412,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_guest_is_verbatim),
         cmocka_unit_test(test_several_guests_speak_in_lines),
+        cmocka_unit_test(test_a_line_that_is_being_said_is_not_cut),
         cmocka_unit_test(test_an_unfinished_line_is_shown_after_a_while),
         cmocka_unit_test(test_a_slow_port_loses_nothing),
         cmocka_unit_test(test_work_of_one_upcall_is_bounded),

@@ -97,6 +97,20 @@ static bool is_branch(const struct instruction *in)
                                        (in->opcode & 0xfc) == 0xe0 || (in->opcode & 0xfc) == 0xe8);
 }
 
+/* MOVNTSS and MOVNTSD: #UD on processors without SSE4A, which is part of the guest's CPUID on others only. */
+static bool is_sse4a(const struct instruction *in)
+{
+    return in->map == MAP_0F && in->opcode == 0x2b && (in->prefixes & (PREFIX_REP | PREFIX_REPNE));
+}
+
+static bool host_has_sse4a(void)
+{
+    uint32_t eax = 0x80000001, ebx, ecx = 0, edx;
+
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return ecx & 1u << 6;
+}
+
 /* Instructions that ring 3 may not run, that leave the slot, or that are not emulated but share an opcode. */
 static bool is_for_other_tests(const struct instruction *in)
 {
@@ -105,7 +119,7 @@ static bool is_for_other_tests(const struct instruction *in)
 
     if (in->memory.segment == SEG_FS || in->memory.segment == SEG_GS)
         return true;
-    if (is_branch(in))
+    if (is_branch(in) || (is_sse4a(in) && !host_has_sse4a()))
         return true;
     if (in->map == MAP_0F)
         return memchr(privileged, in->opcode, sizeof privileged) || in->opcode == 0x01 ||

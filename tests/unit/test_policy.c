@@ -95,6 +95,25 @@ static void what_is_not_virtualised_is_hidden(void **state)
     assert_int_equal(leaf_of(0xd)->eax, 7); /* x87, SSE, AVX */
 }
 
+/* SDM Vol. 2A, CPUID leaf 0xb: one thread in a core, all cores in one package. */
+static void topology(void **state)
+{
+    (void)state;
+    host.config.cpu_count = 5;
+    table_count = cpuid_build(table, &host.config, everything);
+    const struct cpuid_entry *level = leaf_of(0xb);
+    assert_int_equal(level[0].subleaf, 0);
+    assert_int_equal(level[0].eax, 0);
+    assert_int_equal(level[0].ebx, 1);
+    assert_int_equal(level[0].ecx, 0x100);
+    assert_int_equal(level[1].leaf, 0xb);
+    assert_int_equal(level[1].subleaf, 1);
+    assert_int_equal(level[1].eax, 3);
+    assert_int_equal(level[1].ebx, 5);
+    assert_int_equal(level[1].ecx, 0x201);
+    assert_int_equal(level[1].edx, 0); /* the x2APIC ID is the monitor's to put in */
+}
+
 static void paravirtual_leaves(void **state)
 {
     (void)state;
@@ -294,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_not_virtualised_is_hidden, set_up),
+        cmocka_unit_test_setup(topology, set_up),
         cmocka_unit_test_setup(paravirtual_leaves, set_up),
         cmocka_unit_test_setup(old_processor, set_up),
         cmocka_unit_test_setup(every_leaf_has_a_slot, set_up),

@@ -39,13 +39,20 @@ static bool ram_read(void *context, uint64_t gpa, unsigned size, uint64_t *entry
     return true;
 }
 
-static void ram_set_bit(void *context, uint64_t gpa, unsigned bit)
+static bool entry_changes; /* another processor puts something else there before it can be marked */
+
+static bool ram_mark(void *context, uint64_t gpa, unsigned size, uint64_t entry, uint64_t marked)
 {
     (void)context;
-    ram[gpa] |= (uint8_t)(1u << bit);
+    if (entry_changes)
+        memset(ram + gpa, 0, size);
+    if (memcmp(ram + gpa, &entry, size) != 0)
+        return false;
+    memcpy(ram + gpa, &marked, size);
+    return true;
 }
 
-static const struct walk_memory memory = {.read = ram_read, .set_bit = ram_set_bit};
+static const struct walk_memory memory = {.read = ram_read, .mark = ram_mark};
 
 static void put32(uint64_t gpa, uint32_t value)
 {
@@ -68,6 +75,7 @@ static int clear(void **state)
 {
     (void)state;
     memset(ram, 0, sizeof(ram));
+    entry_changes = false;
     return 0;
 }
 
