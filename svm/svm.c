@@ -59,13 +59,8 @@ static void facts_find(void)
     _Static_assert(sizeof(have) / sizeof(have[0]) == sizeof(facts) / sizeof(facts[0]), "one for each");
     for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
         facts[i].have = have[i];
-    vcpu_features = (struct vcpu_features){
-        .nested_paging = true,
-        .unpaged = true,
-        .real = true,
-        .facts = facts,
-        .fact_count = sizeof(facts) / sizeof(facts[0]),
-    };
+    vcpu_features.facts = facts;
+    vcpu_features.fact_count = sizeof(facts) / sizeof(facts[0]);
 }
 
 static const char *svm_probe(void)
