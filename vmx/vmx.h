@@ -93,7 +93,8 @@ int vmx_msr_bitmaps_create(void);
 /* vmcs.c: the host's half of it, for the calling processor. */
 void vmx_host_write(const struct vcpu *vcpu);
 
-/* unfit.c: processors without unrestricted guest. What virtual-8086 mode has at the entry: segments, and flags. */
+/* unfit.c: processors without unrestricted guest. What virtual-8086 mode has at the entry: segments, and
+ * flags. */
 int vmx_vm86_create(void);
 void vmx_vm86_prepare(struct vcpu *vcpu);
 void vmx_vm86_segments(const struct vcpu_state *state);
@@ -115,6 +116,9 @@ void vmx_debug_exception(uint64_t pending);
 void vmx_run(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu);
 void vmx_window(struct vcpu *vcpu, uint32_t windows);
+/* Takes back the event that the exit interrupted in delivery, if there is one. */
+void vmx_recover_event(struct vcpu *vcpu, bool soft);
+void vmx_set_cr2(struct vcpu *vcpu, uint64_t linear);
 void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code);
 
 /* vmcs.c: the VMCS's life. The current one is what vmread() and vmwrite() reach. */
