@@ -92,7 +92,7 @@ static void features_find(const struct vmx_capability *c)
     f->vpid = (c->secondary & MAY(SECONDARY_VPID)) && (c->ept_vpid & VPID_INVVPID) &&
               (c->ept_vpid & VPID_INVVPID_TYPES);
     f->unrestricted = f->ept && (c->secondary & MAY(SECONDARY_UNRESTRICTED));
-    f->preemption_timer = c->pin & MAY(PIN_PREEMPTION_TIMER);
+    f->preemption_timer = (c->pin & MAY(PIN_PREEMPTION_TIMER)) && (c->exit & MAY(EXIT_SAVE_TIMER));
     f->virtual_nmis = (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW));
     f->tpr_shadow = c->primary & MAY(PRIMARY_TPR_SHADOW);
     f->efer = (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER));

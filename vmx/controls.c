@@ -47,11 +47,14 @@ int vmx_msr_bitmaps_create(void)
 void vmx_controls_init(void)
 {
     const struct vmx_features *f = &vmx_features;
-    vmwrite(VMCS_PIN_CONTROLS, allowed(vmx_capability.pin, PIN_EXTERNAL | PIN_NMI | PIN_PREEMPTION_TIMER |
-                                                               (f->virtual_nmis ? PIN_VIRTUAL_NMIS : 0)));
+    vmwrite(VMCS_PIN_CONTROLS,
+            allowed(vmx_capability.pin, PIN_EXTERNAL | PIN_NMI |
+                                            (f->preemption_timer ? PIN_PREEMPTION_TIMER : 0) |
+                                            (f->virtual_nmis ? PIN_VIRTUAL_NMIS : 0)));
     vmwrite(VMCS_EXIT_CONTROLS,
-            allowed(vmx_capability.exit, EXIT_DEBUG | EXIT_HOST_64 | (f->efer ? EXIT_LOAD_EFER : 0) |
-                                             (f->pat ? EXIT_LOAD_PAT : 0)));
+            allowed(vmx_capability.exit, EXIT_DEBUG | EXIT_HOST_64 |
+                                             (f->preemption_timer ? EXIT_SAVE_TIMER : 0) |
+                                             (f->efer ? EXIT_LOAD_EFER : 0) | (f->pat ? EXIT_LOAD_PAT : 0)));
 }
 
 /* Exits by exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md,

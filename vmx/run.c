@@ -6,9 +6,10 @@
 #include "cpu.h"
 #include "vtlb.h"
 
-enum { MASKED_US_MAX = 1000, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
+enum { MASKED_US_MAX = 250, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
 enum { TIMER_OFF = UINT32_MAX };
 
+#define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: to be written */
 #define REFUSED_BY_INSTRUCTION                                                                               \
     0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
                  */
@@ -46,6 +47,8 @@ void vmx_recover_event(struct vcpu *vcpu, bool soft)
     uint8_t type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK];
     if (!(info & EVENT_VALID) || (type >= EVENT_SOFT_INTERRUPT && !soft))
         return;
+    if (type == EVENT_NMI)
+        ((struct vmx_vcpu *)vcpu->backend)->interruptibility |= INTERRUPTIBILITY_UNKNOWN;
     vcpu->state.interrupts.event = (struct vcpu_event){
         .type = type,
         .vector = (uint8_t)(info & EVENT_VECTOR),
@@ -78,41 +81,42 @@ void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
 
 /* An interrupt of the host ends a guest whether its IF is set or not. Bochs does not do so if IF is clear at
  * the entry, until it changes: this is the place where that is met. A guest that masks interrupts leaves by
- * the preemption timer after MASKED_US_MAX. False: it has had that time already. */
-static bool masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
+ * the preemption timer when it has run for MASKED_US_MAX, exits not counted. */
+static inline void masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
 {
-    uint32_t ticks = TIMER_OFF;
-    bool late = false;
-    if (!(this_cpu()->limits_lost & LIMIT_GDT))
-        vmx->masked_until = 0; /* ring 3 has run since the last exit, and let interrupts in */
-    if (rflags & RFLAGS_IF) {
-        vmx->masked_until = 0;
-    } else {
-        uint64_t now = rdtsc();
-        late = vmx->masked_until && now >= vmx->masked_until;
-        if (!vmx->masked_until)
-            vmx->masked_until = now + tsc_khz * MASKED_US_MAX / 1000;
-        ticks = (uint32_t)((vmx->masked_until - now) >> (vmx_capability.misc & MISC_TIMER_RATE));
-        vmx->masked_until = late ? 0 : vmx->masked_until;
-    }
-    if (ticks != vmx->timer && vmx_features.preemption_timer)
-        vmwrite(VMCS_PREEMPTION_TIMER, vmx->timer = ticks);
-    return !late;
+    bool masked = !(rflags & RFLAGS_IF);
+    if (masked == vmx->masked || !vmx_features.preemption_timer)
+        return;
+    vmx->masked = masked;
+    uint64_t ticks = tsc_khz * MASKED_US_MAX / 1000 >> (vmx_capability.misc & MISC_TIMER_RATE);
+    vmwrite(VMCS_PREEMPTION_TIMER, masked ? ticks : TIMER_OFF);
 }
 
 /* An NMI that is injected blocks others by itself, and they must not be blocked before (27.3.1.5). */
-static inline void interruptibility_write(struct vmx_vcpu *vmx, const struct vcpu_interrupts *interrupts,
-                                          uint64_t rflags)
+static __attribute__((noinline)) void interruptibility_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
+    const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     bool blocked =
         vmx_features.virtual_nmis && interrupts->nmi_blocked && interrupts->event.type != EVENT_NMI;
     uint32_t value = interrupts->shadow | (blocked ? INTERRUPTIBILITY_NMI : 0);
-    if (value == vmx->interruptibility)
-        return;
-    if ((value ^ vmx->interruptibility) &
-        INTERRUPTIBILITY_SHADOW) /* an instruction with TF behind it was skipped */
-        vmwrite(VMCS_GUEST_PENDING_DEBUG, interrupts->shadow && (rflags & RFLAGS_TF) ? PENDING_DEBUG_BS : 0);
+    bool step = interrupts->shadow && (vcpu->state.gpr.rflags & RFLAGS_TF);
+    vmwrite(VMCS_GUEST_PENDING_DEBUG, step ? PENDING_DEBUG_BS : 0); /* or an instruction has been skipped */
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmx->interruptibility = value);
+}
+
+static __attribute__((noinline)) void interruptibility_read(struct vcpu_interrupts *interrupts,
+                                                            uint32_t value)
+{
+    interrupts->shadow = value & INTERRUPTIBILITY_SHADOW;
+    if (vmx_features.virtual_nmis)
+        interrupts->nmi_blocked = (value & INTERRUPTIBILITY_NMI) != 0;
+}
+
+/* As the VMCS has it, where nothing has to be thought of. */
+static inline uint32_t interruptibility(const struct vcpu_interrupts *interrupts)
+{
+    _Static_assert(INTERRUPTIBILITY_NMI == 1 << 3, "shifted");
+    return interrupts->shadow | (uint32_t)interrupts->nmi_blocked << 3;
 }
 
 static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
@@ -120,12 +124,13 @@ static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     const struct vcpu_gpr *gpr = &vcpu->state.gpr;
     if (gpr->rip != vmx->rip)
         vmwrite(VMCS_GUEST_RIP, gpr->rip);
-    uint64_t rflags = vmx->vm86 ? gpr->rflags | VM86_FLAGS : gpr->rflags;
+    uint64_t rflags = gpr->rflags | vmx->forced_rflags;
     if (rflags != vmx->rflags)
         vmwrite(VMCS_GUEST_RFLAGS, rflags);
     if (gpr->reg[RSP] != vmx->rsp)
         vmwrite(VMCS_GUEST_RSP, gpr->reg[RSP]);
-    interruptibility_write(vmx, &vcpu->state.interrupts, gpr->rflags);
+    if (interruptibility(&vcpu->state.interrupts) != vmx->interruptibility)
+        interruptibility_write(vcpu, vmx);
     if (vmx->cr2 != read_cr2())
         write_cr2(vmx->cr2);
 }
@@ -139,10 +144,9 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     gpr->rflags = vmx->vm86 ? (vmx->rflags & ~VM86_FLAGS) | (gpr->rflags & RFLAGS_IOPL) : vmx->rflags;
     gpr->reg[RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
     vmx->cr2 = read_cr2();
-    vmx->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
-    interrupts->shadow = vmx->interruptibility & INTERRUPTIBILITY_SHADOW;
-    if (vmx_features.virtual_nmis)
-        interrupts->nmi_blocked = (vmx->interruptibility & INTERRUPTIBILITY_NMI) != 0;
+    uint32_t now = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
+    if (now != vmx->interruptibility)
+        interruptibility_read(interrupts, vmx->interruptibility = now);
     interrupts->event.type = EVENT_NONE;
     if (vmread(VMCS_VECTORING) & EVENT_VALID)
         vmx_recover_event(vcpu, false);
@@ -156,7 +160,7 @@ static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     const struct exit_decision *decision = &vmx_exits[code < EXIT_CODES ? code : CODE_SIPI];
     exit->qualification = reason;
     exit->next_rip = 0;
-    exit->reason = decision->reason ? decision->reason : VCPU_EXIT_INVALID;
+    exit->reason = decision->reason;
     exit->detail = decision->detail;
     if (decision->detail == SKIPPED)
         exit->next_rip = vcpu->state.gpr.rip + vmread(VMCS_INSTRUCTION_LENGTH);
@@ -179,10 +183,6 @@ void vmx_run(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
     struct cpu *cpu = this_cpu();
-    if (!masked_bound(vmx, vcpu->state.gpr.rflags)) {
-        exit_without_entry(&vcpu->exit, VCPU_EXIT_EXTERNAL, CODE_PREEMPTION_TIMER);
-        return;
-    }
     if (vcpu->vtlb && vmx_is_unfit(vcpu, vmx))
         return;
     bool wide = vmx->entry & ENTRY_LONG_MODE;
@@ -190,6 +190,7 @@ void vmx_run(struct vcpu *vcpu)
         syscall_registers_load(vcpu);
         tpr_write(vcpu, vmx);
     }
+    masked_bound(vmx, vcpu->state.gpr.rflags);
     state_write(vcpu, vmx);
     uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
     cpu->limits_lost = LIMIT_GDT | LIMIT_TSS;

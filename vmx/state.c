@@ -129,6 +129,7 @@ static void mode_update(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     }
     if (vm86 != vmx->vm86) {
         vmx->vm86 = vm86;
+        vmx->forced_rflags = vm86 ? VM86_FLAGS : 0;
         set_segments(&vcpu->state, vm86);
     }
 }

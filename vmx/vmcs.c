@@ -53,6 +53,8 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
     for (unsigned i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
         vmwrite(zero[i], 0);
     vmwrite(VMCS_LINK_POINTER, ~0ull);
+    if (vmx_features.preemption_timer)
+        vmwrite(VMCS_PREEMPTION_TIMER, UINT32_MAX);
     vmwrite(VMCS_CR0_MASK, ~CR0_OWNED);
     vmwrite(VMCS_CR4_MASK, ~CR4_OWNED);
     if (vmx_features.tpr_shadow)

@@ -46,6 +46,7 @@ struct vmx_vcpu {
     struct msr_entry *msr_areas; /* without controls for EFER: the guest's, then the host's */
     bool shadow;                 /* on the vTLB, which has the guest's CR3 */
     bool vm86;                   /* CR0.PE is clear, and virtual-8086 mode stands for it */
+    uint64_t forced_rflags;      /* VM86_FLAGS, then */
     bool unchecked;              /* the state came from outside, and may not be one that the processor runs */
     const struct cpu *cpu;       /* on which it was loaded last: host state and translations are that one's */
     bool launched;
@@ -58,8 +59,7 @@ struct vmx_vcpu {
     uint32_t interruptibility;
     uint32_t primary, secondary, entry, exceptions;
     uint64_t msr_bitmap;
-    uint64_t masked_until; /* host TSC: how long a guest with IF clear may run on; 0: its IF was set */
-    uint32_t timer;
+    bool masked; /* the preemption timer is set for a guest with IF clear */
 };
 
 /* What entry did; enter.asm: one world switch. Guest GPRs but RSP move between the processor and *gpr. */
@@ -71,7 +71,7 @@ extern char vmx_exit[];
 enum { SKIPPED = 0xff }; /* exit_decision.detail: the core goes on behind the instruction */
 
 struct exit_decision {
-    uint8_t reason; /* 0: it was not asked for; the processor contradicts the VMCS */
+    uint8_t reason; /* VCPU_EXIT_INVALID: it was not asked for; the processor contradicts the VMCS */
     uint8_t detail; /* the vector, where the instruction is refused with an exception; or SKIPPED */
     /* What else is to say, in vcpu->exit; or NULL. */
     void (*describe)(struct vcpu *vcpu, struct vmx_vcpu *vmx);
