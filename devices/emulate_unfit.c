@@ -161,7 +161,8 @@ bool emulate_unfit(struct upcall *upcall, const struct emulator_machine *machine
         deliver(&b, &event);
         done++;
     }
-    while (!b.ended && done < EMULATE_UNFIT_MAX) {
+    unsigned most = upcall->exit.detail & UNFIT_ONCE ? 1 : EMULATE_UNFIT_MAX;
+    while (!b.ended && done < most) {
         if (done && (real_mode_fits(state) || (waiting && is_open(state)) || !may_go_on(context)))
             break;
         step(&b);

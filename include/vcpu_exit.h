@@ -33,6 +33,7 @@ enum vcpu_exit_reason {
 enum unfit_detail {
     UNFIT_EVENT = 1 << 0,   /* state.interrupts.event is to be delivered first, as the processor would */
     UNFIT_WAITING = 1 << 1, /* an interrupt waits: stop as soon as the guest can take one */
+    UNFIT_ONCE = 1 << 2,    /* the event alone, or one instruction */
 };
 
 /* Bits of vcpu_exit_memory.access. */
