@@ -187,6 +187,7 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint64_t rip = vcpu->state.gpr.rip;
     bool cr3 = vcpu->exit.reason == VCPU_EXIT_CR_ACCESS && vcpu->exit.detail == 3 && vcpu->vtlb;
+    bool many = vcpu->exit.reason == VCPU_EXIT_UNFIT || vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH;
     if (cr3 || (vcpu->exit.reason == VCPU_EXIT_MEMORY && lapic_decodes(vcpu, vcpu->exit.memory.gpa)))
         known_insn_add(vcpu, &upcall->insn);
     if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED)
@@ -196,6 +197,8 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
             return true; /* killed with the rule's name */
         if (cr3)
             vtlb_load_cr3(vcpu, vcpu->state.control.cr3); /* of the same value, too */
+        if (many && (upcall->modified & VCPU_CONTROL))
+            vtlb_flush(vcpu); /* INVLPG may have been among them */
     } else if (upcall->modified & VCPU_GPR) {
         uint64_t mode = vcpu->state.gpr.rflags & RFLAGS_VM; /* stays what it is */
         vcpu->state.gpr = upcall->state.gpr;

@@ -51,6 +51,11 @@ void vtlb_flush_page(struct vcpu *vcpu, uint64_t linear);
 enum { VTLB_FIXED_MAX = 4 };
 void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical);
 
+/* One page of the guest's that it cannot write without a fault; VTLB_NO_PAGE: none. */
+#define VTLB_NO_PAGE (~0ull)
+void vtlb_protect(struct vcpu *vcpu, uint64_t linear);
+bool vtlb_protects(const struct vcpu *vcpu, uint64_t linear);
+
 /* From the backend, when it has described an intercepted #PF in vcpu->exit.exception (error code and linear
  * address) and the event in whose delivery it came: what the exit becomes. VCPU_EXIT_NONE: a translation was
  * filled in. VCPU_EXIT_MEMORY: an access to what is not RAM. Or the guest's own fault: it stays, with the

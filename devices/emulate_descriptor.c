@@ -84,7 +84,8 @@ void segment_load_null(struct emulation *m, unsigned name, uint16_t selector)
     m->emulator->modified |= VCPU_SEGMENTS;
 }
 
-enum outcome segment_load_data(struct emulation *m, struct transfer *t, unsigned name, uint16_t selector)
+enum outcome segment_load_data(struct emulation *m, struct transfer *t, unsigned name, uint16_t selector,
+                               enum exception vector)
 {
     struct descriptor d;
 
@@ -96,13 +97,13 @@ enum outcome segment_load_data(struct emulation *m, struct transfer *t, unsigned
         segment_load_null(m, name, selector);
         return OUTCOME_NEXT;
     }
-    enum outcome outcome = descriptor_read(m, t, selector, EXCEPTION_GP, &d);
+    enum outcome outcome = descriptor_read(m, t, selector, vector, &d);
     if (outcome != OUTCOME_NEXT)
         return outcome;
     bool code = descriptor_is_code(&d), conforming = code && descriptor_is_conforming(&d);
     bool level = (selector & SELECTOR_RPL) <= descriptor_dpl(&d) && m->cpl <= descriptor_dpl(&d);
     if (!(d.attributes & SEG_S) || (code && !(d.attributes & TYPE_READABLE)) || (!conforming && !level))
-        return selector_fault(m, t, EXCEPTION_GP, selector);
+        return selector_fault(m, t, vector, selector);
     if (!(d.attributes & SEG_P))
         return selector_fault(m, t, EXCEPTION_NP, selector);
     return segment_load(m, t, name, selector, &d);

@@ -149,7 +149,7 @@ static enum outcome far_system(struct emulation *m, struct transfer *t, const st
         return selector_fault(m, t, EXCEPTION_NP, target->selector);
     if (call_gate)
         return far_gate(m, t, target, d);
-    return emulate_task_switch(m, source, tss ? target->selector : d->raw >> 16 & 0xffff, NULL,
+    return emulate_task_switch(m, t, source, tss ? target->selector : d->raw >> 16 & 0xffff, NULL,
                                m->state->gpr.rip + m->in->length);
 }
 

@@ -275,6 +275,7 @@ enum outcome emulate_group6(struct emulation *m);
 enum outcome emulate_lar_lsl(struct emulation *m);
 enum outcome emulate_arpl(struct emulation *m);
 
+enum outcome emulate_undefined(struct emulation *m);
 enum outcome emulate_hlt(struct emulation *m);
 enum outcome emulate_cpuid(struct emulation *m);
 enum outcome emulate_mov_debug(struct emulation *m);
@@ -309,6 +310,10 @@ enum outcome emulate_vector_aligned(struct emulation *m);
 enum outcome emulate_vector_6f(struct emulation *m);
 enum outcome emulate_vector_half(struct emulation *m);
 enum outcome emulate_vector_movd(struct emulation *m);
+
+enum outcome emulate_x87(struct emulation *m);
+enum outcome emulate_fwait(struct emulation *m);
+enum outcome emulate_fxsave(struct emulation *m);
 
 enum outcome emulate_string(struct emulation *m);
 

@@ -13,14 +13,14 @@ enum { REAL_VECTOR_SIZE = 4, GATE_SIZE = 8, TSS_STACKS_32 = 4, TSS_STACKS_16 = 2
 #define FAULTS                                                                                               \
     (1u << EXCEPTION_DE | 1u << EXCEPTION_BR | 1u << EXCEPTION_UD | 1u << EXCEPTION_NM |                     \
      1u << EXCEPTION_TS | 1u << EXCEPTION_NP | 1u << EXCEPTION_SS | 1u << EXCEPTION_GP |                     \
-     1u << EXCEPTION_PF | 1u << 16 | 1u << EXCEPTION_AC | 1u << 19)
+     1u << EXCEPTION_PF | 1u << EXCEPTION_MF | 1u << EXCEPTION_AC | 1u << EXCEPTION_XM)
 
 static bool is_soft(const struct vcpu_event *event)
 {
     return event->type == EVENT_SOFT_INTERRUPT || event->type == EVENT_SOFT_EXCEPTION;
 }
 
-static uint64_t pushed_flags(const struct emulation *m, const struct vcpu_event *event)
+uint64_t emulate_pushed_flags(const struct emulation *m, const struct vcpu_event *event)
 {
     bool fault =
         event->type == EVENT_EXCEPTION && event->vector < EXCEPTION_COUNT && (FAULTS >> event->vector & 1);
@@ -138,7 +138,7 @@ static enum outcome deliver_through_gate(struct emulation *m, struct transfer *t
     unsigned type = gate->attributes & SEG_TYPE_MASK, size = type & TYPE_WIDE ? 4 : 2;
     uint16_t selector = gate->raw >> 16 & 0xffff;
     uint64_t offset = (gate->raw & 0xffff) | (size == 4 ? gate->raw >> 32 & 0xffff0000 : 0);
-    const uint64_t frame[] = {pushed_flags(m, event), t->segment[SEG_CS].selector, next_rip,
+    const uint64_t frame[] = {emulate_pushed_flags(m, event), t->segment[SEG_CS].selector, next_rip,
                               event->error_code};
     struct descriptor code;
     bool inner;
@@ -179,7 +179,7 @@ static enum outcome deliver_protected(struct emulation *m, struct transfer *t, c
     if (!(gate.attributes & SEG_P))
         return gate_fault(m, t, EXCEPTION_NP, event->vector);
     if (type == TYPE_TASK_GATE)
-        return emulate_task_switch(m, TASK_GATE, raw >> 16 & 0xffff, event, next_rip);
+        return emulate_task_switch(m, t, TASK_GATE, raw >> 16 & 0xffff, event, next_rip);
     return deliver_through_gate(m, t, event, &gate, next_rip);
 }
 

@@ -6,6 +6,12 @@
 #define DR6_WRITABLE 0xe00full
 #define DR7_WRITABLE 0xffff23ffull
 
+/* UD0, UD1, UD2: reserved for it. */
+enum outcome emulate_undefined(struct emulation *m)
+{
+    return emulate_fault(m, EXCEPTION_UD);
+}
+
 /* F4. Behind the instruction the processor waits: the caller sees to it. */
 enum outcome emulate_hlt(struct emulation *m)
 {

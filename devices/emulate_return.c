@@ -207,7 +207,7 @@ enum outcome emulate_iret(struct emulation *m)
     if (m->protected && (m->state->gpr.rflags & FLAG_NT))
         outcome = m->state->msrs.efer & EFER_LMA
                       ? emulate_fault_code(m, EXCEPTION_GP, 0)
-                      : emulate_task_switch(m, TASK_IRET, 0, NULL, m->state->gpr.rip + m->in->length);
+                      : emulate_task_switch(m, &t, TASK_IRET, 0, NULL, m->state->gpr.rip + m->in->length);
     else
         outcome = far_return(m, &t, &frame);
     outcome = transfer_end(m, &t, outcome);

@@ -8,7 +8,7 @@ static enum outcome load(struct emulation *m, struct transfer *t, unsigned name,
 {
     if (name == SEG_SS)
         return segment_load_stack(m, t, selector, m->cpl, EXCEPTION_GP);
-    return segment_load_data(m, t, name, selector);
+    return segment_load_data(m, t, name, selector, EXCEPTION_GP);
 }
 
 /* 8E. Behind a load of SS one of SP is expected: nothing comes between (SDM Vol. 3A, 6.8.3). */

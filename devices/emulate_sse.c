@@ -1,30 +1,12 @@
 /*
  * SSE and MMX moves between a register and memory: what compilers and drivers use on frame buffers and rings.
  *
- * The registers live in the vCPU's XSAVE area (SDM Vol. 1, 13.4): MMX in the x87 part, XMM in the SSE part. A
- * part whose bit in XSTATE_BV is clear is in its initial state, whatever its bytes are.
+ * The registers live in the vCPU's XSAVE area (emulate_fpu.h): MMX in the x87 part, XMM in the SSE part.
  */
-#include "emulate_internal.h"
+#include "emulate_fpu.h"
 #include "string.h"
 
-enum {
-    XSAVE_FCW = 0,
-    XSAVE_FSW = 2,
-    XSAVE_FTW = 4, /* one bit a register: not empty */
-    XSAVE_MXCSR = 24,
-    XSAVE_ST = 32, /* 16 bytes each, the 80-bit value first */
-    XSAVE_XMM = 160,
-    XSAVE_LEGACY_END = 416,
-    XSAVE_XSTATE_BV = 512,
-    XSTATE_X87 = 1 << 0,
-    XSTATE_SSE = 1 << 1,
-    FCW_INITIAL = 0x37f,
-    FSW_TOP_SHIFT = 11,
-    FSW_TOP_MASK = 7 << FSW_TOP_SHIFT,
-};
-
-/* Makes sure that the area holds the part's registers, in their initial state if need be. */
-static void open_part(struct emulation *m, unsigned part)
+void fpu_open_part(struct emulation *m, unsigned part)
 {
     uint8_t *area = m->state->fpu.xsave;
     uint64_t valid;
@@ -145,7 +127,7 @@ static enum outcome move_vector(struct emulation *m, struct vector_move move)
         return emulate_fault_code(m, EXCEPTION_GP, 0);
     if (!emulate_need(m, VCPU_FPU))
         return OUTCOME_UNKNOWN;
-    open_part(m, xmm ? XSTATE_SSE : XSTATE_X87);
+    fpu_open_part(m, xmm ? XSTATE_SSE : XSTATE_X87);
     if (!xmm) {
         enter_mmx(m);
         m->emulator->modified |= VCPU_FPU;

@@ -67,7 +67,8 @@ enum outcome emulate_group7(struct emulation *m)
     }
 }
 
-/* 0F AE: CLFLUSH, CLFLUSHOPT, CLWB and the fences; the rest of group 15 is not emulated. */
+/* 0F AE: CLFLUSH, CLFLUSHOPT, CLWB and the fences, FXSAVE and its kin; the rest of group 15 is not emulated.
+ */
 enum outcome emulate_group15(struct emulation *m)
 {
     unsigned reg = m->in->modrm >> 3 & 7;
@@ -75,6 +76,8 @@ enum outcome emulate_group15(struct emulation *m)
         return reg >= GROUP15_LFENCE && reg <= GROUP15_SFENCE && !(m->in->prefixes & PREFIX_SELECTS)
                    ? OUTCOME_NEXT
                    : OUTCOME_UNKNOWN;
+    if (reg < 4 && m->in->mandatory == 0)
+        return emulate_fxsave(m);
     bool flush = reg == 7 || (reg == 6 && m->in->mandatory == 0x66);
 
     return flush && m->in->operand[0].kind == OPERAND_MEMORY ? OUTCOME_NEXT : OUTCOME_UNKNOWN;

@@ -52,6 +52,7 @@ const emulate_handler emulate_one_byte[256] = {
     EIGHT(0x90, emulate_xchg_accumulator),
     TWO(0x98, emulate_extend_accumulator),
     [0x9a] = emulate_far_direct,
+    [0x9b] = emulate_fwait,
     [0x9c] = emulate_push_flags,
     [0x9d] = emulate_pop_flags,
     TWO(0x9e, emulate_ah_flags),
@@ -78,6 +79,7 @@ const emulate_handler emulate_one_byte[256] = {
     [0xd5] = emulate_ascii_divide,
     [0xd6] = emulate_salc,
     [0xd7] = emulate_xlat,
+    EIGHT(0xd8, emulate_x87),
     FOUR(0xe0, emulate_loop),
     TWO(0xe4, emulate_in),
     TWO(0xe6, emulate_out),
@@ -105,6 +107,7 @@ const emulate_handler emulate_0f[256] = {
     TWO(0x02, emulate_lar_lsl),
     [0x06] = emulate_clts,
     TWO(0x08, emulate_cache),
+    [0x0b] = emulate_undefined,
     [0x0d] = emulate_nop,
     TWO(0x10, emulate_vector_unaligned),
     TWO(0x12, emulate_vector_half),
@@ -143,6 +146,7 @@ const emulate_handler emulate_0f[256] = {
     [0xb3] = emulate_bit,
     TWO(0xb4, emulate_load_far_pointer),
     TWO(0xb6, emulate_mov),
+    [0xb9] = emulate_undefined,
     [0xba] = emulate_bit_immediate,
     [0xbb] = emulate_bit,
     TWO(0xbc, emulate_bit_scan),
@@ -154,6 +158,7 @@ const emulate_handler emulate_0f[256] = {
     [0xd6] = emulate_vector_unaligned,
     [0xe7] = emulate_vector_aligned,
     [0xf0] = emulate_vector_unaligned,
+    [0xff] = emulate_undefined,
 };
 
 const emulate_handler emulate_0f38[256] = {

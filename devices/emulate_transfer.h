@@ -127,7 +127,8 @@ void segment_load_real(struct emulation *m, unsigned name, uint16_t selector);
 /* A null selector: the segment cannot be used. */
 void segment_load_null(struct emulation *m, unsigned name, uint16_t selector);
 /* ES, DS, FS or GS, with all checks, in any mode. */
-enum outcome segment_load_data(struct emulation *m, struct transfer *t, unsigned name, uint16_t selector);
+enum outcome segment_load_data(struct emulation *m, struct transfer *t, unsigned name, uint16_t selector,
+                               enum exception vector);
 /* SS for privilege level `cpl`. The rules are the same for MOV and POP (vector #GP), for IRET and far RET,
  * and for stacks that a TSS names (vector #TS). */
 enum outcome segment_load_stack(struct emulation *m, struct transfer *t, uint16_t selector, unsigned cpl,
@@ -135,6 +136,8 @@ enum outcome segment_load_stack(struct emulation *m, struct transfer *t, uint16_
 
 /* emulate_interrupt.c: delivers an event as the processor does. `next_rip` is what is pushed. */
 enum outcome emulate_deliver(struct emulation *m, const struct vcpu_event *event, uint64_t next_rip);
+/* The flags that an event saves. */
+uint64_t emulate_pushed_flags(const struct emulation *m, const struct vcpu_event *event);
 /* A 16- or 32-bit TSS's stack for a privilege level: SS and rSP are set. */
 enum outcome transfer_to_inner_stack(struct emulation *m, struct transfer *t, unsigned cpl);
 
@@ -142,7 +145,8 @@ enum outcome transfer_to_inner_stack(struct emulation *m, struct transfer *t, un
 enum outcome transfer_to_code(struct emulation *m, struct transfer *t, uint16_t selector,
                               struct descriptor *code, uint64_t offset);
 
-/* emulate_task.c: how a task switch was asked for, as VT-x numbers it (SDM Vol. 3C, table 28-2). */
-enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };
-enum outcome emulate_task_switch(struct emulation *m, enum task_source source, uint16_t selector,
-                                 const struct vcpu_event *event, uint64_t next_rip);
+/* emulate_task.c */
+/* Within a transfer, which it ends and begins anew where the switch cannot be undone any more. `selector` is
+ * that of a TSS, but for TASK_IRET, which looks it up; `event` is NULL but for TASK_GATE. OUTCOME_BRANCH. */
+enum outcome emulate_task_switch(struct emulation *m, struct transfer *t, enum task_source source,
+                                 uint16_t selector, const struct vcpu_event *event, uint64_t next_rip);

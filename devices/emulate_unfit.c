@@ -62,6 +62,11 @@ static void end(struct batch *b, enum upcall_status status)
     b->ended = true;
 }
 
+static bool is_soft(const struct vcpu_event *event)
+{
+    return event->type == EVENT_SOFT_INTERRUPT || event->type == EVENT_SOFT_EXCEPTION;
+}
+
 /* Delivers an event and the faults that its delivery raises: at most three levels, each of another class, and
  * a few benign ones on the way, which do not come one upon the other without end either. */
 static void deliver(struct batch *b, const struct vcpu_event *first)
@@ -71,7 +76,6 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
     struct vcpu_event event = *first;
 
     for (unsigned level = 0; level < LEVELS_MAX; level++) {
-        bool soft = event.type == EVENT_SOFT_INTERRUPT || event.type == EVENT_SOFT_EXCEPTION;
         if (event.type == EVENT_EXCEPTION && (state->control.cr0 & CR0_PE) && real_mode_fits(state)) {
             b->upcall->inject = event; /* the processor can */
             end(b, UPCALL_INJECT);
@@ -79,7 +83,8 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
         }
         emulate_begin(&b->m, &b->e);
         state->interrupts.shadow = SHADOW_NONE;
-        enum outcome outcome = emulate_deliver(&b->m, &event, state->gpr.rip + (soft ? event.length : 0));
+        enum outcome outcome =
+            emulate_deliver(&b->m, &event, state->gpr.rip + (is_soft(&event) ? event.length : 0));
         b->modified |= b->e.modified;
         if (outcome == OUTCOME_BRANCH)
             return;
@@ -95,6 +100,34 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
         event = fault;
     }
     end(b, UPCALL_SHUTDOWN);
+}
+
+/* The switch that the processor has left to us, and the fault that it may end in. */
+static void switch_task(struct batch *b, const struct vcpu_exit *exit, const struct vcpu_event *event)
+{
+    enum task_source source = (enum task_source)(exit->detail >> TASK_SOURCE_SHIFT & 3);
+    uint16_t selector = exit->detail & TASK_SELECTOR_MASK;
+    bool gate = source == TASK_GATE;
+    struct vcpu_state *state = b->e.state;
+    uint64_t next_rip = gate ? state->gpr.rip + (is_soft(event) ? event->length : 0) : exit->next_rip;
+    struct transfer t;
+
+    emulate_begin(&b->m, &b->e);
+    state->interrupts.shadow = SHADOW_NONE;
+    transfer_begin(&b->m, &t);
+    t.external = gate && !is_soft(event) ? ERROR_EXTERNAL : 0;
+    enum outcome outcome = transfer_end(
+        &b->m, &t, emulate_task_switch(&b->m, &t, source, selector, gate ? event : NULL, next_rip));
+    b->modified |= b->e.modified;
+    if (source == TASK_IRET && outcome == OUTCOME_BRANCH)
+        state->interrupts.nmi_blocked = 0;
+    if (outcome == OUTCOME_BRANCH)
+        return;
+    struct vcpu_event fault = b->e.inject;
+    if (outcome == OUTCOME_FAULT && (!gate || combine(event, &fault)))
+        deliver(b, &fault);
+    else
+        end(b, UPCALL_SHUTDOWN);
 }
 
 static void single_step_trap(struct batch *b)
@@ -144,7 +177,7 @@ bool emulate_unfit(struct upcall *upcall, const struct emulator_machine *machine
 {
     struct batch b = {.upcall = upcall, .modified = VCPU_INTERRUPTS};
     struct vcpu_state *state = &upcall->state;
-    bool waiting = upcall->exit.detail & UNFIT_WAITING;
+    bool waiting = upcall->exit.reason == VCPU_EXIT_UNFIT && (upcall->exit.detail & UNFIT_WAITING);
     unsigned done = 0;
 
     b.e.machine = machine;
@@ -155,13 +188,18 @@ bool emulate_unfit(struct upcall *upcall, const struct emulator_machine *machine
     b.e.groups = upcall->groups;
     b.e.gpa = EMULATE_UNKNOWN;
     upcall->status = UPCALL_OK;
-    if (upcall->exit.detail & UNFIT_EVENT) {
+    bool task_switch = upcall->exit.reason == VCPU_EXIT_TASK_SWITCH;
+    if (task_switch || (upcall->exit.detail & UNFIT_EVENT)) {
         struct vcpu_event event = state->interrupts.event;
         state->interrupts.event = (struct vcpu_event){.type = EVENT_NONE};
-        deliver(&b, &event);
+        if (task_switch)
+            switch_task(&b, &upcall->exit, &event);
+        else
+            deliver(&b, &event);
         done++;
     }
-    while (!b.ended && done < EMULATE_UNFIT_MAX) {
+    unsigned most = upcall->exit.detail & UNFIT_ONCE ? 1 : EMULATE_UNFIT_MAX;
+    while (!b.ended && done < most) {
         if (done && (real_mode_fits(state) || (waiting && is_open(state)) || !may_go_on(context)))
             break;
         step(&b);

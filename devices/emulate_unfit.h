@@ -6,11 +6,11 @@
 enum { EMULATE_UNFIT_MAX = 1000 }; /* instructions in one call */
 
 /*
- * Answers an UPCALL_EMULATE whose exit is VCPU_EXIT_UNFIT, with groups GPR, SEGMENTS, CONTROL, MSRS, TABLES
- * and INTERRUPTS: delivers the event, if there is one, and emulates until real_mode_fits(), until an
- * interrupt can be taken while one waits, until a HLT, until may_go_on() says no, or for EMULATE_UNFIT_MAX
- * instructions. Traps and faults are delivered on the way. True: an instruction was not known, and has become
- * #UD; `text` names it.
+ * Answers an UPCALL_EMULATE whose exit is VCPU_EXIT_UNFIT or VCPU_EXIT_TASK_SWITCH, with groups GPR,
+ * SEGMENTS, CONTROL, MSRS, TABLES and INTERRUPTS: delivers the event or switches the task, if it is so, and
+ * emulates until real_mode_fits(), until an interrupt can be taken while one waits, until a HLT, until
+ * may_go_on() says no, or for EMULATE_UNFIT_MAX instructions. Traps and faults are delivered on the way.
+ * True: an instruction was not known, and has become #UD; `text` names it.
  */
 bool emulate_unfit(struct upcall *upcall, const struct emulator_machine *machine, void *context,
                    const struct processor_limits *limits, bool (*may_go_on)(void *context));

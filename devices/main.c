@@ -135,7 +135,8 @@ static bool may_go_on(void *context)
 
 static void handle_emulate(struct upcall *upcall, struct pc *pc)
 {
-    bool refused = upcall->exit.reason == VCPU_EXIT_UNFIT
+    uint32_t reason = upcall->exit.reason;
+    bool refused = reason == VCPU_EXIT_UNFIT || reason == VCPU_EXIT_TASK_SWITCH
                        ? emulate_unfit(upcall, &guest_machine, pc, &pc->limits, may_go_on)
                        : emulate_upcall(upcall, &guest_machine, pc, &pc->limits);
     if (refused && pc->refused++ < REFUSED_LOGGED)

@@ -80,8 +80,10 @@ enum exception {
     EXCEPTION_SS = 12,
     EXCEPTION_GP = 13,
     EXCEPTION_PF = 14,
+    EXCEPTION_MF = 16,
     EXCEPTION_AC = 17,
     EXCEPTION_MC = 18,
+    EXCEPTION_XM = 19,
     EXCEPTION_COUNT = 32,
 };
 

@@ -81,7 +81,10 @@ static void describe_page_fault(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_
     }
     exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
     vcpu->exit.exception.address = vmcb->exit_info2;
-    vtlb_fault(vcpu);
+    if (svm->task_guard)
+        svm_task_fault(vcpu, svm);
+    else
+        vtlb_fault(vcpu);
 }
 
 static void describe_invlpg(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
@@ -165,7 +168,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_INVLPG]         = {MODE, VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg},
     [VMEXIT_IOIO]           = {ALWAYS, VCPU_EXIT_PIO, 0, describe_io},
     [VMEXIT_MSR]            = {ALWAYS, VCPU_EXIT_RDMSR, 0, describe_msr},
-    [VMEXIT_TASK_SWITCH]    = {MODE, VCPU_EXIT_TASK_SWITCH, 0, NULL}, /* with the vTLB: it would load CR3 */
+    [VMEXIT_TASK_SWITCH]    = {MODE, VCPU_EXIT_UNFIT, 0, svm_task_describe}, /* with the vTLB: it would load CR3 */
     [VMEXIT_FERR_FREEZE]    = {NOT, 0, 0, NULL}, /* the host's next interrupt ends the freeze */
     [VMEXIT_SHUTDOWN]       = {ALWAYS, VCPU_EXIT_SHUTDOWN, 0, NULL},
     /* Guests have no SVM: #UD, as with EFER.SVME clear. */
