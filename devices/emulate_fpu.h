@@ -35,3 +35,5 @@ enum {
 
 /* emulate_sse.c: makes sure that the area holds the part's registers, in their initial state if need be. */
 void fpu_open_part(struct emulation *m, unsigned part);
+/* Sets TOP of the status word, 0 to 7, and brings the registers into the order that belongs to it. */
+void fpu_set_top(struct emulation *m, unsigned top);

@@ -33,41 +33,45 @@ enum outcome emulate_pop_all(struct emulation *m)
     return transfer_end(m, &t, outcome);
 }
 
-/* The frame pointers of the outer procedures are copied from the old frame. */
-static enum outcome copy_frames(struct emulation *m, struct transfer *t, unsigned level)
+/* Finds the frame pointers of the outer procedures, in the old frame, and their places in the new one. */
+static enum outcome find_frames(struct emulation *m, struct transfer *t, unsigned level, struct place *from)
 {
     unsigned size = m->in->operand_size, width = emulate_stack_size(m);
     enum outcome outcome = OUTCOME_NEXT;
 
     for (unsigned i = 1; i < level && outcome == OUTCOME_NEXT; i++) {
-        struct place place;
         uint64_t at = (t->gpr.reg[RBP] - (uint64_t)i * size) & size_mask(width);
-        outcome = emulate_place(m, &place, SEG_SS, at, size, INTENT_READ);
+        outcome = emulate_place(m, &from[i], SEG_SS, at, size, INTENT_READ);
         if (outcome == OUTCOME_NEXT)
-            outcome = transfer_push(m, t, size, place_load(m, &place));
+            outcome = transfer_push(m, t, size, 0);
     }
     return outcome;
 }
 
-/* C8. The new stack must be writable at its end, too. */
+/* C8. The new stack must be writable at its end, too. The old frame may lie where the new one comes to be:
+ * pointers are copied one after the other. */
 enum outcome emulate_enter(struct emulation *m)
 {
     unsigned size = m->in->operand_size, width = emulate_stack_size(m);
     unsigned level = m->in->immediate2 & ENTER_LEVEL_MASK;
+    struct place place, from[ENTER_LEVEL_MASK + 1];
     struct transfer t;
-    struct place place;
 
     transfer_begin(m, &t);
     enum outcome outcome = transfer_push(m, &t, size, t.gpr.reg[RBP]);
     uint64_t frame = gpr_read(m, RSP, width);
-    if (outcome == OUTCOME_NEXT && level > 0)
-        outcome = copy_frames(m, &t, level);
+    if (outcome == OUTCOME_NEXT)
+        outcome = find_frames(m, &t, level, from);
     if (outcome == OUTCOME_NEXT && level > 0)
         outcome = transfer_push(m, &t, size, frame);
     if (outcome == OUTCOME_NEXT) {
         gpr_write(m, RBP, size, frame);
         gpr_write(m, RSP, width, gpr_read(m, RSP, width) - (uint16_t)m->in->immediate);
         outcome = emulate_place(m, &place, SEG_SS, gpr_read(m, RSP, width), size, INTENT_WRITE);
+    }
+    for (unsigned i = 0; i + 1 < level && outcome == OUTCOME_NEXT; i++) {
+        place_store(m, &t.store[i].place, t.store[i].value);
+        t.store[i + 1].value = place_load(m, &from[i + 1]);
     }
     return transfer_end(m, &t, outcome);
 }

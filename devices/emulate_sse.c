@@ -26,21 +26,27 @@ void fpu_open_part(struct emulation *m, unsigned part)
     memcpy(area + XSAVE_XSTATE_BV, &valid, sizeof(valid));
 }
 
-/* MMn is a physical register, but the area holds them from the stack's top on. An MMX instruction sets TOP to
- * 0 and marks all registers as used (SDM Vol. 1, 9.5). */
-static void enter_mmx(struct emulation *m)
+/* Physical registers stay what they are, but the area holds them from the stack's top on. */
+void fpu_set_top(struct emulation *m, unsigned top)
 {
     uint8_t *area = m->state->fpu.xsave, old[8 * 16];
     uint16_t status;
 
     memcpy(&status, area + XSAVE_FSW, sizeof(status));
-    unsigned top = (status & FSW_TOP_MASK) >> FSW_TOP_SHIFT;
+    unsigned before = (status & FSW_TOP_MASK) >> FSW_TOP_SHIFT;
     memcpy(old, area + XSAVE_ST, sizeof(old));
     for (unsigned i = 0; i < 8; i++)
-        memcpy(area + XSAVE_ST + 16 * ((i + top) & 7), old + 16 * i, 16);
-    status &= ~FSW_TOP_MASK;
+        memcpy(area + XSAVE_ST + 16 * ((i + before - top) & 7), old + 16 * i, 16);
+    status = (uint16_t)((status & ~FSW_TOP_MASK) | top << FSW_TOP_SHIFT);
     memcpy(area + XSAVE_FSW, &status, sizeof(status));
-    area[XSAVE_FTW] = 0xff;
+}
+
+/* MMn is a physical register. An MMX instruction sets TOP to 0 and marks all registers as used (SDM Vol.
+ * 1, 9.5). */
+static void enter_mmx(struct emulation *m)
+{
+    fpu_set_top(m, 0);
+    m->state->fpu.xsave[XSAVE_FTW] = 0xff;
 }
 
 /* #UD or #NM where the system has switched these instructions off (SDM Vol. 3A, table 13-1). */

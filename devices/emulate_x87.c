@@ -7,6 +7,8 @@
 #include "emulate_fpu.h"
 #include "string.h"
 
+#define HIGH_ONES 0xffff0000u
+
 enum {
     ENVIRONMENT_WORDS = 7,
     REGISTER_BYTES = 10,
@@ -54,6 +56,7 @@ static enum outcome check_pending(struct emulation *m)
 
 static void initialise(struct emulation *m)
 {
+    fpu_set_top(m, 0);
     memset(m->state->fpu.xsave, 0, XSAVE_MXCSR);
     put(m, XSAVE_FCW, FCW_INITIAL, 2);
 }
@@ -113,10 +116,10 @@ static void environment_words(const struct emulation *m, unsigned size, uint32_t
         words[5] = fdp & 0xffff;
         words[6] = (fdp >> 16) << 12;
     }
-    for (unsigned i = 0; size == 4 && i < ENVIRONMENT_WORDS;
-         i++) /* the upper halves of 16-bit fields are ones */
-        if (i < 3 || i == 6 || (!m->protected && (i == 3 || i == 5)))
-            words[i] |= 0xffff0000 & (i == 6 && !m->protected ? 0 : UINT32_MAX);
+    for (unsigned i = 0; size == 4 && i < 3; i++) /* the upper halves of 16-bit fields are ones */
+        words[i] |= HIGH_ONES;
+    if (m->protected)
+        words[6] |= HIGH_ONES;
 }
 
 static unsigned environment_size(const struct emulation *m)
@@ -144,6 +147,7 @@ static void load_environment(struct emulation *m, const uint8_t *from)
     for (unsigned i = 0; i < REGISTERS; i++)
         full |= (words[2] >> 2 * i & 3) != TAG_EMPTY ? 1u << i : 0;
     put(m, XSAVE_FCW, (words[0] & 0x1f3f) | 0x40, 2);
+    fpu_set_top(m, (words[1] & FSW_TOP_MASK) >> FSW_TOP_SHIFT);
     put(m, XSAVE_FSW, words[1], 2);
     put(m, XSAVE_FTW, full, 2);
     if (m->protected) {
