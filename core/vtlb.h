@@ -5,9 +5,10 @@
  * guest's tables.
  *
  * While it is active the processor runs with CR0.PG, CR0.WP, CR4.PAE and EFER.NXE set and on vtlb_root(),
- * whatever the guest has, and with the guest's CR4.SMEP and SMAP; the backend intercepts #PF, INVLPG, task
- * switches, and what reads or writes CR0, CR3, CR4 and EFER. What the vTLB forgets the processor's own TLB
- * must forget, too: each of these functions that takes translations away calls vcpu_ops->flush() for that.
+ * whatever the guest has, and with the guest's CR4.SMEP and SMAP where it has paging on; the backend
+ * intercepts #PF, INVLPG, task switches, and what reads or writes CR0, CR3, CR4 and EFER. What the vTLB
+ * forgets the processor's own TLB must forget, too: each of these functions that takes translations away
+ * calls vcpu_ops->flush() for that.
  */
 #pragma once
 

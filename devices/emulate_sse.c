@@ -143,11 +143,8 @@ static enum outcome move_vector(struct emulation *m, struct vector_move move)
         return outcome;
     if (move.aligned && memory && (m->place.piece[0].gpa & (move.size - 1)))
         return emulate_fault_code(m, EXCEPTION_GP, 0);
-    if (!(m->emulator->groups & VCPU_FPU)) {
-        if (m->emulator->machine->get(m->emulator->context, m->state, VCPU_FPU) < 0)
-            return OUTCOME_UNKNOWN;
-        m->emulator->groups |= VCPU_FPU;
-    }
+    if (!emulate_need(m, VCPU_FPU))
+        return OUTCOME_UNKNOWN;
     open_part(m, xmm ? XSTATE_SSE : XSTATE_X87);
     if (!xmm) {
         enter_mmx(m);

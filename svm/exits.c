@@ -233,7 +233,7 @@ void svm_intercepts_update(struct vcpu *vcpu)
         intercept(vmcb, VMEXIT_CR0_READ);
         intercept(vmcb, VMEXIT_CR0_WRITE);
     }
-    if (svm->cr4_forced)
+    if (svm->cr4_forced | svm->cr4_hidden)
         intercept(vmcb, VMEXIT_CR4_READ);
     if (svm->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);

@@ -43,7 +43,9 @@ struct svm_vcpu {
     uint64_t efer;            /* as the guest set it; with nested paging LMA is the VMCB's */
     uint64_t cr0_hidden;      /* bits of the guest's CR0 that the VMCB does not have: CD, NW */
     uint64_t cr0_forced;      /* bits of the VMCB's CR0 that the guest has clear: PG and WP with the vTLB */
-    uint64_t cr4_forced;   /* bits of the VMCB's CR4 that the guest has clear: MCE, and PAE with the vTLB */
+    uint64_t cr4_forced; /* bits of the VMCB's CR4 that the guest has clear: MCE, and PAE with the vTLB */
+    uint64_t
+        cr4_hidden; /* bits of the guest's CR4 that the VMCB does not have: SMEP and SMAP without paging */
     const uint64_t *space; /* struct vcpu_code: CR3, or CODE_SPACE_FLAT */
     bool nmi_work;         /* something of what follows, or of NMIs, needs a look at each entry and exit */
     bool iret_intercepted; /* as the VMCB has it */

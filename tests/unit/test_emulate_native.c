@@ -4,7 +4,7 @@
  * must agree after it. The memory operand is RAM in one half of the cases and a device in the other. Flags
  * that the manual leaves undefined are not compared.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include <stdarg.h>
 #include <stddef.h>
