@@ -3,7 +3,7 @@
  */
 #include "emulate_internal.h"
 
-enum { DR7_GD = 1 << 13, DR6_BD = 1 << 13 };
+enum { DR6_BD = 1 << 13 };
 #define DR6_WRITABLE 0xe00full
 #define DR7_WRITABLE 0xffff23ffull
 
