@@ -3,7 +3,6 @@
  */
 #include "emulate_internal.h"
 
-enum { DR6_BD = 1 << 13 };
 #define DR6_WRITABLE 0xe00full
 #define DR7_WRITABLE 0xffff23ffull
 
