@@ -56,16 +56,26 @@ static void describe_refusal(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t c
     exit_raise(&vcpu->exit, svm_exits[code].detail, 0);
 }
 
+/* Bochs 2.7 does not write the cause into DR6 before the exit: none is ours, too. */
+static bool step_is_seen(uint64_t dr6)
+{
+    return (dr6 & DR6_BS) || !(dr6 & (DR6_TRAPS | DR6_BD));
+}
+
 static void describe_exception(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
 {
     struct vmcb *vmcb = svm->vmcb;
     if (code == VMEXIT_MC)
         __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
-    if (code == VMEXIT_DB && svm->stepping && (vmcb->dr6 & DR6_BS)) {
+    if (code == VMEXIT_DB && svm->stepping && step_is_seen(vmcb->dr6)) {
         vmcb->dr6 &= ~DR6_BS;
         svm->clean &= ~CLEAN_DR;
         vcpu->exit.reason = VCPU_EXIT_NMI_WINDOW;
         return;
+    }
+    if (code == VMEXIT_DB && (vmcb->dr7 & DR7_GD)) { /* delivery clears it, injection does not */
+        vmcb->dr7 &= ~DR7_GD;
+        svm->clean &= ~CLEAN_DR;
     }
     exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
 }
