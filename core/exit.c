@@ -14,7 +14,8 @@
 enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
 
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
-#define EMULATE_MODIFIED (EMULATE_GROUPS | VCPU_TIME | VCPU_FPU)
+#define EMULATE_MORE     (VCPU_TABLES | VCPU_INTERRUPTS) /* for what delivers events */
+#define EMULATE_MODIFIED (EMULATE_GROUPS | EMULATE_MORE | VCPU_TIME | VCPU_FPU)
 
 enum exit_outcome exit_skip(struct vcpu *vcpu)
 {
@@ -104,6 +105,7 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_WRMSR:
     case VCPU_EXIT_TASK_SWITCH:
     case VCPU_EXIT_INSTRUCTION:
+    case VCPU_EXIT_UNFIT:
         return exit_upcall(vcpu, UPCALL_EMULATE);
     default:
         guest_kill(vcpu->vm, "vCPU %u: the processor refused its state (vendor code %x): %s", vcpu->index,
@@ -127,9 +129,11 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     upcall->insn.length = 0;
     if (vcpu->upcall_kind != UPCALL_EMULATE && vcpu->upcall_kind != UPCALL_LOCATE)
         return;
-    vcpu_ops->get(vcpu, EMULATE_GROUPS);
     upcall->groups = EMULATE_GROUPS;
-    memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, interrupts)); /* all that is named */
+    if (vcpu->exit.reason == VCPU_EXIT_UNFIT || vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH)
+        upcall->groups |= EMULATE_MORE;
+    vcpu_ops->get(vcpu, upcall->groups);
+    memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, time)); /* all that is named */
 }
 
 static bool may_be_injected(const struct vcpu_event *event)
@@ -167,10 +171,20 @@ static void complete_locate(struct vcpu *vcpu, const struct upcall_insn *insn)
     vcpu->exit_again = insn->length != 0; /* else another vCPU changed the code: execute what is there now */
 }
 
+/* The device model has begun or ended a shadow, ended an NMI, delivered the event; and traps. */
+static void take_interrupts(struct vcpu_interrupts *to, const struct vcpu_interrupts *from)
+{
+    to->shadow = from->shadow & (SHADOW_STI | SHADOW_MOV_SS);
+    to->nmi_blocked &= from->nmi_blocked;
+    if (from->event.type == EVENT_NONE)
+        to->event.type = EVENT_NONE;
+}
+
 static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint64_t rip = vcpu->state.gpr.rip;
     bool cr3 = vcpu->exit.reason == VCPU_EXIT_CR_ACCESS && vcpu->exit.detail == 3 && vcpu->vtlb;
+    bool many = vcpu->exit.reason == VCPU_EXIT_UNFIT || vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH;
     if (cr3 || (vcpu->exit.reason == VCPU_EXIT_MEMORY && lapic_decodes(vcpu, vcpu->exit.memory.gpa)))
         known_insn_add(vcpu, &upcall->insn);
     if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED)
@@ -180,13 +194,17 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
             return true; /* killed with the rule's name */
         if (cr3)
             vtlb_load_cr3(vcpu, vcpu->state.control.cr3); /* of the same value, too */
+        if (many && (upcall->modified & VCPU_CONTROL))
+            vtlb_flush(vcpu); /* INVLPG may have been among them */
     } else if (upcall->modified & VCPU_GPR) {
         uint64_t mode = vcpu->state.gpr.rflags & RFLAGS_VM; /* stays what it is */
         vcpu->state.gpr = upcall->state.gpr;
         vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~RFLAGS_VM;
         vcpu->state.gpr.rflags |= RFLAGS_FIXED | mode;
     }
-    if (vcpu->state.gpr.rip != rip)
+    if (upcall->modified & VCPU_INTERRUPTS)
+        take_interrupts(&vcpu->state.interrupts, &upcall->state.interrupts);
+    else if (vcpu->state.gpr.rip != rip)
         vcpu_skip(vcpu, vcpu->state.gpr.rip);
     return true;
 }
@@ -220,7 +238,11 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
         vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
         return true;
     }
-    if (status != UPCALL_OK)
+    if (status == UPCALL_SHUTDOWN && vcpu->upcall_kind == UPCALL_EMULATE) {
+        vm_end(vcpu->vm, GUEST_END_RESET);
+        return true;
+    }
+    if (status != UPCALL_OK && (status != UPCALL_HALTED || vcpu->upcall_kind != UPCALL_EMULATE))
         return false;
     switch (vcpu->upcall_kind) {
     case UPCALL_PIO:

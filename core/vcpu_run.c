@@ -93,12 +93,19 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
     }
     vcpu->run_state = VCPU_RUN;
     uint64_t rest = 0;
+    bool halted = false;
     if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
         rest = vcpu->upcall_kind == UPCALL_PIO ? process->upcall.rest_until : 0;
-        if (!exit_complete_upcall(vcpu, &process->upcall))
+        if (exit_complete_upcall(vcpu, &process->upcall))
+            halted = process->upcall.status == UPCALL_HALTED;
+        else
             upcall_reject(process, "it answered nonsense");
     }
     token_release(process);
+    if (halted && !event_wakes(vcpu)) {
+        vcpu_sleep(vcpu, VCPU_HALTED);
+        return false;
+    }
     return !rest || !vcpu_rest(vcpu, rest);
 }
 

@@ -53,6 +53,7 @@ struct vtlb {
     struct {
         uint64_t linear, physical;
     } fixed[VTLB_FIXED_MAX];
+    uint64_t protected;          /* linear address */
     uint16_t spare[POOL_TABLES]; /* tables used, and given back */
     uint64_t *local[LOCAL_MAX];  /* entries with ENTRY_LOCAL; some may have lost it, or come twice */
 };
@@ -88,6 +89,7 @@ int vtlb_create(struct vcpu *vcpu)
         pointers[i] = virt_to_phys(vtlb->table[i]) | PTE_PRESENT;
     vtlb->pointers = virt_to_phys(pointers);
     vtlb->used = DIRECTORIES;
+    vtlb->protected = VTLB_NO_PAGE;
     vcpu->vtlb = vtlb;
     return NR_OK;
 }
@@ -263,6 +265,18 @@ void vtlb_flush_page(struct vcpu *vcpu, uint64_t linear)
     vcpu_ops->flush(vcpu);
 }
 
+void vtlb_protect(struct vcpu *vcpu, uint64_t linear)
+{
+    if ((vcpu->vtlb->protected ^ linear) >> SHIFT_4K && linear != VTLB_NO_PAGE)
+        vtlb_flush_page(vcpu, linear);
+    vcpu->vtlb->protected = linear;
+}
+
+bool vtlb_protects(const struct vcpu *vcpu, uint64_t linear)
+{
+    return !((vcpu->vtlb->protected ^ linear) >> SHIFT_4K);
+}
+
 struct translation {
     uint64_t linear, value; /* the entry, but for ENTRY_ flags and PTE_LARGE */
     unsigned page_shift;    /* of the guest's page */
@@ -378,7 +392,8 @@ static void fill_from_stage2(struct vcpu *vcpu, uint64_t linear, uint32_t access
         become_memory(&vcpu->exit, page->gpa, access, allowed > 0);
         return;
     }
-    rights &= allowed & STAGE2_WRITE ? ~0ull : ~PTE_WRITE;
+    rights &= allowed & STAGE2_WRITE && !vtlb_protects(vcpu, linear) ? ~0ull : ~PTE_WRITE;
+    small |= !((vcpu->vtlb->protected ^ linear) >> SHIFT_2M);
     rights |= allowed & STAGE2_EXECUTE ? 0 : PTE_NX;
     struct translation t = {
         .linear = linear,

@@ -5,9 +5,10 @@
  * guest's tables.
  *
  * While it is active the processor runs with CR0.PG, CR0.WP, CR4.PAE and EFER.NXE set and on vtlb_root(),
- * whatever the guest has, and with the guest's CR4.SMEP and SMAP; the backend intercepts #PF, INVLPG, task
- * switches, and what reads or writes CR0, CR3, CR4 and EFER. What the vTLB forgets the processor's own TLB
- * must forget, too: each of these functions that takes translations away calls vcpu_ops->flush() for that.
+ * whatever the guest has, and with the guest's CR4.SMEP and SMAP where it has paging on; the backend
+ * intercepts #PF, INVLPG, task switches, and what reads or writes CR0, CR3, CR4 and EFER. What the vTLB
+ * forgets the processor's own TLB must forget, too: each of these functions that takes translations away
+ * calls vcpu_ops->flush() for that.
  */
 #pragma once
 
@@ -49,6 +50,11 @@ void vtlb_flush_page(struct vcpu *vcpu, uint64_t linear);
  * at most VTLB_FIXED_MAX. */
 enum { VTLB_FIXED_MAX = 4 };
 void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical);
+
+/* One page of the guest's that it cannot write without a fault; VTLB_NO_PAGE: none. */
+#define VTLB_NO_PAGE (~0ull)
+void vtlb_protect(struct vcpu *vcpu, uint64_t linear);
+bool vtlb_protects(const struct vcpu *vcpu, uint64_t linear);
 
 /* From the backend, when it has described an intercepted #PF in vcpu->exit.exception (error code and linear
  * address) and the event in whose delivery it came: what the exit becomes. VCPU_EXIT_NONE: a translation was

@@ -18,6 +18,7 @@ enum decode_mode emulate_begin(struct emulation *m, struct emulator *e)
     m->emulator = e;
     m->in = &m->decoded;
     m->cpl = 0;
+    m->keeps_rf = false;
     e->modified = 0;
     m->protected = (state->control.cr0 & CR0_PE) && !virtual_8086;
     if (virtual_8086)
@@ -156,7 +157,8 @@ enum emulate_result emulate_finish(struct emulation *m, enum outcome outcome)
         emulate_describe(m);
         gpr->rip += m->in->length;
     }
-    gpr->rflags &= ~(uint64_t)FLAG_RF;
+    if (!m->keeps_rf)
+        gpr->rflags &= ~(uint64_t)FLAG_RF;
     if (!m->long64)
         gpr->rip = (uint32_t)gpr->rip;
     return EMULATE_DONE;
@@ -217,6 +219,7 @@ bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
     e.gpa = operand_gpa(&upcall->exit);
     e.gpa_write = upcall->exit.memory.access & ACCESS_WRITE;
     e.ahead = NULL;
+    e.halted = false;
     enum emulate_result result = emulate(&e);
     if (result == EMULATE_REFUSE) { /* neither a program nor a system may end a guest by an instruction */
         e.inject = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_UD};

@@ -35,8 +35,11 @@ struct emulator_machine {
     bool (*write_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t value);
     /* More groups of this vCPU into *state (SYS_VCPU_GET): VCPU_FPU for SSE moves. 0, or an enum nr_error. */
     int (*get)(void *context, struct vcpu_state *state, uint32_t groups);
-    /* The guest's time stamp counter now; NULL: instructions that read it are not emulated. */
+    /* The guest's time stamp counter now; NULL: the host's, with the offset in the group TIME. */
     uint64_t (*tsc)(void *context);
+    /* What CPUID says for EAX and ECX in registers[0] and [2]: EAX, EBX, ECX, EDX. NULL: it is not emulated.
+     */
+    void (*cpuid)(void *context, const struct vcpu_state *state, unsigned vcpu, uint32_t registers[4]);
 };
 
 enum emulate_result {
@@ -69,6 +72,7 @@ struct emulator {
     struct emulate_ahead *ahead;
 
     uint32_t modified; /* groups that changed */
+    bool halted;       /* the instruction was HLT: the processor waits for an interrupt. Never cleared here */
     struct vcpu_event inject;
     struct upcall_insn insn; /* the instruction as the monitor may remember it */
     char text[UPCALL_TEXT_SIZE];

@@ -70,6 +70,10 @@ static bool is_emulated_ahead(emulate_handler handler, const struct instruction 
 
     if (handler == emulate_group7)
         return in->modrm == MODRM_RDTSCP;
+    if (handler == emulate_group5 && (in->modrm >> 3 & 7) % 2 == 1 && (in->modrm >> 3 & 7) != 1)
+        return false; /* far CALL and JMP */
+    if (handler == emulate_movsx && in->map == MAP_ONE_BYTE && in->mode != DECODE_64)
+        return false; /* ARPL */
     for (unsigned i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
         if (handler == handlers[i])
             return true;

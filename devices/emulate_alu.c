@@ -114,7 +114,7 @@ enum outcome emulate_group4(struct emulation *m)
     return step(m, (m->in->has_modrm ? m->in->modrm : m->in->opcode) >> 3 & 1);
 }
 
-/* FF: INC, DEC, CALL, far CALL, JMP, far JMP, PUSH. The far ones are not emulated. */
+/* FF: INC, DEC, CALL, far CALL, JMP, far JMP, PUSH. */
 enum outcome emulate_group5(struct emulation *m)
 {
     switch (m->in->modrm >> 3 & 7) {
@@ -124,6 +124,9 @@ enum outcome emulate_group5(struct emulation *m)
         return step(m, true);
     case 2:
         return emulate_call(m);
+    case 3:
+    case 5:
+        return emulate_far_indirect(m);
     case 4:
         return emulate_jump(m);
     case 6:

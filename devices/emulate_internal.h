@@ -38,6 +38,7 @@ enum rflags_bit {
     FLAG_RF = 1 << 16,
     FLAG_VM = 1 << 17,
     FLAG_AC = 1 << 18,
+    FLAG_ID = 1 << 21,
     FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF,
 };
 
@@ -60,6 +61,7 @@ struct emulation {
     uint8_t cpl;
     bool protected; /* PE set and not virtual-8086 mode: segments have types and rights */
     bool long64;
+    bool keeps_rf; /* the instruction has loaded RF: others end with it clear */
     const struct instruction *in;
     struct place place;         /* of the ModRM or moffs memory operand */
     struct instruction decoded; /* emulate() alone: *in, and the bytes that it came from */
@@ -184,6 +186,16 @@ static inline void set_flags(struct emulation *m, uint64_t mask, uint64_t flags)
     m->state->gpr.rflags = (m->state->gpr.rflags & ~mask) | (flags & mask);
 }
 
+/* Groups that are not with every upcall: brings `group` into the state. False: the machine has not got it. */
+bool emulate_need(struct emulation *m, uint32_t group);
+
+/* The instruction ends in an interrupt shadow: no interrupt before the next one (SDM Vol. 3A, 6.8.3). */
+static inline void set_shadow(struct emulation *m, enum vcpu_shadow shadow)
+{
+    m->state->interrupts.shadow = (uint8_t)shadow;
+    m->emulator->modified |= VCPU_INTERRUPTS;
+}
+
 /* Handlers, by file. */
 enum outcome emulate_mov(struct emulation *m);
 enum outcome emulate_mov_immediate(struct emulation *m);
@@ -221,8 +233,52 @@ enum outcome emulate_xadd(struct emulation *m);
 
 enum outcome emulate_push(struct emulation *m);
 enum outcome emulate_pop(struct emulation *m);
-enum outcome emulate_push_flags(struct emulation *m);
 enum outcome emulate_leave(struct emulation *m);
+
+/* emulate_eflags.c: which bits POPF and IRET may change in so many bytes; #GP in virtual-8086 mode unless
+ * IOPL is 3. */
+uint64_t emulate_flags_changeable(const struct emulation *m, unsigned size);
+enum outcome emulate_check_vm86(struct emulation *m);
+unsigned emulate_iopl(const struct emulation *m);
+enum outcome emulate_cli(struct emulation *m);
+enum outcome emulate_sti(struct emulation *m);
+enum outcome emulate_push_flags(struct emulation *m);
+enum outcome emulate_pop_flags(struct emulation *m);
+enum outcome emulate_ah_flags(struct emulation *m);
+
+enum outcome emulate_push_all(struct emulation *m);
+enum outcome emulate_pop_all(struct emulation *m);
+enum outcome emulate_enter(struct emulation *m);
+enum outcome emulate_bound(struct emulation *m);
+enum outcome emulate_xlat(struct emulation *m);
+
+enum outcome emulate_decimal_adjust(struct emulation *m);
+enum outcome emulate_ascii_adjust(struct emulation *m);
+enum outcome emulate_ascii_multiply(struct emulation *m);
+enum outcome emulate_ascii_divide(struct emulation *m);
+enum outcome emulate_salc(struct emulation *m);
+
+enum outcome emulate_mov_to_segment(struct emulation *m);
+enum outcome emulate_push_segment(struct emulation *m);
+enum outcome emulate_pop_segment(struct emulation *m);
+enum outcome emulate_load_far_pointer(struct emulation *m);
+
+enum outcome emulate_far_direct(struct emulation *m);
+enum outcome emulate_far_indirect(struct emulation *m);
+enum outcome emulate_far_return(struct emulation *m);
+enum outcome emulate_iret(struct emulation *m);
+
+enum outcome emulate_store_table(struct emulation *m);
+enum outcome emulate_load_table(struct emulation *m);
+enum outcome emulate_invlpg(struct emulation *m);
+enum outcome emulate_group6(struct emulation *m);
+enum outcome emulate_lar_lsl(struct emulation *m);
+enum outcome emulate_arpl(struct emulation *m);
+
+enum outcome emulate_undefined(struct emulation *m);
+enum outcome emulate_hlt(struct emulation *m);
+enum outcome emulate_cpuid(struct emulation *m);
+enum outcome emulate_mov_debug(struct emulation *m);
 
 enum outcome emulate_call(struct emulation *m);
 enum outcome emulate_jump(struct emulation *m);
@@ -233,7 +289,6 @@ enum outcome emulate_loop(struct emulation *m);
 enum outcome emulate_return(struct emulation *m);
 
 enum outcome emulate_flag(struct emulation *m);
-enum outcome emulate_cli(struct emulation *m);
 enum outcome emulate_rdtsc(struct emulation *m);
 
 enum { MODRM_RDTSCP = 0xf9 }; /* within group 7 */
@@ -256,7 +311,16 @@ enum outcome emulate_vector_6f(struct emulation *m);
 enum outcome emulate_vector_half(struct emulation *m);
 enum outcome emulate_vector_movd(struct emulation *m);
 
+enum outcome emulate_x87(struct emulation *m);
+enum outcome emulate_fwait(struct emulation *m);
+enum outcome emulate_fxsave(struct emulation *m);
+
 enum outcome emulate_string(struct emulation *m);
+
+enum outcome emulate_int(struct emulation *m);
+enum outcome emulate_int1(struct emulation *m);
+enum outcome emulate_int3(struct emulation *m);
+enum outcome emulate_into(struct emulation *m);
 
 enum outcome emulate_in(struct emulation *m);
 enum outcome emulate_out(struct emulation *m);

@@ -27,7 +27,7 @@ enum outcome emulate_mov_immediate(struct emulation *m)
 enum outcome emulate_movsx(struct emulation *m)
 {
     if (m->in->map == MAP_ONE_BYTE && !m->long64)
-        return OUTCOME_UNKNOWN;
+        return emulate_arpl(m);
     operand_write(m, 0, sign_extend(operand_read(m, 1), m->in->operand[1].size));
     return OUTCOME_NEXT;
 }

@@ -90,14 +90,6 @@ static bool field_write(struct emulation *m, const struct field *field, uint64_t
     return true;
 }
 
-/* The guest's TSC is the host's with an offset. */
-static uint64_t *tsc_offset(struct emulation *m)
-{
-    const struct emulator *e = m->emulator;
-    e->machine->get(e->context, m->state, VCPU_TIME);
-    return &m->state->time.tsc_offset;
-}
-
 static bool msr_write_state(struct emulation *m, uint32_t index, uint64_t value)
 {
     const struct emulator *e = m->emulator;
@@ -113,8 +105,10 @@ static bool msr_write_state(struct emulation *m, uint32_t index, uint64_t value)
         m->emulator->modified |= VCPU_SEGMENTS;
         return true;
     }
-    if (index == MSR_TSC) {
-        *tsc_offset(m) = value - __builtin_ia32_rdtsc();
+    if (index == MSR_TSC) { /* the guest's is the host's with an offset */
+        if (!emulate_need(m, VCPU_TIME))
+            return false;
+        m->state->time.tsc_offset = value - __builtin_ia32_rdtsc();
         m->emulator->modified |= VCPU_TIME;
         return true;
     }
@@ -134,8 +128,8 @@ enum outcome emulate_rdmsr(struct emulation *m)
         value = *field_in(m, field);
     else if (known && segment)
         value = segment->base;
-    else if (known && index == MSR_TSC)
-        value = __builtin_ia32_rdtsc() + *tsc_offset(m);
+    else if (known && index == MSR_TSC && emulate_need(m, VCPU_TIME))
+        value = __builtin_ia32_rdtsc() + m->state->time.tsc_offset;
     else if (known)
         known = e->machine->read_msr(e->context, e->vcpu, index, &value);
     if (!known)

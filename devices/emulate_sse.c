@@ -1,30 +1,12 @@
 /*
  * SSE and MMX moves between a register and memory: what compilers and drivers use on frame buffers and rings.
  *
- * The registers live in the vCPU's XSAVE area (SDM Vol. 1, 13.4): MMX in the x87 part, XMM in the SSE part. A
- * part whose bit in XSTATE_BV is clear is in its initial state, whatever its bytes are.
+ * The registers live in the vCPU's XSAVE area (emulate_fpu.h): MMX in the x87 part, XMM in the SSE part.
  */
-#include "emulate_internal.h"
+#include "emulate_fpu.h"
 #include "string.h"
 
-enum {
-    XSAVE_FCW = 0,
-    XSAVE_FSW = 2,
-    XSAVE_FTW = 4, /* one bit a register: not empty */
-    XSAVE_MXCSR = 24,
-    XSAVE_ST = 32, /* 16 bytes each, the 80-bit value first */
-    XSAVE_XMM = 160,
-    XSAVE_LEGACY_END = 416,
-    XSAVE_XSTATE_BV = 512,
-    XSTATE_X87 = 1 << 0,
-    XSTATE_SSE = 1 << 1,
-    FCW_INITIAL = 0x37f,
-    FSW_TOP_SHIFT = 11,
-    FSW_TOP_MASK = 7 << FSW_TOP_SHIFT,
-};
-
-/* Makes sure that the area holds the part's registers, in their initial state if need be. */
-static void open_part(struct emulation *m, unsigned part)
+void fpu_open_part(struct emulation *m, unsigned part)
 {
     uint8_t *area = m->state->fpu.xsave;
     uint64_t valid;
@@ -44,21 +26,27 @@ static void open_part(struct emulation *m, unsigned part)
     memcpy(area + XSAVE_XSTATE_BV, &valid, sizeof(valid));
 }
 
-/* MMn is a physical register, but the area holds them from the stack's top on. An MMX instruction sets TOP to
- * 0 and marks all registers as used (SDM Vol. 1, 9.5). */
-static void enter_mmx(struct emulation *m)
+/* Physical registers stay what they are, but the area holds them from the stack's top on. */
+void fpu_set_top(struct emulation *m, unsigned top)
 {
     uint8_t *area = m->state->fpu.xsave, old[8 * 16];
     uint16_t status;
 
     memcpy(&status, area + XSAVE_FSW, sizeof(status));
-    unsigned top = (status & FSW_TOP_MASK) >> FSW_TOP_SHIFT;
+    unsigned before = (status & FSW_TOP_MASK) >> FSW_TOP_SHIFT;
     memcpy(old, area + XSAVE_ST, sizeof(old));
     for (unsigned i = 0; i < 8; i++)
-        memcpy(area + XSAVE_ST + 16 * ((i + top) & 7), old + 16 * i, 16);
-    status &= ~FSW_TOP_MASK;
+        memcpy(area + XSAVE_ST + 16 * ((i + before - top) & 7), old + 16 * i, 16);
+    status = (uint16_t)((status & ~FSW_TOP_MASK) | top << FSW_TOP_SHIFT);
     memcpy(area + XSAVE_FSW, &status, sizeof(status));
-    area[XSAVE_FTW] = 0xff;
+}
+
+/* MMn is a physical register. An MMX instruction sets TOP to 0 and marks all registers as used (SDM Vol.
+ * 1, 9.5). */
+static void enter_mmx(struct emulation *m)
+{
+    fpu_set_top(m, 0);
+    m->state->fpu.xsave[XSAVE_FTW] = 0xff;
 }
 
 /* #UD or #NM where the system has switched these instructions off (SDM Vol. 3A, table 13-1). */
@@ -143,12 +131,9 @@ static enum outcome move_vector(struct emulation *m, struct vector_move move)
         return outcome;
     if (move.aligned && memory && (m->place.piece[0].gpa & (move.size - 1)))
         return emulate_fault_code(m, EXCEPTION_GP, 0);
-    if (!(m->emulator->groups & VCPU_FPU)) {
-        if (m->emulator->machine->get(m->emulator->context, m->state, VCPU_FPU) < 0)
-            return OUTCOME_UNKNOWN;
-        m->emulator->groups |= VCPU_FPU;
-    }
-    open_part(m, xmm ? XSTATE_SSE : XSTATE_X87);
+    if (!emulate_need(m, VCPU_FPU))
+        return OUTCOME_UNKNOWN;
+    fpu_open_part(m, xmm ? XSTATE_SSE : XSTATE_X87);
     if (!xmm) {
         enter_mmx(m);
         m->emulator->modified |= VCPU_FPU;

@@ -1,5 +1,5 @@
 /*
- * PUSH, POP, PUSHF, LEAVE.
+ * PUSH, POP, LEAVE.
  */
 #include "emulate_internal.h"
 
@@ -51,23 +51,6 @@ enum outcome emulate_pop(struct emulation *m)
         }
     }
     operand_write(m, 0, place_load(m, &place));
-    return OUTCOME_NEXT;
-}
-
-/* In virtual-8086 mode it depends on IOPL and VME: not emulated. VM and RF are pushed as 0. */
-enum outcome emulate_push_flags(struct emulation *m)
-{
-    uint64_t flags = m->state->gpr.rflags & ~(uint64_t)(FLAG_VM | FLAG_RF);
-    struct place place;
-    uint64_t rsp;
-
-    if (m->state->gpr.rflags & FLAG_VM)
-        return OUTCOME_UNKNOWN;
-    enum outcome outcome = emulate_place_push(m, &place, m->in->operand_size, &rsp);
-    if (outcome != OUTCOME_NEXT)
-        return outcome;
-    place_store(m, &place, flags);
-    gpr_write(m, RSP, emulate_stack_size(m), rsp);
     return OUTCOME_NEXT;
 }
 

@@ -15,11 +15,11 @@ enum outcome emulate_rdtsc(struct emulation *m)
     const struct emulator *e = m->emulator;
     uint64_t tsc;
 
-    if (!e->machine->tsc)
+    if (!e->machine->tsc && !emulate_need(m, VCPU_TIME))
         return OUTCOME_UNKNOWN;
     if ((m->state->control.cr4 & CR4_TSD) && m->cpl > 0)
         return emulate_fault_code(m, EXCEPTION_GP, 0);
-    tsc = e->machine->tsc(e->context);
+    tsc = e->machine->tsc ? e->machine->tsc(e->context) : __builtin_ia32_rdtsc() + m->state->time.tsc_offset;
     m->state->gpr.reg[RAX] = (uint32_t)tsc;
     m->state->gpr.reg[RDX] = tsc >> 32;
     if (m->in->opcode == 0x01)
@@ -41,15 +41,6 @@ enum outcome emulate_flag(struct emulation *m)
     return OUTCOME_NEXT;
 }
 
-/* Where IOPL does not suffice it is #GP, or a matter of VME and PVI, which are not emulated. */
-enum outcome emulate_cli(struct emulation *m)
-{
-    if ((m->state->control.cr0 & CR0_PE) && m->cpl > (m->state->gpr.rflags >> FLAG_IOPL_SHIFT & 3))
-        return OUTCOME_UNKNOWN;
-    m->state->gpr.rflags &= ~(uint64_t)FLAG_IF;
-    return OUTCOME_NEXT;
-}
-
 /* 0F 01: group 7. */
 enum outcome emulate_group7(struct emulation *m)
 {
@@ -57,17 +48,27 @@ enum outcome emulate_group7(struct emulation *m)
         return emulate_rdtsc(m);
     if (m->in->modrm == MODRM_XSETBV)
         return emulate_xsetbv(m);
+    bool memory = m->in->operand[0].kind == OPERAND_MEMORY;
     switch (m->in->modrm >> 3 & 7) {
+    case 0:
+    case 1:
+        return memory ? emulate_store_table(m) : OUTCOME_UNKNOWN;
+    case 2:
+    case 3:
+        return memory ? emulate_load_table(m) : OUTCOME_UNKNOWN;
     case 4:
         return emulate_smsw(m);
     case 6:
         return emulate_lmsw(m);
+    case 7:
+        return memory ? emulate_invlpg(m) : OUTCOME_UNKNOWN;
     default:
         return OUTCOME_UNKNOWN;
     }
 }
 
-/* 0F AE: CLFLUSH, CLFLUSHOPT, CLWB and the fences; the rest of group 15 is not emulated. */
+/* 0F AE: CLFLUSH, CLFLUSHOPT, CLWB and the fences, FXSAVE and its kin; the rest of group 15 is not emulated.
+ */
 enum outcome emulate_group15(struct emulation *m)
 {
     unsigned reg = m->in->modrm >> 3 & 7;
@@ -75,6 +76,8 @@ enum outcome emulate_group15(struct emulation *m)
         return reg >= GROUP15_LFENCE && reg <= GROUP15_SFENCE && !(m->in->prefixes & PREFIX_SELECTS)
                    ? OUTCOME_NEXT
                    : OUTCOME_UNKNOWN;
+    if (reg < 4 && m->in->mandatory == 0)
+        return emulate_fxsave(m);
     bool flush = reg == 7 || (reg == 6 && m->in->mandatory == 0x66);
 
     return flush && m->in->operand[0].kind == OPERAND_MEMORY ? OUTCOME_NEXT : OUTCOME_UNKNOWN;

@@ -2,12 +2,13 @@
  * What the instruction emulator finds around the processor: RAM, the local APIC's page, and the bus.
  */
 #include "guest_machine.h"
+#include "cpuid.h"
 #include "effects.h"
 #include "ring3.h"
 #include "syscall.h"
+#include "x86.h"
 
 enum { LAPIC_PAGE = 0x1000, LAPIC_REGISTER_BYTES = 4 };
-enum { MSR_APIC_BASE = 0x1b, MSR_KVM_PV_EOI = 0x4b564d04 };
 
 static void *machine_ram(void *context, uint64_t gpa, bool write)
 {
@@ -91,6 +92,36 @@ static int machine_get(void *context, struct vcpu_state *state, uint32_t groups)
     return (int)sys_vcpu_get(groups);
 }
 
+/* The table is made anew: only a processor that runs no real mode comes here. */
+static void machine_cpuid(void *context, const struct vcpu_state *state, unsigned vcpu, uint32_t registers[4])
+{
+    enum {
+        LEAF_FEATURES = 1,
+        APIC_ID_SHIFT = 24,
+        ECX_OSXSAVE = 1 << 27,
+        EDX_APIC = 1 << 9,
+        APIC_ENABLE = 1 << 11
+    };
+    struct cpuid_entry table[CPUID_ENTRIES_MAX], found = {0};
+    uint32_t leaf = registers[0], subleaf = registers[2];
+    uint32_t count = cpuid_build(table, ring3_config(), cpuid_host);
+
+    (void)context;
+    for (uint32_t i = 0; i < count; i++)
+        if (table[i].leaf == leaf && (table[i].subleaf == CPUID_ANY || table[i].subleaf == subleaf))
+            found = table[i];
+    if (leaf == LEAF_FEATURES) { /* as core/exit_cpuid.c */
+        found.ebx = (found.ebx & 0x00ffffff) | vcpu << APIC_ID_SHIFT;
+        found.ecx &= state->control.cr4 & CR4_OSXSAVE ? UINT32_MAX : ~(uint32_t)ECX_OSXSAVE;
+        if (!(sys_lapic_access(LAPIC_MSR_BASE, 0, 0) & APIC_ENABLE))
+            found.edx &= ~(uint32_t)EDX_APIC;
+    }
+    registers[0] = found.eax;
+    registers[1] = found.ebx;
+    registers[2] = found.ecx;
+    registers[3] = found.edx;
+}
+
 const struct emulator_machine guest_machine = {
     .ram = machine_ram,
     .read = machine_read,
@@ -100,4 +131,5 @@ const struct emulator_machine guest_machine = {
     .read_msr = machine_read_msr,
     .write_msr = machine_write_msr,
     .get = machine_get,
+    .cpuid = machine_cpuid,
 };

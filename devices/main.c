@@ -6,6 +6,7 @@
 #include "effects.h"
 #include "cpuid.h"
 #include "emulate.h"
+#include "emulate_unfit.h"
 #include "firmware.h"
 #include "format.h"
 #include "guest_machine.h"
@@ -123,6 +124,26 @@ static void handle_pio(struct upcall *upcall, struct pc *pc)
         ahead_of_pio(upcall, pc);
 }
 
+/* Behind each instruction of a batch, which may be many accesses long: each has its own time. What a device
+ * has to tell the processor is told before the guest goes on. */
+static bool may_go_on(void *context)
+{
+    (void)context;
+    effects_renew();
+    return !effects_seen();
+}
+
+static void handle_emulate(struct upcall *upcall, struct pc *pc)
+{
+    uint32_t reason = upcall->exit.reason;
+    bool refused = reason == VCPU_EXIT_UNFIT || reason == VCPU_EXIT_TASK_SWITCH
+                       ? emulate_unfit(upcall, &guest_machine, pc, &pc->limits, may_go_on)
+                       : emulate_upcall(upcall, &guest_machine, pc, &pc->limits);
+    if (refused && pc->refused++ < REFUSED_LOGGED)
+        effect_log(upcall->text);
+    ahead_of_emulation(upcall, pc);
+}
+
 /* Every other kind than the frequent one, out of whose way it is kept. */
 static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct pc *pc)
 {
@@ -135,9 +156,7 @@ static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct 
         handle_restart(upcall, pc);
         break;
     case UPCALL_EMULATE:
-        if (emulate_upcall(upcall, &guest_machine, pc, &pc->limits) && pc->refused++ < REFUSED_LOGGED)
-            effect_log(upcall->text);
-        ahead_of_emulation(upcall, pc);
+        handle_emulate(upcall, pc);
         break;
     case UPCALL_LOCATE:
         emulate_locate(upcall, &guest_machine, pc);

@@ -20,9 +20,11 @@ enum upcall_kind {
                    in modified, state.gpr is all: the process has gone on behind the instruction */
     UPCALL_EMULATE, /* emulate the instruction at RIP: MMIO, string I/O, control registers, MSRs; groups
                        carries GPR, SEGMENTS, CONTROL and MSRS; exit says why (VCPU_EXIT_MEMORY,
-                       VCPU_EXIT_PIO, ...) */
+                       VCPU_EXIT_PIO, ...). With VCPU_EXIT_UNFIT and VCPU_EXIT_TASK_SWITCH it carries TABLES
+                       and INTERRUPTS, too. A reply with INTERRUPTS in modified says the shadow, and whether
+                       NMIs are blocked; event.type EVENT_NONE: it has been delivered, and so have traps */
     UPCALL_LOCATE,  /* exit says CPUID, HLT, HYPERCALL or INVLPG, and the processor not where the instruction
-                       ends:  reply in insn; groups as above */
+                       ends: reply in insn; groups as above */
     UPCALL_INTA,    /* interrupt acknowledge of the 8259 pair: reply vector in value */
     UPCALL_EVENTS,  /* no vCPU involved: events says what happened */
 };
@@ -38,9 +40,11 @@ enum upcall_event {
 
 enum upcall_status {
     UPCALL_OK,
-    UPCALL_AGAIN,  /* START, RESET: not done; the process keeps its own cursor and is called again */
-    UPCALL_INJECT, /* inject upcall.inject into the vCPU instead of moving on */
-    UPCALL_KILL,   /* the guest cannot go on: sentence in upcall.text */
+    UPCALL_AGAIN,    /* START, RESET: not done; the process keeps its own cursor and is called again */
+    UPCALL_INJECT,   /* inject upcall.inject into the vCPU instead of moving on */
+    UPCALL_KILL,     /* the guest cannot go on: sentence in upcall.text */
+    UPCALL_HALTED,   /* UPCALL_EMULATE: as UPCALL_OK, and the last instruction was HLT */
+    UPCALL_SHUTDOWN, /* UPCALL_EMULATE: a fault in the delivery of a double fault */
 };
 
 enum { UPCALL_TEXT_SIZE = 256, VCPU_REST_US_MAX = 1000 };

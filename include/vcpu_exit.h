@@ -33,7 +33,14 @@ enum vcpu_exit_reason {
 enum unfit_detail {
     UNFIT_EVENT = 1 << 0,   /* state.interrupts.event is to be delivered first, as the processor would */
     UNFIT_WAITING = 1 << 1, /* an interrupt waits: stop as soon as the guest can take one */
+    UNFIT_ONCE = 1 << 2,    /* the event alone, or one instruction */
 };
+
+/* VCPU_EXIT_TASK_SWITCH: detail has the new TSS's selector in bits 0 to 15, unless the switch is by IRET, and
+ * how it was asked for in bits 30 and 31 (SDM Vol. 3C, table 28-2). next_rip is behind the instruction. With
+ * TASK_GATE state.interrupts.event is what the gate was to deliver. */
+enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };
+enum { TASK_SELECTOR_MASK = 0xffff, TASK_SOURCE_SHIFT = 30 };
 
 /* Bits of vcpu_exit_memory.access. */
 enum memory_access {

@@ -11,5 +11,5 @@
 #include <stdbool.h>
 #include "vcpu_state.h"
 
-/* Needs the groups GPR, SEGMENTS, CONTROL and TABLES of *state. */
+/* Needs the groups GPR, SEGMENTS, CONTROL, TABLES and MSRS of *state. */
 bool real_mode_fits(const struct vcpu_state *state);

@@ -26,6 +26,12 @@ R13_AT equ 13 * 8
 R14_AT equ 14 * 8
 R15_AT equ 15 * 8
 
+; Bochs 2.7 carries a single-step trap of the guest's over the exit. It comes at the first instruction here, and its stack
+; is looked for in the guest's TSS; the #PF of that look-up has spent the trap.
+[section .fixup progbits alloc noexec nowrite align=8]
+    dq svm_enter.left, svm_enter.left
+__?SECT?__
+
 ; void svm_enter(struct vcpu_gpr *gpr, uint64_t guest_physical, uint64_t host_physical)
 global svm_enter
 svm_enter:
@@ -56,6 +62,7 @@ svm_enter:
     mov r15, [rdi + R15_AT]
     mov rdi, [rdi + RDI_AT]
     vmrun
+.left:
     vmsave                      ; RAX and RSP are the host's again
     push rdi
     mov rdi, [rsp + 8]

@@ -56,16 +56,26 @@ static void describe_refusal(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t c
     exit_raise(&vcpu->exit, svm_exits[code].detail, 0);
 }
 
+/* Bochs 2.7 does not write the cause into DR6 before the exit: none is ours, too. */
+static bool step_is_seen(uint64_t dr6)
+{
+    return (dr6 & DR6_BS) || !(dr6 & (DR6_TRAPS | DR6_BD));
+}
+
 static void describe_exception(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
 {
     struct vmcb *vmcb = svm->vmcb;
     if (code == VMEXIT_MC)
         __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
-    if (code == VMEXIT_DB && svm->stepping && (vmcb->dr6 & DR6_BS)) {
+    if (code == VMEXIT_DB && svm->stepping && step_is_seen(vmcb->dr6)) {
         vmcb->dr6 &= ~DR6_BS;
         svm->clean &= ~CLEAN_DR;
         vcpu->exit.reason = VCPU_EXIT_NMI_WINDOW;
         return;
+    }
+    if (code == VMEXIT_DB && (vmcb->dr7 & DR7_GD)) { /* delivery clears it, injection does not */
+        vmcb->dr7 &= ~DR7_GD;
+        svm->clean &= ~CLEAN_DR;
     }
     exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
 }
@@ -81,7 +91,10 @@ static void describe_page_fault(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_
     }
     exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
     vcpu->exit.exception.address = vmcb->exit_info2;
-    vtlb_fault(vcpu);
+    if (svm->task_guard)
+        svm_task_fault(vcpu, svm);
+    else
+        vtlb_fault(vcpu);
 }
 
 static void describe_invlpg(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
@@ -158,7 +171,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_INVLPG]         = {MODE, VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg},
     [VMEXIT_IOIO]           = {ALWAYS, VCPU_EXIT_PIO, 0, describe_io},
     [VMEXIT_MSR]            = {ALWAYS, VCPU_EXIT_RDMSR, 0, describe_msr},
-    [VMEXIT_TASK_SWITCH]    = {MODE, VCPU_EXIT_TASK_SWITCH, 0, NULL}, /* with the vTLB: it would load CR3 */
+    [VMEXIT_TASK_SWITCH]    = {MODE, VCPU_EXIT_UNFIT, 0, svm_task_describe}, /* with the vTLB: it would load CR3 */
     [VMEXIT_FERR_FREEZE]    = {NOT, 0, 0, NULL}, /* the host's next interrupt ends the freeze */
     [VMEXIT_SHUTDOWN]       = {ALWAYS, VCPU_EXIT_SHUTDOWN, 0, NULL},
     /* Guests have no SVM: #UD, as with EFER.SVME clear. */
@@ -226,7 +239,7 @@ void svm_intercepts_update(struct vcpu *vcpu)
         intercept(vmcb, VMEXIT_CR0_READ);
         intercept(vmcb, VMEXIT_CR0_WRITE);
     }
-    if (svm->cr4_forced)
+    if (svm->cr4_forced | svm->cr4_hidden)
         intercept(vmcb, VMEXIT_CR4_READ);
     if (svm->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);

@@ -84,7 +84,7 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
     if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead))
         svm_intercepts_update(vcpu);
     svm->stepping = false;
-    svm->nmi_work = interrupts->nmi_blocked || (svm->windows & WINDOW_NMI);
+    svm->nmi_work = interrupts->nmi_blocked || (svm->windows & WINDOW_NMI) || svm->task_guard;
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
     if ((svm->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
         !(vcpu->state.gpr.rflags & RFLAGS_TF)) {
@@ -97,6 +97,8 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
 static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     struct vcpu_gpr *gpr = &vcpu->state.gpr;
+    if (svm->task_guard)
+        svm_task_guard(vcpu, svm);
     bool returned = svm->iret_ahead && gpr->rip != svm->iret_rip;
     if (svm->stepping && !returned)
         gpr->rflags &= ~RFLAGS_TF; /* IRET has loaded the guest's own */

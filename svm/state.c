@@ -55,7 +55,7 @@ static void get_control(struct vcpu *vcpu, const struct svm_vcpu *svm)
     control->cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
     control->cr2 = vmcb->cr2;
     control->cr3 = svm->shadow ? *vtlb_cr3(vcpu) : vmcb->cr3;
-    control->cr4 = vmcb->cr4 & ~svm->cr4_forced;
+    control->cr4 = (vmcb->cr4 & ~svm->cr4_forced) | svm->cr4_hidden;
     control->cr8 = lapic_get_cr8(vcpu);
     control->dr6 = vmcb->dr6;
     control->dr7 = vmcb->dr7;
@@ -79,22 +79,22 @@ static void efer_update(struct svm_vcpu *svm)
 
 static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
-    static const uint64_t translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
+    static const uint64_t flat = CODE_SPACE_FLAT, translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
     const struct vcpu_control *control = &vcpu->state.control;
     struct vmcb *vmcb = svm->vmcb;
-    uint64_t cr4 =
-        control->cr4 | CR4_MCE; /* a machine check without it would be a shutdown of the processor */
-    static const uint64_t flat = CODE_SPACE_FLAT;
-    uint64_t cr0 = control->cr0 | (svm->shadow ? CR0_PG | CR0_WP : 0);
+    bool paging = control->cr0 & CR0_PG;
     uint64_t cr3 = svm->shadow ? vmcb->cr3 : control->cr3; /* shadow_update() follows */
-    cr4 |= svm->shadow ? CR4_PAE : 0;
+    svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW);    /* would make the host's caches slow */
+    svm->cr0_forced = svm->shadow ? ~control->cr0 & (CR0_PG | CR0_WP) : 0;
+    /* A machine check without MCE would be a shutdown of the processor. */
+    svm->cr4_forced = ~control->cr4 & (CR4_MCE | (svm->shadow ? CR4_PAE : 0));
+    svm->cr4_hidden = svm->shadow && !paging ? control->cr4 & (CR4_SMEP | CR4_SMAP) : 0;
+    uint64_t cr0 = (control->cr0 & ~svm->cr0_hidden) | svm->cr0_forced | CR0_ET;
+    uint64_t cr4 = (control->cr4 & ~svm->cr4_hidden) | svm->cr4_forced;
     if (((vmcb->cr0 ^ cr0) & translation_cr0) || vmcb->cr3 != cr3 || vmcb->cr4 != cr4)
-        svm->asid_generation = 0;                       /* as the write of a control register flushes */
-    svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW); /* would make the host's caches slow */
-    svm->cr0_forced = cr0 & ~control->cr0;
-    svm->cr4_forced = cr4 & ~control->cr4;
-    svm->space = !(control->cr0 & CR0_PG) ? &flat : svm->shadow ? vtlb_cr3(vcpu) : &vmcb->cr3;
-    vmcb->cr0 = (cr0 & ~svm->cr0_hidden) | CR0_ET;
+        svm->asid_generation = 0; /* as the write of a control register flushes */
+    svm->space = !paging ? &flat : svm->shadow ? vtlb_cr3(vcpu) : &vmcb->cr3;
+    vmcb->cr0 = cr0;
     vmcb->cr2 = control->cr2;
     vmcb->cr3 = cr3;
     vmcb->cr4 = cr4;
@@ -169,7 +169,8 @@ static void shadow_update(struct vcpu *vcpu, struct svm_vcpu *svm, uint64_t cr3)
 {
     struct vmcb *vmcb = svm->vmcb;
     uint64_t cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
-    vtlb_set_registers(vcpu, cr0, cr3, vmcb->cr4 & ~svm->cr4_forced, svm->efer);
+    uint64_t cr4 = (vmcb->cr4 & ~svm->cr4_forced) | svm->cr4_hidden;
+    vtlb_set_registers(vcpu, cr0, cr3, cr4, svm->efer);
     vmcb->cr3 = vtlb_root(vcpu);
     svm->clean &= ~CLEAN_CR;
 }

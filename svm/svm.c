@@ -176,6 +176,7 @@ static int svm_vcpu_create(struct vcpu *vcpu)
     vmcb->msrpm_base = svm_msrpm_physical;
     vmcb->virtual_interrupt = V_INTR_MASKING;
     svm->shadow = vtlb_needed(vcpu, 0);
+    svm->task_guard = svm->nmi_work = svm->shadow && svm_task_unasked();
     vmcb->nested_control = svm->shadow ? 0 : NESTED_PAGING;
     vmcb->nested_cr3 = vcpu->vm->stage2.root;
     vcpu->backend = svm;

@@ -42,8 +42,11 @@ struct svm_vcpu {
     uint64_t efer;            /* as the guest set it; with nested paging LMA is the VMCB's */
     uint64_t cr0_hidden;      /* bits of the guest's CR0 that the VMCB does not have: CD, NW */
     uint64_t cr0_forced;      /* bits of the VMCB's CR0 that the guest has clear: PG and WP with the vTLB */
-    uint64_t cr4_forced;   /* bits of the VMCB's CR4 that the guest has clear: MCE, and PAE with the vTLB */
+    uint64_t cr4_forced; /* bits of the VMCB's CR4 that the guest has clear: MCE, and PAE with the vTLB */
+    uint64_t
+        cr4_hidden; /* bits of the guest's CR4 that the VMCB does not have: SMEP and SMAP without paging */
     const uint64_t *space; /* struct vcpu_code: CR3, or CODE_SPACE_FLAT */
+    bool task_guard;       /* it switches tasks without asking: nmi_work is always set */
     bool nmi_work;         /* something of what follows, or of NMIs, needs a look at each entry and exit */
     bool iret_intercepted; /* as the VMCB has it */
     bool iret_ahead;       /* NMIs are blocked until the IRET at iret_rip has been executed */
@@ -84,6 +87,13 @@ void svm_intercepts_update(struct vcpu *vcpu);
 /* state.c */
 void svm_get(struct vcpu *vcpu, uint32_t groups);
 void svm_set(struct vcpu *vcpu, uint32_t groups);
+
+/* task_switch.c: does this processor switch tasks without asking? What a task switch asks of the device
+ * model. If it does not ask: after each exit, and in place of vtlb_fault(). */
+bool svm_task_unasked(void);
+void svm_task_describe(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code);
+void svm_task_guard(struct vcpu *vcpu, const struct svm_vcpu *svm);
+void svm_task_fault(struct vcpu *vcpu, struct svm_vcpu *svm);
 
 /* run.c */
 void svm_run(struct vcpu *vcpu);

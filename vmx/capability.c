@@ -92,7 +92,7 @@ static void features_find(const struct vmx_capability *c)
     f->vpid = (c->secondary & MAY(SECONDARY_VPID)) && (c->ept_vpid & VPID_INVVPID) &&
               (c->ept_vpid & VPID_INVVPID_TYPES);
     f->unrestricted = f->ept && (c->secondary & MAY(SECONDARY_UNRESTRICTED));
-    f->preemption_timer = c->pin & MAY(PIN_PREEMPTION_TIMER);
+    f->preemption_timer = (c->pin & MAY(PIN_PREEMPTION_TIMER)) && (c->exit & MAY(EXIT_SAVE_TIMER));
     f->virtual_nmis = (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW));
     f->tpr_shadow = c->primary & MAY(PRIMARY_TPR_SHADOW);
     f->efer = (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER));
@@ -119,8 +119,6 @@ const char *vmx_capability_use(void)
         return why_not;
     features_find(&vmx_capability);
     const struct vmx_features *f = &vmx_features;
-    if (!f->ept)
-        return "the processor has no nested paging, and this version has no shadow paging";
     bool large = (vmx_capability.ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES);
     const bool have[] = {
         f->ept,          large,         f->ept_accessed, f->vpid, f->unrestricted, f->preemption_timer,

@@ -4,12 +4,15 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "vtlb.h"
 
-enum { MASKED_US_MAX = 1000, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
+enum { MASKED_US_MAX = 250, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
 enum { TIMER_OFF = UINT32_MAX };
 
-#define REFUSED_BY_INSTRUCTION 0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error   \
-                                            */
+#define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: to be written */
+#define REFUSED_BY_INSTRUCTION                                                                               \
+    0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
+                 */
 
 void vmx_inject(struct vcpu *vcpu)
 {
@@ -31,20 +34,26 @@ void vmx_inject(struct vcpu *vcpu)
     vmwrite(VMCS_ENTRY_EVENT, field);
 }
 
-/* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
- * is still at its instruction, which is executed again. */
-static __attribute__((noinline)) void event_recover(struct vcpu *vcpu, uint32_t info)
+/* A software interrupt of the guest's own is not injected again: RIP is still at its instruction, which is
+ * executed again. */
+void vmx_recover_event(struct vcpu *vcpu, bool soft)
 {
     static const uint8_t types[EVENT_TYPE_MASK + 1] = {
-        [INJECT_INTERRUPT] = EVENT_INTERRUPT,
-        [INJECT_NMI] = EVENT_NMI,
-        [INJECT_EXCEPTION] = EVENT_EXCEPTION,
+        [INJECT_INTERRUPT] = EVENT_INTERRUPT,           [INJECT_NMI] = EVENT_NMI,
+        [INJECT_EXCEPTION] = EVENT_EXCEPTION,           [INJECT_SOFT_INTERRUPT] = EVENT_SOFT_INTERRUPT,
+        [INJECT_SOFT_EXCEPTION] = EVENT_SOFT_EXCEPTION,
     };
-    bool coded = info & EVENT_ERROR_VALID;
+    uint32_t info = (uint32_t)vmread(VMCS_VECTORING), coded = info & EVENT_ERROR_VALID;
+    uint8_t type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK];
+    if (!(info & EVENT_VALID) || (type >= EVENT_SOFT_INTERRUPT && !soft))
+        return;
+    if (type == EVENT_NMI)
+        ((struct vmx_vcpu *)vcpu->backend)->interruptibility |= INTERRUPTIBILITY_UNKNOWN;
     vcpu->state.interrupts.event = (struct vcpu_event){
-        .type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK],
+        .type = type,
         .vector = (uint8_t)(info & EVENT_VECTOR),
-        .has_error_code = coded,
+        .has_error_code = coded != 0,
+        .length = type >= EVENT_SOFT_INTERRUPT ? (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH) : 0,
         .error_code = coded ? (uint32_t)vmread(VMCS_VECTORING_ERROR_CODE) : 0,
     };
 }
@@ -59,49 +68,55 @@ void vmx_window(struct vcpu *vcpu, uint32_t windows)
 
 void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
 {
+    const struct vmx_vcpu *vmx = vcpu->backend;
     uint32_t rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * SEG_CS) >> RIGHTS_MODE_SHIFT;
     bool wide = (vcpu->state.msrs.efer & EFER_LMA) && (rights & SEG_L);
     uint64_t rip = vcpu->state.gpr.rip;
     code->linear = wide ? rip : (uint32_t)(vmread(VMCS_GUEST_BASE + 2 * SEG_CS) + rip);
-    code->space = vcpu->state.control.cr0 & CR0_PG ? vmread(VMCS_GUEST_CR3) : CODE_SPACE_FLAT;
+    code->space = !(vcpu->state.control.cr0 & CR0_PG) ? CODE_SPACE_FLAT
+                  : vmx->shadow                       ? *vtlb_cr3(vcpu)
+                                                      : vmread(VMCS_GUEST_CR3);
     code->mode = SEG_P | (rights & (SEG_L | SEG_DB));
 }
 
 /* An interrupt of the host ends a guest whether its IF is set or not. Bochs does not do so if IF is clear at
  * the entry, until it changes: this is the place where that is met. A guest that masks interrupts leaves by
- * the preemption timer after MASKED_US_MAX. False: it has had that time already. */
-static bool masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
+ * the preemption timer when it has run for MASKED_US_MAX, exits not counted. */
+static inline void masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
 {
-    uint32_t ticks = TIMER_OFF;
-    bool late = false;
-    if (rflags & RFLAGS_IF) {
-        vmx->masked_until = 0;
-    } else {
-        uint64_t now = rdtsc();
-        late = vmx->masked_until && now >= vmx->masked_until;
-        if (!vmx->masked_until)
-            vmx->masked_until = now + tsc_khz * MASKED_US_MAX / 1000;
-        ticks = (uint32_t)((vmx->masked_until - now) >> (vmx_capability.misc & MISC_TIMER_RATE));
-        vmx->masked_until = late ? 0 : vmx->masked_until;
-    }
-    if (ticks != vmx->timer && vmx_features.preemption_timer)
-        vmwrite(VMCS_PREEMPTION_TIMER, vmx->timer = ticks);
-    return !late;
+    bool masked = !(rflags & RFLAGS_IF);
+    if (masked == vmx->masked || !vmx_features.preemption_timer)
+        return;
+    vmx->masked = masked;
+    uint64_t ticks = tsc_khz * MASKED_US_MAX / 1000 >> (vmx_capability.misc & MISC_TIMER_RATE);
+    vmwrite(VMCS_PREEMPTION_TIMER, masked ? ticks : TIMER_OFF);
 }
 
 /* An NMI that is injected blocks others by itself, and they must not be blocked before (27.3.1.5). */
-static inline void interruptibility_write(struct vmx_vcpu *vmx, const struct vcpu_interrupts *interrupts,
-                                          uint64_t rflags)
+static __attribute__((noinline)) void interruptibility_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
+    const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     bool blocked =
         vmx_features.virtual_nmis && interrupts->nmi_blocked && interrupts->event.type != EVENT_NMI;
     uint32_t value = interrupts->shadow | (blocked ? INTERRUPTIBILITY_NMI : 0);
-    if (value == vmx->interruptibility)
-        return;
-    if ((value ^ vmx->interruptibility) &
-        INTERRUPTIBILITY_SHADOW) /* an instruction with TF behind it was skipped */
-        vmwrite(VMCS_GUEST_PENDING_DEBUG, interrupts->shadow && (rflags & RFLAGS_TF) ? PENDING_DEBUG_BS : 0);
+    bool step = interrupts->shadow && (vcpu->state.gpr.rflags & RFLAGS_TF);
+    vmwrite(VMCS_GUEST_PENDING_DEBUG, step ? PENDING_DEBUG_BS : 0); /* or an instruction has been skipped */
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmx->interruptibility = value);
+}
+
+static __attribute__((noinline)) void interruptibility_read(struct vcpu_interrupts *interrupts,
+                                                            uint32_t value)
+{
+    interrupts->shadow = value & INTERRUPTIBILITY_SHADOW;
+    if (vmx_features.virtual_nmis)
+        interrupts->nmi_blocked = (value & INTERRUPTIBILITY_NMI) != 0;
+}
+
+/* As the VMCS has it, where nothing has to be thought of. */
+static inline uint32_t interruptibility(const struct vcpu_interrupts *interrupts)
+{
+    _Static_assert(INTERRUPTIBILITY_NMI == 1 << 3, "shifted");
+    return interrupts->shadow | (uint32_t)interrupts->nmi_blocked << 3;
 }
 
 static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
@@ -109,11 +124,13 @@ static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     const struct vcpu_gpr *gpr = &vcpu->state.gpr;
     if (gpr->rip != vmx->rip)
         vmwrite(VMCS_GUEST_RIP, gpr->rip);
-    if (gpr->rflags != vmx->rflags)
-        vmwrite(VMCS_GUEST_RFLAGS, gpr->rflags);
+    uint64_t rflags = gpr->rflags | vmx->forced_rflags;
+    if (rflags != vmx->rflags)
+        vmwrite(VMCS_GUEST_RFLAGS, rflags);
     if (gpr->reg[RSP] != vmx->rsp)
         vmwrite(VMCS_GUEST_RSP, gpr->reg[RSP]);
-    interruptibility_write(vmx, &vcpu->state.interrupts, gpr->rflags);
+    if (interruptibility(&vcpu->state.interrupts) != vmx->interruptibility)
+        interruptibility_write(vcpu, vmx);
     if (vmx->cr2 != read_cr2())
         write_cr2(vmx->cr2);
 }
@@ -123,17 +140,16 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     struct vcpu_gpr *gpr = &vcpu->state.gpr;
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     gpr->rip = vmx->rip = vmread(VMCS_GUEST_RIP);
-    gpr->rflags = vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
+    vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
+    gpr->rflags = vmx->vm86 ? (vmx->rflags & ~VM86_FLAGS) | (gpr->rflags & RFLAGS_IOPL) : vmx->rflags;
     gpr->reg[RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
     vmx->cr2 = read_cr2();
-    vmx->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
-    interrupts->shadow = vmx->interruptibility & INTERRUPTIBILITY_SHADOW;
-    if (vmx_features.virtual_nmis)
-        interrupts->nmi_blocked = (vmx->interruptibility & INTERRUPTIBILITY_NMI) != 0;
+    uint32_t now = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
+    if (now != vmx->interruptibility)
+        interruptibility_read(interrupts, vmx->interruptibility = now);
     interrupts->event.type = EVENT_NONE;
-    uint32_t vectoring = (uint32_t)vmread(VMCS_VECTORING);
-    if (vectoring & EVENT_VALID)
-        event_recover(vcpu, vectoring);
+    if (vmread(VMCS_VECTORING) & EVENT_VALID)
+        vmx_recover_event(vcpu, false);
 }
 
 /* Describes the exit in vcpu->exit. The most frequent ones need no call. */
@@ -144,7 +160,7 @@ static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     const struct exit_decision *decision = &vmx_exits[code < EXIT_CODES ? code : CODE_SIPI];
     exit->qualification = reason;
     exit->next_rip = 0;
-    exit->reason = decision->reason ? decision->reason : VCPU_EXIT_INVALID;
+    exit->reason = decision->reason;
     exit->detail = decision->detail;
     if (decision->detail == SKIPPED)
         exit->next_rip = vcpu->state.gpr.rip + vmread(VMCS_INSTRUCTION_LENGTH);
@@ -167,15 +183,14 @@ void vmx_run(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
     struct cpu *cpu = this_cpu();
-    if (!masked_bound(vmx, vcpu->state.gpr.rflags)) {
-        exit_without_entry(&vcpu->exit, VCPU_EXIT_EXTERNAL, CODE_PREEMPTION_TIMER);
+    if (vcpu->vtlb && vmx_is_unfit(vcpu, vmx))
         return;
-    }
     bool wide = vmx->entry & ENTRY_LONG_MODE;
     if (wide) {
         syscall_registers_load(vcpu);
         tpr_write(vcpu, vmx);
     }
+    masked_bound(vmx, vcpu->state.gpr.rflags);
     state_write(vcpu, vmx);
     uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
     cpu->limits_lost = LIMIT_GDT | LIMIT_TSS;

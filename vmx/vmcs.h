@@ -63,10 +63,11 @@ enum vmcs_field {
     VMCS_PAGE_FAULT_MATCH = 0x4008,
     VMCS_CR3_TARGETS = 0x400a,
     VMCS_EXIT_CONTROLS = 0x400c,
-#define EXIT_DEBUG     (1u << 2)
-#define EXIT_HOST_64   (1u << 9)
-#define EXIT_LOAD_PAT  (1u << 19)
-#define EXIT_LOAD_EFER (1u << 21)
+#define EXIT_DEBUG      (1u << 2)
+#define EXIT_HOST_64    (1u << 9)
+#define EXIT_LOAD_PAT   (1u << 19)
+#define EXIT_LOAD_EFER  (1u << 21)
+#define EXIT_SAVE_TIMER (1u << 22)
     VMCS_EXIT_MSR_STORES = 0x400e,
     VMCS_EXIT_MSR_LOADS = 0x4010,
     VMCS_ENTRY_CONTROLS = 0x4012,

@@ -3,7 +3,7 @@
  * not mapped and a device. After a fault nothing has changed but CR2 and accessed bits; nothing is written
  * outside RAM; what cannot be emulated is named and has no effect.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  * coverage: devices/emulate*.c lib/decode*.c
  */
 #include <stdlib.h>

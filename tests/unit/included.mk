@@ -9,3 +9,6 @@ $(B)/unit/test_host_acpi: core/acpi.c
 $(B)/unit/test_console: service/console.c service/prompt.c $(wildcard service/*.h)
 $(B)/unit/test_report: service/ending.c service/report.c $(wildcard service/*.h)
 $(B)/unit/test_string: lib/string.c lib/string_ring3.c
+# The test kernels that run in the emulator.
+$(B)/unit/test_emulate_guests: $(patsubst %,$(B)/guests/%.elf,task_switch segments exceptions double_fault mode_real \
+  mode_unreal mode_vm86 paging cr_rules self_modifying)

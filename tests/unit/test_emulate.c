@@ -2,7 +2,7 @@
  * The instruction emulator by hand-written cases: device accesses of each kind, modes, stack, system
  * instructions, vector moves. test_emulate_native.c holds the arithmetic against the processor.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -296,12 +296,12 @@ static void upcall_answers(void **unused)
     emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits);
     assert_int_equal(upcall.status, UPCALL_INJECT);
     assert_int_equal(upcall.inject.vector, EXCEPTION_GP);
-    machine.ram[CODE] = 0xd7;
+    memcpy(machine.ram + CODE, "\x0f\x05", 2);
     assert_true(emulate_upcall(&upcall, &test_emulator_machine, &machine, &limits));
     assert_int_equal(upcall.status, UPCALL_INJECT);
     assert_int_equal(upcall.inject.vector, EXCEPTION_UD);
     assert_int_equal(upcall.modified, 0);
-    assert_non_null(strstr(upcall.text, " d7 "));
+    assert_non_null(strstr(upcall.text, " 0f 05 "));
 }
 
 /* LOCK against another processor: no increment is lost. */

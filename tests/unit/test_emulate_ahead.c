@@ -2,7 +2,7 @@
  * Emulating ahead: where it goes on and where it stops, and that it leaves the state that the instructions
  * would have left. What single instructions do is held against the processor in test_emulate_native.c.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include "emulate_ahead.h"
 #include "emulate_fixture.h"

@@ -2,7 +2,7 @@
  * The instruction emulator's control registers and model-specific registers: what is accepted, what gives
  * #GP(0) and changes nothing, and which groups go back to the monitor.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include "emulate_fixture.h"
 

@@ -2,7 +2,7 @@
  * Faults of the emulator: each leaves registers, flags, memory and devices as they were (SDM Vol. 3A, chapter
  * 6).
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include "emulate_fixture.h"
 

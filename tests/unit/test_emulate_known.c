@@ -2,7 +2,7 @@
  * What the device model tells the monitor of an instruction: its length and bytes, and the operands of a
  * plain MOV (devices/emulate_known.c).
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include "emulate_fixture.h"
 

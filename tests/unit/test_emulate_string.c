@@ -2,7 +2,7 @@
  * String instructions of the emulator: REP by pages, direction, wrapping addresses, conditions, ports, single
  * steps.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
 #include "emulate_fixture.h"
 

@@ -470,8 +470,10 @@ static void test_no_ram(void **state)
     is_memory(4 * MIB, FETCH, 0xc0000000, ACCESS_FETCH);
     assert_false(is_there(4 * MIB));
     reaches(4 * MIB + 0x1000, FETCH, 0x20000);
+    assert_false(processor_allows(4 * MIB + 0x1000, WRITE, 0));
     is_memory(4 * MIB + 0x1008, WRITE, 0x20008, ACCESS_WRITE | ACCESS_PRESENT);
     reaches(4 * MIB + 0x2000, WRITE, 0x21000);
+    assert_false(processor_allows(4 * MIB + 0x2000, FETCH, 0));
     is_memory(4 * MIB + 0x2001, FETCH, 0x21001, ACCESS_FETCH | ACCESS_PRESENT);
 }
 

@@ -42,17 +42,23 @@ void delay_us(uint32_t microseconds)
         pause();
 }
 
-void power_debug_exit(uint8_t value)
+/* An emulator ends at once: let its serial port send the last bytes first. */
+static void drain_serial(void)
 {
-    /* The emulator ends at once: let its serial port send the last bytes first. */
     while (!(inb(UART_LSR) & LSR_TEMT))
         pause();
     delay_us(2000);
+}
+
+void power_debug_exit(uint8_t value)
+{
+    drain_serial();
     outb(PORT_DEBUG_EXIT, value);
 }
 
 void power_off(void)
 {
+    drain_serial();
     outw(power_base() + PM1_CONTROL, SLEEP_ENABLE);
     for (;;)
         __asm__ volatile("cli; hlt");
