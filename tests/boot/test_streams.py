@@ -1,0 +1,109 @@
+"""nr's streams, signals and temporary files, when things go wrong. The emulator is a stand-in, a script of that name, which
+does in no time what a guest would take long for; it gets the sockets that QEMU would get."""
+
+import fcntl
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+
+import pytest
+from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED
+
+EXAMPLE = TREE / "examples" / "debian-686.dts"
+SECONDS = 60
+
+EMULATOR = """#!/usr/bin/python3 -I
+import os, re, sys, time
+fd = {name: int(number) for name, number in re.findall(r"socket,id=(\\w+),fd=(\\d+)", " ".join(sys.argv))}
+os.write(fd["control"], b'{"QMP": {}}\\n')
+def say(text):
+    while text:
+        text = text[os.write(fd["console"], text):]
+"""
+
+FLOOD = "while True: say(b'all work and no play\\n' * 1000)\n"
+# As much as nr, the pipe and the socket hold cannot be on its way all at once.
+NUMBERS = b"".join(b"%d\n" % i for i in range(200000))
+COUNT = "say(b''.join(b'%d\\n' % i for i in range(200000)))\n"
+
+
+@pytest.fixture(name="tools")
+def tools_fixture(tmp_path):
+    """A folder that comes first in PATH; its image tool makes an empty image."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (tmp_path / "tmp").mkdir()
+    add(folder, "grub-mkrescue", "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\n: > \"$2\"\n")
+    return folder
+
+
+def add(folder, name, text):
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+def environment(tools):
+    return os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "TMPDIR": str(tools.parent / "tmp")}
+
+
+def left_behind(tools):
+    return list((tools.parent / "tmp").iterdir())
+
+
+def start(tools, emulator, *options, **named):
+    add(tools, "qemu-system-x86_64", EMULATOR + emulator)
+    named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | named
+    return subprocess.Popen([NR, "boot", "--machine", "native", *options, EXAMPLE], env=environment(tools), **named)
+
+
+def wait_until_full(pipe):
+    """The reader stands still, and the pipe has not got fuller for a second."""
+    before, now = -1, 0
+    while before != now or now == 0:
+        before = now
+        time.sleep(1)
+        now, = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+
+
+def test_time_runs_out_though_nobody_reads(tools):
+    process = start(tools, FLOOD, "--timeout", "3")
+    assert process.wait(timeout=SECONDS) == TIMEOUT
+    assert b"3 s are over" in process.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_that_nobody_reads(number, tools):
+    process = start(tools, FLOOD)
+    wait_until_full(process.stdout)
+    process.send_signal(number)
+    assert process.wait(timeout=SECONDS) == UNEXPECTED
+    assert b"interrupted" in process.stderr.read()
+
+
+def test_what_is_left_is_shown_when_somebody_reads_again(tools):
+    process = start(tools, COUNT)
+    wait_until_full(process.stdout)
+    assert process.communicate(timeout=SECONDS)[0] == NUMBERS
+    assert process.returncode == DONE
+
+
+def test_a_reader_that_never_goes_on_costs_the_time_only(tools):
+    process = start(tools, "say(b'0' * 150000)\n", "--timeout", "3")
+    assert process.wait(timeout=SECONDS) == TIMEOUT
+    assert b"stdout has not taken all" in process.stderr.read()
+
+
+def test_a_stdout_that_does_not_block_loses_nothing(tools):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = start(tools, COUNT, stdout=writer)
+    os.close(writer)
+    wait_until_full(reader)
+    with os.fdopen(reader, "rb") as file:
+        assert file.read() == NUMBERS
+    assert process.wait(timeout=SECONDS) == DONE
