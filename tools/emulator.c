@@ -93,6 +93,7 @@ static void run(char *program, struct machine_command *command, const char *dire
     /* Out of the terminal's group: Ctrl-C is nr's, which ends the emulator; and it does not outlive nr. */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signals_release();
     sigprocmask(SIG_UNBLOCK, signals, NULL);
     dup2(null, STDIN_FILENO);
     if (output >= 0)

@@ -38,6 +38,12 @@ const char *nr_line_end(void);
 /* asprintf that cannot fail: out of memory ends the program with a sentence. */
 char *nr_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Once, before anything else: a pipe that nobody reads is an error of write() and does not end nr amid
+ * something. */
+void signals_start(void);
+/* In a child, before it becomes another program: the signals are as they were. */
+void signals_release(void);
+
 /*
  * Runs a program that the user's machine provides and waits for it. Its output is kept back, and shown if it
  * fails. package is named when the program is not there. Returns an nr_status: NR_DONE, NR_MISSING_TOOL, or

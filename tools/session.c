@@ -45,8 +45,9 @@ struct session {
     bool monitor_spoke, panicked;
     bool started, reset, off, unloaded; /* the emulator's own words */
     unsigned shown;
-    bool failed;  /* the monitor said that it could not start, or that a guest ended badly */
-    bool ended;   /* status is final */
+    bool failed; /* the monitor said that it could not start, or that a guest ended badly */
+    bool ended;  /* status is final */
+    bool output_failed;
     bool hurried; /* the user does not want to wait any longer */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
@@ -214,17 +215,30 @@ static int time_left(int64_t end_ms)
 }
 
 /* Some of the console was not shown: no run is good then. */
+static void fall_short(struct session *session, int status)
+{
+    if (!session->ended || session->status == NR_DONE)
+        session->status = status;
+    session->ended = true;
+}
+
 static void give_up_output(struct session *session)
 {
     session->output.count = 0;
-    if (session->ended && session->status != NR_DONE)
-        return;
-    session->ended = true;
-    session->status = session->hurried
-                          ? NR_UNEXPECTED
-                          : nr_fail(NR_TIMEOUT, "%g s are over; stdout has not taken all of the console",
-                                    session->options->timeout);
+    if (!session->hurried && (!session->ended || session->status == NR_DONE))
+        nr_say("%g s are over; stdout has not taken all of the console", session->options->timeout);
+    fall_short(session, session->hurried ? NR_UNEXPECTED : NR_TIMEOUT);
     session->hurried = true;
+}
+
+/* A reader that has gone away, a full disk. */
+static void check_output(struct session *session)
+{
+    if (session->output.error == 0 || session->output_failed)
+        return;
+    session->output_failed = true;
+    nr_say("stdout takes no more of the console: %s", strerror(session->output.error));
+    fall_short(session, NR_UNEXPECTED);
 }
 
 /* The emulator is gone, so nothing is left but to wait for stdout, as long as there is time and no signal. */
@@ -243,6 +257,7 @@ static void show_rest(struct session *session)
             interrupt(session);
         output_flush(&session->output);
     }
+    check_output(session);
 }
 
 /* The emulator has ended: what is left in the sockets, then the verdict. */
@@ -341,7 +356,7 @@ static void step(struct session *session)
         {session->signals, POLLIN, 0},
         {session->keys && session->typed_count < sizeof(session->typed) / 2 ? STDIN_FILENO : -1, POLLIN, 0},
         {session->emulator.listener, POLLIN, 0},
-        {full ? session->output.fd : -1, POLLOUT, 0},
+        {session->output_failed ? -1 : session->output.fd, full ? POLLOUT : 0, 0}, /* or the reader's end */
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
@@ -349,6 +364,8 @@ static void step(struct session *session)
             emulator_accept(&session->emulator);
         if (polled[6].revents)
             output_flush(&session->output);
+        if (!full && (polled[6].revents & POLLERR))
+            session->output.error = EPIPE;
         if (!full && (polled[0].revents & (POLLIN | POLLHUP)))
             read_socket(session, &session->emulator.console);
         if ((polled[0].revents & (POLLOUT | POLLHUP)) && session->emulator.console >= 0)
@@ -362,6 +379,7 @@ static void step(struct session *session)
         if (polled[3].revents)
             read_signals(session);
     }
+    check_output(session);
     check_time(session);
 }
 

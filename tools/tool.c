@@ -49,6 +49,7 @@ int tool_capture(const char *package, char *const argv[], FILE *output)
 
     pid_t child = fork();
     if (child == 0) {
+        signals_release();
         dup2(fileno(output), STDOUT_FILENO);
         dup2(fileno(output), STDERR_FILENO);
         execv(program, argv);

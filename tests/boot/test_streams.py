@@ -107,3 +107,36 @@ def test_a_stdout_that_does_not_block_loses_nothing(tools):
     with os.fdopen(reader, "rb") as file:
         assert file.read() == NUMBERS
     assert process.wait(timeout=SECONDS) == DONE
+
+
+def test_a_reader_that_goes_away_ends_the_run(tools):
+    process = start(tools, FLOOD)
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.wait(timeout=SECONDS) == UNEXPECTED
+    assert b"stdout takes no more of the console: Broken pipe" in process.stderr.read()
+    assert not left_behind(tools)
+
+
+def test_a_reader_that_goes_away_from_a_silent_guest_ends_the_run(tools):
+    process = start(tools, "say(b'x')\ntime.sleep(1000)\n")
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.wait(timeout=SECONDS) == UNEXPECTED
+    assert not left_behind(tools)
+
+
+def test_a_full_disk_under_stdout_ends_the_run(tools):
+    with open("/dev/full", "wb") as full:
+        process = start(tools, FLOOD, stdout=full)
+    assert process.wait(timeout=SECONDS) == UNEXPECTED
+    assert b"No space left" in process.stderr.read()
+
+
+def test_tools_have_the_usual_signals(tools):
+    """A tool in a pipeline of its own ends when its reader does."""
+    add(tools, "grub-mkrescue", "#!/bin/sh\nyes | head -1; grep SigIgn /proc/self/status; exit 1\n")
+    process = start(tools, "")
+    lines = process.communicate(timeout=SECONDS)[1].decode()
+    ignored, = [line.split()[1] for line in lines.splitlines() if line.startswith("SigIgn")]
+    assert not int(ignored, 16) >> (signal.SIGPIPE - 1) & 1
