@@ -413,14 +413,9 @@ int session_run(const struct session_options *options, struct machine_run *run)
     static struct session session;
     const struct emulator_kind *kind = options->machine->emulator;
     struct machine_command command = {0};
-    sigset_t signals;
 
     session = (struct session){.options = options, .keys = true, .start_ms = now_ms()};
-    sigemptyset(&signals);
-    for (const int *number = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0}; *number != 0; number++)
-        sigaddset(&signals, *number);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    session.signals = signalfd(-1, &signals, SFD_CLOEXEC);
+    session.signals = signalfd(-1, signals_held(), SFD_CLOEXEC);
 
     if (session.signals < 0 || emulator_connect(&session.emulator, kind, &run->channels) != 0)
         return nr_fail(NR_UNEXPECTED, "no channels to the emulator: %s", strerror(errno));
@@ -429,7 +424,7 @@ int session_run(const struct session_options *options, struct machine_run *run)
     if (options->timeout > 0)
         session.deadline_ms = session.start_ms + (int64_t)(options->timeout * 1000);
     if (status == NR_DONE)
-        status = emulator_start(&session.emulator, kind, &command, &run->channels, &signals);
+        status = emulator_start(&session.emulator, kind, &command, &run->channels);
     machine_free(&command);
     if (status != NR_DONE)
         return status;

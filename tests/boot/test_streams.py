@@ -140,3 +140,49 @@ def test_tools_have_the_usual_signals(tools):
     lines = process.communicate(timeout=SECONDS)[1].decode()
     ignored, = [line.split()[1] for line in lines.splitlines() if line.startswith("SigIgn")]
     assert not int(ignored, 16) >> (signal.SIGPIPE - 1) & 1
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_amid_a_tool_ends_it_and_leaves_nothing(number, tools):
+    """Ctrl-C amid the image's making; the tool has a child that is writing, as grub-mkrescue has xorriso."""
+    add(tools, "grub-mkrescue", "#!/bin/sh\n(while :; do date > \"$TMPDIR/$$\"; done) &\necho $! > %s/pid.new\n"
+        "mv %s/pid.new %s/pid\nwait\n" % ((tools.parent,) * 3))
+    process = start(tools, "")
+    deadline = time.monotonic() + SECONDS
+    while not (tools.parent / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert left_behind(tools)
+    process.send_signal(number)
+    assert process.wait(timeout=SECONDS) == UNEXPECTED
+    assert b"interrupted" in process.stderr.read()
+    assert not left_behind(tools)
+    assert not pathlib.Path("/proc", (tools.parent / "pid").read_text().strip()).exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_amid_a_run_leaves_nothing(number, tools):
+    process = start(tools, "say(b'x')\ntime.sleep(1000)\n")
+    process.stdout.read(1)
+    process.send_signal(number)
+    assert process.wait(timeout=SECONDS) == UNEXPECTED
+    assert not left_behind(tools)
+
+
+def test_a_tool_that_a_signal_ends_is_said(tools):
+    add(tools, "grub-mkrescue", "#!/bin/sh\nkill -9 $$\n")
+    process = start(tools, "")
+    lines = process.communicate(timeout=SECONDS)[1].decode()
+    assert process.returncode == UNEXPECTED
+    assert "grub-mkrescue was ended by signal 9 (Killed)" in lines
+    assert not left_behind(tools)
+
+
+def test_an_end_amid_the_preparations_leaves_nothing(tools):
+    process = start(tools, "", "--emulator", "word " * 100)
+    assert b"command line is too long" in process.communicate(timeout=SECONDS)[1]
+    assert process.returncode == UNEXPECTED
+    assert not left_behind(tools)
