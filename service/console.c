@@ -3,10 +3,11 @@
  * the second.
  *
  * One guest: its output byte for byte. Several: the focused guest's as it comes, the others' in whole lines,
- * each line with "[name] " before it. Who is in the middle of a line may finish it before another guest's is
- * shown, within a short while; after as long an unfinished line of an unfocused guest is shown, so that its
- * prompt is seen. Input goes to the focused guest. Rings in shared memory are used through ring.h
- * alone: what a device model writes there can garble its text and nothing else.
+ * each line with "[name] " before it. They take turns, a line each, so that none can silence another. Who is
+ * in the middle of a line may finish it before another guest's is shown, if that is within a short while of
+ * its beginning; after as long an unfinished line of an unfocused guest is shown, so that its prompt is seen.
+ * Input goes to the focused guest. Rings in shared memory are used through ring.h alone: what a device model
+ * writes there can garble its text and nothing else.
  */
 #include <stdarg.h>
 #include "format.h"
@@ -36,7 +37,8 @@ static uint32_t queue_head, queue_tail;
 static struct line line[SERVICE_GUESTS_MAX];
 static uint32_t focus;
 static int owner = NO_GUEST; /* whose unfinished line is on the screen */
-static uint64_t owner_since; /* service_ms() of its last byte */
+static uint64_t owner_since; /* service_ms() when it began this line */
+static uint32_t turn;        /* who is asked for output first */
 
 static uint32_t queue_room(void)
 {
@@ -58,9 +60,9 @@ static void queue_guest_byte(uint32_t guest, uint8_t byte)
                                     service.guest[guest].name);
         queue_text(prefix, length);
         owner = (int)guest;
+        owner_since = service_ms();
     }
     queue_text((const char *)&byte, 1);
-    owner_since = service_ms();
     if (byte == '\n')
         owner = NO_GUEST;
 }
@@ -88,6 +90,7 @@ static void take_byte(uint32_t guest, uint8_t byte)
     if (service.guest_count == 1) {
         queue_text((const char *)&byte, 1);
     } else if (guest == focus) {
+        flush_line(guest); /* what it said before it had the focus */
         queue_guest_byte(guest, byte);
     } else {
         struct line *to = &line[guest];
@@ -98,20 +101,45 @@ static void take_byte(uint32_t guest, uint8_t byte)
     }
 }
 
-/* Takes up to budget bytes of a guest's output; returns how many. */
-static uint32_t take_output(uint32_t guest, uint32_t budget)
+/* The guest may speak, and there is room for what one byte can bring. */
+static bool may_speak(uint32_t guest)
+{
+    return queue_room() >= QUEUE_RESERVE && !must_wait(guest);
+}
+
+/* Takes a guest's output: all there is, if it is the only one, otherwise to the end of a line. Returns how
+ * many bytes. */
+static uint32_t take_output(uint32_t guest)
 {
     struct channel *channel = service.guest[guest].channel;
     uint32_t taken = 0;
+    bool line_ended = false;
 
-    while (taken < budget && queue_room() >= QUEUE_RESERVE && !must_wait(guest)) {
+    while (taken < MOVE_MAX && !line_ended && may_speak(guest)) {
         int byte = ring_get(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail);
         if (byte < 0)
             break;
         take_byte(guest, (uint8_t)byte);
+        line_ended = byte == '\n' && service.guest_count > 1;
         taken++;
     }
     return taken;
+}
+
+/* A guest's turn: its unfinished line, if that has waited, and its next one. The next guest is asked first
+ * then, so that whoever had to wait for room or for a line's end gets it before this one again. */
+static uint32_t take_turn(uint32_t guest)
+{
+    uint32_t moved = 0;
+
+    if (line[guest].length > 0 && is_old(line[guest].since) && may_speak(guest)) {
+        moved = line[guest].length;
+        flush_line(guest);
+    }
+    moved += take_output(guest);
+    if (moved > 0)
+        turn = (guest + 1) % service.guest_count;
+    return moved;
 }
 
 static uint32_t send_queue(void)
@@ -132,27 +160,24 @@ static void move_output(void)
 
     do {
         step = send_queue();
+        uint32_t first = turn;
         for (uint32_t i = 0; i < service.guest_count && !prompt_is_open(); i++)
-            step += take_output(i, MOVE_MAX);
+            step += take_turn((first + i) % service.guest_count);
         moved += step;
     } while (step > 0 && moved < MOVE_MAX);
     if (step > 0 || queue_tail != queue_head)
         service_wake_after(step > 0 ? 0 : RETRY_MS);
 }
 
-/* An unfinished line that has waited is shown; one that has not will be. */
-static void age_lines(void)
+/* An unfinished line will be shown when it has waited. */
+static void wait_for_lines(void)
 {
-    if (owner != NO_GUEST && !is_old(owner_since))
+    bool waits = owner != NO_GUEST && !is_old(owner_since);
+
+    for (uint32_t i = 0; i < service.guest_count; i++)
+        waits |= line[i].length > 0 && !prompt_is_open();
+    if (waits)
         service_wake_after(PARTIAL_LINE_MS);
-    for (uint32_t i = 0; i < service.guest_count; i++) {
-        if (line[i].length == 0 || prompt_is_open())
-            continue;
-        if (is_old(line[i].since) && queue_room() >= QUEUE_RESERVE && !must_wait(i))
-            flush_line(i);
-        else
-            service_wake_after(PARTIAL_LINE_MS);
-    }
 }
 
 static void give_input(uint8_t byte)
@@ -189,7 +214,7 @@ void console_run(void)
     take_input();
     prompt_run();
     move_output();
-    age_lines();
+    wait_for_lines();
     send_queue();
 }
 
@@ -229,7 +254,6 @@ void console_focus_next(void)
 {
     if (service.guest_count > 1) {
         focus = (focus + 1) % service.guest_count;
-        flush_line(focus);
         console_print("\r\n[monitor] input goes to %s\r\n", service.guest[focus].name);
     }
 }

@@ -191,15 +191,12 @@ static int boot_run(int argc, char **argv)
     if (arguments.log != NULL && (log = fopen(arguments.log, "w")) == NULL)
         return nr_fail(NR_USAGE, "--log %s: cannot be written: %s", arguments.log, strerror(errno));
     struct guest *guests = calloc((size_t)(argc - first), sizeof(*guests));
-    char *scratch = scratch_make();
+    const char *scratch = scratch_make();
     int status = NR_UNEXPECTED;
     if (guests != NULL && scratch != NULL)
         status = boot_in(scratch, &arguments, machine, argv + first, guests, (uint32_t)(argc - first), log);
-    if (scratch != NULL)
-        scratch_remove(scratch);
     if (log != NULL)
         fclose(log);
-    free(scratch);
     free(guests);
     return status;
 }

@@ -95,16 +95,13 @@ static int check_run(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, &first, NULL);
     uint32_t count = (uint32_t)(argc - first);
     struct guest *guests = calloc(count, sizeof(*guests));
-    char *scratch = scratch_make();
+    const char *scratch = scratch_make();
     int status = guests != NULL && scratch != NULL ? NR_DONE : NR_UNEXPECTED;
 
     if (status == NR_DONE)
         status = guests_open(guests, count, argv + first, &(struct guest_opening){.scratch = scratch});
     for (uint32_t i = 0; status == NR_DONE && i < count; i++)
         nr_say("%s: guest \"%s\": good", argv[first + (int)i], guests[i].config.name);
-    if (scratch != NULL)
-        scratch_remove(scratch);
-    free(scratch);
     free(guests);
     return status;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -85,15 +86,14 @@ void emulator_accept(struct emulator *emulator)
     emulator->listener = -1;
 }
 
-static void run(char *program, struct machine_command *command, const char *directory, int output,
-                const sigset_t *signals)
+static void run(char *program, struct machine_command *command, const char *directory, int output)
 {
     int null = open("/dev/null", O_RDWR);
 
     /* Out of the terminal's group: Ctrl-C is nr's, which ends the emulator; and it does not outlive nr. */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigprocmask(SIG_UNBLOCK, signals, NULL);
+    signals_release();
     dup2(null, STDIN_FILENO);
     if (output >= 0)
         dup2(output, STDERR_FILENO);
@@ -104,8 +104,7 @@ static void run(char *program, struct machine_command *command, const char *dire
 }
 
 int emulator_start(struct emulator *emulator, const struct emulator_kind *kind,
-                   struct machine_command *command, const struct machine_channels *theirs,
-                   const sigset_t *signals)
+                   struct machine_command *command, const struct machine_channels *theirs)
 {
     const int ends[] = {theirs->console, theirs->log, theirs->control};
     int status = NR_DONE;
@@ -115,7 +114,7 @@ int emulator_start(struct emulator *emulator, const struct emulator_kind *kind,
         return NR_MISSING_TOOL;
     emulator->process = fork();
     if (emulator->process == 0)
-        run(program, command, emulator->directory, kind->dials ? theirs->control : -1, signals);
+        run(program, command, emulator->directory, kind->dials ? theirs->control : -1);
     if (emulator->process < 0)
         status = nr_fail(NR_UNEXPECTED, "%s cannot be started: %s", program, strerror(errno));
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)

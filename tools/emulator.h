@@ -1,7 +1,6 @@
 /* The emulator as a process: its start, its channels, what it has used, its end. */
 #pragma once
 
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include "machine.h"
@@ -20,12 +19,11 @@ int emulator_connect(struct emulator *emulator, const struct emulator_kind *kind
 /* Takes the call of an emulator that dials for its console. */
 void emulator_accept(struct emulator *emulator);
 /*
- * Starts it with the signals in the set unblocked, and closes its ends here. It is killed when nr dies,
+ * Starts it and closes its ends here. It is killed when nr dies,
  * however that comes about. Returns an nr_status, having said what is wrong.
  */
 int emulator_start(struct emulator *emulator, const struct emulator_kind *kind,
-                   struct machine_command *command, const struct machine_channels *theirs,
-                   const sigset_t *signals);
+                   struct machine_command *command, const struct machine_channels *theirs);
 /* True, and its wait status, once when it has ended. */
 bool emulator_has_ended(struct emulator *emulator, int *wait_status);
 /* Ends it if it runs; that it has ended comes as of any other end. */

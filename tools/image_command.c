@@ -62,7 +62,7 @@ static int image_run(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, &first, &arguments);
     uint32_t count = (uint32_t)(argc - first);
     struct guest *guests = calloc(count, sizeof(*guests));
-    char *scratch = scratch_make();
+    const char *scratch = scratch_make();
     char *monitor = NULL;
     int status = guests == NULL || scratch == NULL ? NR_UNEXPECTED : NR_DONE;
 
@@ -74,9 +74,6 @@ static int image_run(int argc, char **argv)
         struct image image = {monitor, arguments.options, guests, count, false};
         status = image_write(&image, arguments.output, scratch);
     }
-    if (scratch != NULL)
-        scratch_remove(scratch);
-    free(scratch);
     free(monitor);
     free(guests);
     return status;

@@ -25,6 +25,7 @@ static void main_usage(FILE *out)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = NR_USAGE;
+    signals_start();
     if (argc < 2) {
         main_usage(stderr);
         return NR_USAGE;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -38,10 +39,21 @@ const char *nr_line_end(void);
 /* asprintf that cannot fail: out of memory ends the program with a sentence. */
 char *nr_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Once, before anything else: a pipe that nobody reads is an error of write() and does not end nr amid
+ * something. */
+void signals_start(void);
+/* From now on the signals that end a program wait until somebody asks for them: who waits for a tool or an
+ * emulator. SIGCHLD is among them. */
+void signals_hold(void);
+const sigset_t *signals_held(void);
+/* In a child, before it becomes another program: the signals are as they were. */
+void signals_release(void);
+
 /*
  * Runs a program that the user's machine provides and waits for it. Its output is kept back, and shown if it
- * fails. package is named when the program is not there. Returns an nr_status: NR_DONE, NR_MISSING_TOOL, or
- * NR_USAGE if it ran and failed (whatever it refused came from the user).
+ * fails. package is named when the program is not there. Returns an nr_status: NR_DONE, NR_MISSING_TOOL,
+ * NR_USAGE if it ran and failed (whatever it refused came from the user), or NR_UNEXPECTED if it was ended by
+ * a signal. A signal to nr ends the tool and nr.
  */
 int tool_run(const char *package, char *const argv[]);
 /* The same, but what it prints goes to output, whether it fails or not. */
@@ -49,7 +61,6 @@ int tool_capture(const char *package, char *const argv[], FILE *output);
 /* The path of a program, found as the shell would, or NULL after an error that names the package. */
 char *tool_find(const char *name, const char *package);
 
-/* A directory of this run for temporary files, removed with all in it by scratch_remove(). NULL after an
- * error. */
-char *scratch_make(void);
-void scratch_remove(const char *directory);
+/* A directory of this run for temporary files, those of tools among them; it is removed with all in it when
+ * nr ends, and signals are held from now on. To be called once. NULL after an error. */
+const char *scratch_make(void);

@@ -1,9 +1,11 @@
 /*
- * The event loop of `nr boot`. Four sources: the guest's console, the monitor's log, the emulator's control
- * channel, and the user (keys and signals). Before the monitor has said its first word the console carries
- * the firmware's and GRUB's text; it is held back, and shown only if the monitor never speaks.
+ * The event loop of `nr boot`. Its sources: the guest's console, the monitor's log, the emulator's control
+ * channel, the user (keys and signals), and stdout, while it has not taken all that the console has brought:
+ * until then the console is not read. Before the monitor has said its first word the console carries the
+ * firmware's and GRUB's text; it is held back, and shown only if the monitor never speaks.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,11 +17,12 @@
 #include "emulator.h"
 #include "image.h"
 #include "nr.h"
+#include "output.h"
 #include "session.h"
 #include "terminal.h"
 
 enum {
-    CHUNK = 4096,
+    CHUNK = OUTPUT_SIZE,
     LINE_SIZE = 1024,
     HELD_SIZE = 65536,
     SETTLE_MS = 100, /* a console that is quiet for so long may be at a prompt */
@@ -35,6 +38,7 @@ struct line {
 struct session {
     const struct session_options *options;
     struct terminal terminal;
+    struct output output;
     struct emulator emulator;
     int signals;
     bool keys; /* stdin is still open */
@@ -43,6 +47,8 @@ struct session {
     unsigned shown;
     bool failed; /* the monitor said that it could not start, or that a guest ended badly */
     bool ended;  /* status is final */
+    bool output_failed;
+    bool hurried; /* the user does not want to wait any longer */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
     double load_seconds; /* its processor time when the monitor said its first word */
@@ -69,19 +75,6 @@ static void end(struct session *session, int status)
     session->status = status;
 }
 
-static void write_all(int fd, const char *bytes, size_t count)
-{
-    while (count > 0) {
-        ssize_t written = write(fd, bytes, count);
-        if (written < 0 && errno != EINTR)
-            return;
-        if (written > 0) {
-            bytes += written;
-            count -= (size_t)written;
-        }
-    }
-}
-
 static void console_output(struct session *session, const char *bytes, size_t count)
 {
     if (session->options->machine->monitor && !session->monitor_spoke) {
@@ -90,7 +83,7 @@ static void console_output(struct session *session, const char *bytes, size_t co
         session->held_count += count < room ? count : room;
         return;
     }
-    write_all(STDOUT_FILENO, bytes, count);
+    output_put(&session->output, bytes, count);
     if (session->options->log != NULL)
         fwrite(bytes, 1, count, session->options->log);
     expect_feed(session->options->expect, bytes, count);
@@ -128,8 +121,9 @@ static void control_output(struct session *session, const char *line)
 
     if (event == MACHINE_STARTED) {
         session->started = true;
-        if (kind->hello != NULL)
-            write_all(session->emulator.control, kind->hello, strlen(kind->hello));
+        /* Some bytes, the first on this channel: there is room for them. */
+        if (kind->hello != NULL && write(session->emulator.control, kind->hello, strlen(kind->hello)) < 0)
+            nr_say("the emulator does not listen: %s", strerror(errno));
     }
     session->reset = session->reset || event == MACHINE_RESET;
     session->off = session->off || event == MACHINE_OFF;
@@ -186,6 +180,7 @@ static void read_keys(struct session *session)
     }
     session->typed_count += terminal_filter(&session->terminal, chunk, (size_t)count,
                                             session->typed + session->typed_count, &leave);
+    session->hurried = leave;
     if (leave)
         end(session, session->options->expect->count > 0 ? NR_UNEXPECTED : NR_DONE);
 }
@@ -194,10 +189,75 @@ static void send_keys(struct session *session)
 {
     ssize_t count = write(session->emulator.console, session->typed, session->typed_count);
 
+    if (count < 0 && errno != EAGAIN && errno != EINTR)
+        session->typed_count = 0; /* nobody is there any more */
     if (count <= 0)
         return;
     session->typed_count -= (size_t)count;
     memmove(session->typed, session->typed + count, session->typed_count);
+}
+
+static void interrupt(struct session *session)
+{
+    session->hurried = true;
+    nr_say("interrupted");
+    end(session, NR_UNEXPECTED);
+}
+
+/* Milliseconds to the end of the time; -1: there is none. */
+static int time_left(int64_t end_ms)
+{
+    int64_t left = end_ms - now_ms();
+
+    if (end_ms == 0)
+        return -1;
+    return left > INT_MAX ? INT_MAX : left > 0 ? (int)left : 0;
+}
+
+/* Some of the console was not shown: no run is good then. */
+static void fall_short(struct session *session, int status)
+{
+    if (!session->ended || session->status == NR_DONE)
+        session->status = status;
+    session->ended = true;
+}
+
+static void give_up_output(struct session *session)
+{
+    session->output.count = 0;
+    if (!session->hurried && (!session->ended || session->status == NR_DONE))
+        nr_say("%g s are over; stdout has not taken all of the console", session->options->timeout);
+    fall_short(session, session->hurried ? NR_UNEXPECTED : NR_TIMEOUT);
+    session->hurried = true;
+}
+
+/* A reader that has gone away, a full disk. */
+static void check_output(struct session *session)
+{
+    if (session->output.error == 0 || session->output_failed)
+        return;
+    session->output_failed = true;
+    nr_say("stdout takes no more of the console: %s", strerror(session->output.error));
+    fall_short(session, NR_UNEXPECTED);
+}
+
+/* The emulator is gone, so nothing is left but to wait for stdout, as long as there is time and no signal. */
+static void show_rest(struct session *session)
+{
+    struct signalfd_siginfo info;
+
+    output_flush(&session->output);
+    while (output_waits(&session->output)) {
+        struct pollfd polled[] = {{session->output.fd, POLLOUT, 0}, {session->signals, POLLIN, 0}};
+        int ready = poll(polled, 2, session->hurried ? 0 : time_left(session->deadline_ms));
+        if (ready == 0)
+            give_up_output(session);
+        if (ready > 0 && polled[1].revents != 0 &&
+            read(session->signals, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD)
+            interrupt(session);
+        output_flush(&session->output);
+    }
+    check_output(session);
 }
 
 /* The emulator has ended: what is left in the sockets, then the verdict. */
@@ -207,9 +267,13 @@ static void emulator_ended(struct session *session, int wait_status)
     const struct emulator_kind *kind = session->options->machine->emulator;
     bool monitor = session->options->machine->monitor;
 
-    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
-        while (*sockets[i] >= 0)
+    terminal_restore(&session->terminal);
+    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+        while (*sockets[i] >= 0) {
+            show_rest(session);
             read_socket(session, sockets[i]);
+        }
+    }
     if (session->log_line.length > 0) /* a machine can lose its power amid a line */
         split_lines(session, &session->log_line, "\n", 1, log_output);
     expect_settle(session->options->expect);
@@ -250,7 +314,7 @@ static void read_signals(struct session *session)
     if (read(session->signals, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo != SIGCHLD)
-        end(session, nr_fail(NR_UNEXPECTED, "interrupted"));
+        interrupt(session);
     else if (emulator_has_ended(&session->emulator, &wait_status))
         emulator_ended(session, wait_status);
 }
@@ -262,10 +326,7 @@ static int poll_timeout(const struct session *session)
 
     if (session->options->expect->pending && (next == 0 || session->quiet_ms < next))
         next = session->quiet_ms;
-    if (next == 0)
-        return -1;
-    int64_t wait = next - now_ms();
-    return wait > 0 ? (int)wait : 0;
+    return time_left(next);
 }
 
 static void check_time(struct session *session)
@@ -286,21 +347,28 @@ static void check_time(struct session *session)
 
 static void step(struct session *session)
 {
+    bool full = output_waits(&session->output);
+    short console = (short)((full ? 0 : POLLIN) | (session->typed_count > 0 ? POLLOUT : 0));
     struct pollfd polled[] = {
-        {session->emulator.console, (short)(POLLIN | (session->typed_count > 0 ? POLLOUT : 0)), 0},
+        {console != 0 ? session->emulator.console : -1, console, 0},
         {session->emulator.log, POLLIN, 0},
         {session->emulator.control, POLLIN, 0},
         {session->signals, POLLIN, 0},
         {session->keys && session->typed_count < sizeof(session->typed) / 2 ? STDIN_FILENO : -1, POLLIN, 0},
         {session->emulator.listener, POLLIN, 0},
+        {session->output_failed ? -1 : session->output.fd, full ? POLLOUT : 0, 0}, /* or the reader's end */
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
         if (polled[5].revents)
             emulator_accept(&session->emulator);
-        if (polled[0].revents & (POLLIN | POLLHUP))
+        if (polled[6].revents)
+            output_flush(&session->output);
+        if (!full && (polled[6].revents & POLLERR))
+            session->output.error = EPIPE;
+        if (!full && (polled[0].revents & (POLLIN | POLLHUP)))
             read_socket(session, &session->emulator.console);
-        if ((polled[0].revents & POLLOUT) && session->emulator.console >= 0)
+        if ((polled[0].revents & (POLLOUT | POLLHUP)) && session->emulator.console >= 0)
             send_keys(session);
         if (polled[1].revents)
             read_socket(session, &session->emulator.log);
@@ -311,6 +379,7 @@ static void step(struct session *session)
         if (polled[3].revents)
             read_signals(session);
     }
+    check_output(session);
     check_time(session);
 }
 
@@ -344,14 +413,9 @@ int session_run(const struct session_options *options, struct machine_run *run)
     static struct session session;
     const struct emulator_kind *kind = options->machine->emulator;
     struct machine_command command = {0};
-    sigset_t signals;
 
     session = (struct session){.options = options, .keys = true, .start_ms = now_ms()};
-    sigemptyset(&signals);
-    for (const int *number = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0}; *number != 0; number++)
-        sigaddset(&signals, *number);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    session.signals = signalfd(-1, &signals, SFD_CLOEXEC);
+    session.signals = signalfd(-1, signals_held(), SFD_CLOEXEC);
 
     if (session.signals < 0 || emulator_connect(&session.emulator, kind, &run->channels) != 0)
         return nr_fail(NR_UNEXPECTED, "no channels to the emulator: %s", strerror(errno));
@@ -360,16 +424,19 @@ int session_run(const struct session_options *options, struct machine_run *run)
     if (options->timeout > 0)
         session.deadline_ms = session.start_ms + (int64_t)(options->timeout * 1000);
     if (status == NR_DONE)
-        status = emulator_start(&session.emulator, kind, &command, &run->channels, &signals);
+        status = emulator_start(&session.emulator, kind, &command, &run->channels);
     machine_free(&command);
     if (status != NR_DONE)
         return status;
+    output_open(&session.output);
     terminal_make_raw(&session.terminal);
     while (!session.ended)
         step(&session);
     emulator_end(&session.emulator);
-    close(session.signals);
     terminal_restore(&session.terminal);
+    show_rest(&session);
+    output_close(&session.output);
+    close(session.signals);
     say_end(&session, run);
     return session.status;
 }

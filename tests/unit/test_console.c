@@ -140,7 +140,7 @@ static void start(uint32_t guests)
     memset(channels, 0, sizeof channels);
     memset(line, 0, sizeof line);
     queue_head = queue_tail = UINT32_MAX - 10;
-    focus = 0;
+    focus = turn = 0;
     owner = NO_GUEST;
     key_pending = open = false;
     answer = NULL;
@@ -286,6 +286,86 @@ static void test_work_of_one_upcall_is_bounded(void **state)
     console_run();
     assert_true(sent_length < 3 * MOVE_MAX);
     assert_int_equal(wake_ms, 0);
+}
+
+/* A guest that always has more to say, on a port that is never empty. */
+static void flood(uint32_t guest, const char *text)
+{
+    struct channel *channel = &channels[guest];
+    size_t length = strlen(text);
+    for (size_t i = 0; ring_put(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail,
+                                (uint8_t)text[i % length]);
+         i++) {
+    }
+}
+
+/* Runs while guest `loud` floods; the others' words must come through. */
+static void run_flooded(uint32_t loud, const char *text, const char *wanted)
+{
+    for (unsigned i = 0; i < 100 && strstr(sent, wanted) == NULL; i++) {
+        flood(loud, text);
+        port_room = 100;
+        clock_ms += 10;
+        run(false);
+    }
+    assert_non_null(strstr(sent, wanted));
+}
+
+static void test_a_flood_of_lines_silences_nobody(void **state)
+{
+    (void)state;
+    for (uint32_t loud = 0; loud < 3; loud++) {
+        start(3);
+        flood(loud, "spam\r\n");
+        run(false);
+        say((loud + 1) % 3, "one\r\n");
+        say((loud + 2) % 3, "two\r\n");
+        run_flooded(loud, "spam\r\n", "] one\r\n");
+        run_flooded(loud, "spam\r\n", "] two\r\n");
+    }
+}
+
+static void test_a_flood_without_lines_silences_nobody(void **state)
+{
+    (void)state;
+    for (uint32_t loud = 0; loud < 3; loud++) {
+        start(3);
+        flood(loud, "spam");
+        run(false);
+        say((loud + 1) % 3, "one\r\n");
+        say((loud + 2) % 3, "two\r\n");
+        run_flooded(loud, "spam", "] one\r\n");
+        run_flooded(loud, "spam", "] two\r\n");
+    }
+}
+
+static void test_a_flood_hides_no_prompt(void **state)
+{
+    (void)state;
+    start(2);
+    flood(0, "spam\r\n");
+    run(false);
+    say(1, "login: ");
+    run_flooded(0, "spam\r\n", "[guest1] login: ");
+    start(2);
+    flood(0, "spam");
+    run(false);
+    say(1, "login: ");
+    run_flooded(0, "spam", "[guest1] login: ");
+}
+
+/* What a guest said before it got the focus comes before what it says then, and none of it is lost. */
+static void test_a_change_of_focus_loses_nothing(void **state)
+{
+    (void)state;
+    start(2);
+    say(1, "log");
+    run(false);
+    type("\x01n");
+    say(1, "in: ");
+    run(true);
+    assert_non_null(strstr(sent, "[guest1] login: "));
+    assert_true(console_is_drained());
 }
 
 static void test_hostile_indices_garble_only(void **state)
@@ -441,6 +521,10 @@ int main(void)
         cmocka_unit_test(test_an_unfinished_line_is_shown_after_a_while),
         cmocka_unit_test(test_a_slow_port_loses_nothing),
         cmocka_unit_test(test_work_of_one_upcall_is_bounded),
+        cmocka_unit_test(test_a_flood_of_lines_silences_nobody),
+        cmocka_unit_test(test_a_flood_without_lines_silences_nobody),
+        cmocka_unit_test(test_a_flood_hides_no_prompt),
+        cmocka_unit_test(test_a_change_of_focus_loses_nothing),
         cmocka_unit_test(test_hostile_indices_garble_only),
         cmocka_unit_test(test_input_goes_to_the_focused_guest),
         cmocka_unit_test(test_monitor_key),
