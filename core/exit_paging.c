@@ -7,42 +7,43 @@
 #include "vcpu_ops.h"
 #include "vtlb.h"
 
+/* NULL: it is not known what the guest does. */
+static const struct upcall_insn *insn_find(struct vcpu *vcpu, struct vcpu_code *code)
+{
+    vcpu_ops->code(vcpu, code);
+    return known_insn_find(vcpu->known, code, vcpu->exit.reason);
+}
+
 enum exit_outcome exit_cr3(struct vcpu *vcpu)
 {
     struct vcpu_code code;
-    vcpu_ops->code(vcpu, &code);
-    const struct upcall_insn *insn = known_insn_find(vcpu->known, &code, VCPU_EXIT_CR_ACCESS);
+    const struct upcall_insn *insn = insn_find(vcpu, &code);
     uint64_t *reg = &vcpu->state.gpr.reg[insn ? insn->gpr % GPR_COUNT : RAX];
-    bool done = false;
-    if (insn && insn->move == MOVE_FROM_CR3) {
+    bool done = insn && insn->move == MOVE_FROM_CR3;
+    if (done)
         *reg = *vtlb_cr3(vcpu);
-        done = true;
-    } else if (insn && insn->move == MOVE_TO_CR3) {
+    else if (insn && insn->move == MOVE_TO_CR3)
         done = vtlb_may_load_cr3(vcpu, code.mode & SEG_L ? *reg : (uint32_t)*reg);
-    }
     vcpu->upcall_kind = UPCALL_EMULATE;
     if (!done)
         return EXIT_UPCALL;
-    vcpu_skip(vcpu, vcpu->state.gpr.rip + insn->length);
-    return EXIT_RESUME;
+    vcpu->exit.next_rip = vcpu->state.gpr.rip + insn->length;
+    return exit_skip(vcpu);
 }
 
 /* The operand, where the processor does not tell it. */
 static uint64_t invlpg_address(struct vcpu *vcpu)
 {
     struct vcpu_code code;
-    vcpu_ops->code(vcpu, &code);
-    const struct upcall_insn *insn = known_insn_find(vcpu->known, &code, VCPU_EXIT_INVLPG);
+    const struct upcall_insn *insn = insn_find(vcpu, &code);
     if (!insn || insn->move != MOVE_INVLPG || insn->segment > SEG_GS)
         return INVLPG_UNKNOWN;
-    uint64_t offset = insn->base < GPR_COUNT ? vcpu->state.gpr.reg[insn->base] : 0;
-    offset += (uint64_t)(int32_t)insn->displacement;
-    bool wide = code.mode & SEG_L;
-    if (wide && insn->segment < SEG_FS)
-        return offset;
+    uint64_t linear = insn->base < GPR_COUNT ? vcpu->state.gpr.reg[insn->base] : 0;
+    linear += (uint64_t)(int32_t)insn->displacement;
     vcpu_ops->get(vcpu, VCPU_SEGMENTS);
-    uint64_t base = vcpu->state.segment[insn->segment].base;
-    return wide ? base + offset : (uint32_t)(base + offset);
+    if (!(code.mode & SEG_L))
+        return (uint32_t)(linear + vcpu->state.segment[insn->segment].base);
+    return linear + (insn->segment < SEG_FS ? 0 : vcpu->state.segment[insn->segment].base);
 }
 
 enum exit_outcome exit_invlpg(struct vcpu *vcpu)

@@ -15,17 +15,9 @@
 #include "walk.h"
 #include "x86.h"
 
-enum {
-    POOL_ORDER = 8,
-    POOL_TABLES = 1 << POOL_ORDER,
-    DIRECTORIES = 4,
-    LOCAL_MAX = 256,
-    SHIFT_4K = 12,
-    SHIFT_2M = 21,
-    SHIFT_1G = 30,
-    LEAF_SIZES = 0x80000008,
-    PHYSICAL_WIDTH_MIN = 36, /* of processors that do not say it */
-};
+enum { POOL_ORDER = 8, POOL_TABLES = 1 << POOL_ORDER, DIRECTORIES = 4, LOCAL_MAX = 256 };
+enum { SHIFT_4K = 12, SHIFT_2M = 21, SHIFT_1G = 30 };
+enum { LEAF_SIZES = 0x80000008, PHYSICAL_WIDTH_MIN = 36 /* of processors that do not say it */ };
 
 /* Bits that are free for software. Of an entry that maps 2 MiB or leads to a table of small pages: something
  * there is not global. Of any that is not the last: a guest's page lies there in pieces, and may go on beside
@@ -44,15 +36,17 @@ enum {
 #define CR3_PAE_TABLE  0xffffffe0ull
 #define PDPTE_RESERVED 0x1c6ull /* SDM Vol. 3A, table 4-8, but for the accessed bit, which emulators set */
 
+struct fixed_page { /* of the backend's own */
+    uint64_t linear, physical;
+};
+
 struct vtlb {
     struct walk_registers registers;
     uint64_t (*table)[TABLE_ENTRIES]; /* the pool */
     uint32_t used;                    /* tables from here on have not been used since all was forgotten */
     uint32_t spare_count, local_count, fixed_count;
     uint64_t pointers; /* host-physical address of the PAE's top level */
-    struct {
-        uint64_t linear, physical;
-    } fixed[VTLB_FIXED_MAX];
+    struct fixed_page fixed[VTLB_FIXED_MAX];
     uint64_t protected;          /* linear address */
     uint16_t spare[POOL_TABLES]; /* tables used, and given back */
     uint64_t *local[LOCAL_MAX];  /* entries with ENTRY_LOCAL; some may have lost it, or come twice */
@@ -74,22 +68,27 @@ bool vtlb_needed(const struct vcpu *vcpu, uint64_t cr0)
            (!vcpu_features.unpaged && (cr0 & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG));
 }
 
+static void forget_all(struct vtlb *vtlb)
+{
+    memset(vtlb->table, 0, DIRECTORIES * PAGE_SIZE);
+    vtlb->used = DIRECTORIES;
+    vtlb->spare_count = vtlb->local_count = 0;
+}
+
 int vtlb_create(struct vcpu *vcpu)
 {
-    struct vtlb *vtlb = page_alloc(0);
     uint64_t *pointers = pae_pointers[vcpu->vm->index][vcpu->index];
-    if (!vtlb)
-        return NR_ENOMEM;
-    vtlb->table = page_alloc(POOL_ORDER);
-    if (!vtlb->table) {
+    struct vtlb *vtlb = page_alloc(0);
+    void *pool = page_alloc(POOL_ORDER);
+    if (!vtlb || !pool) {
         page_free(vtlb, 0);
+        page_free(pool, POOL_ORDER);
         return NR_ENOMEM;
     }
+    *vtlb = (struct vtlb){.table = pool, .pointers = virt_to_phys(pointers), .protected = VTLB_NO_PAGE};
     for (unsigned i = 0; i < DIRECTORIES; i++)
         pointers[i] = virt_to_phys(vtlb->table[i]) | PTE_PRESENT;
-    vtlb->pointers = virt_to_phys(pointers);
-    vtlb->used = DIRECTORIES;
-    vtlb->protected = VTLB_NO_PAGE;
+    forget_all(vtlb);
     vcpu->vtlb = vtlb;
     return NR_OK;
 }
@@ -106,10 +105,8 @@ void vtlb_destroy(struct vcpu *vcpu)
 void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical)
 {
     struct vtlb *vtlb = vcpu->vtlb;
-    if (vtlb->fixed_count < VTLB_FIXED_MAX) {
-        vtlb->fixed[vtlb->fixed_count].linear = linear;
-        vtlb->fixed[vtlb->fixed_count++].physical = physical;
-    }
+    if (vtlb->fixed_count < VTLB_FIXED_MAX)
+        vtlb->fixed[vtlb->fixed_count++] = (struct fixed_page){linear, physical};
 }
 
 static bool is_long(const struct vtlb *vtlb)
@@ -119,20 +116,12 @@ static bool is_long(const struct vtlb *vtlb)
 
 uint64_t vtlb_root(const struct vcpu *vcpu)
 {
-    const struct vtlb *vtlb = vcpu->vtlb;
-    return is_long(vtlb) ? virt_to_phys(vtlb->table[0]) : vtlb->pointers;
+    return is_long(vcpu->vtlb) ? virt_to_phys(vcpu->vtlb->table[0]) : vcpu->vtlb->pointers;
 }
 
 const uint64_t *vtlb_cr3(const struct vcpu *vcpu)
 {
     return &vcpu->vtlb->registers.cr3;
-}
-
-static void forget_all(struct vtlb *vtlb)
-{
-    memset(vtlb->table, 0, DIRECTORIES * PAGE_SIZE);
-    vtlb->used = DIRECTORIES;
-    vtlb->spare_count = vtlb->local_count = 0;
 }
 
 /* An entry of the second level, with the table behind it. */
@@ -215,52 +204,36 @@ static uint64_t *table_make(struct vtlb *vtlb, uint64_t *entry)
     return vtlb->table[number];
 }
 
-/* The entry for the 2 MiB around an address, and the tables above it made, for a translation of a guest's
- * page of that size. NULL: no page is left. */
-static uint64_t *entry_make(struct vtlb *vtlb, uint64_t linear, unsigned page_shift)
+/* The entry for the 2 MiB around an address. With the tables above it made for a guest's page of that size,
+ * NULL: no page is left; or, 0, to forget what is there, NULL: nothing is. A page of 1 GiB is forgotten with
+ * all around it. */
+static uint64_t *entry_at(struct vtlb *vtlb, uint64_t linear, unsigned page_shift)
 {
     uint64_t *table = vtlb->table[is_long(vtlb) ? 0 : linear >> SHIFT_1G & (DIRECTORIES - 1)];
     for (unsigned level = LEVEL_ROOT; is_long(vtlb) && level > LEVEL_2M && table; level--) {
         uint64_t *entry = &table[paging_index(linear, level)];
+        if (!page_shift && (*entry & ENTRY_PIECES))
+            *entry = 0; /* its tables come back when all is forgotten */
         table = table_behind(*entry);
-        table = table ? table : table_make(vtlb, entry);
+        if (!table && page_shift)
+            table = table_make(vtlb, entry);
         if (level == LEVEL_1G && page_shift >= SHIFT_1G)
             *entry |= ENTRY_PIECES;
     }
     return table ? &table[paging_index(linear, LEVEL_2M)] : NULL;
 }
 
-/* The same, to forget what is there. NULL: there is nothing. A page of 1 GiB is forgotten with all around it.
- */
-static uint64_t *entry_find(struct vtlb *vtlb, uint64_t linear)
-{
-    uint64_t *table = vtlb->table[is_long(vtlb) ? 0 : linear >> SHIFT_1G & (DIRECTORIES - 1)];
-    for (unsigned level = LEVEL_ROOT; is_long(vtlb) && level > LEVEL_2M && table; level--) {
-        uint64_t *entry = &table[paging_index(linear, level)];
-        if (*entry & ENTRY_PIECES)
-            *entry = 0; /* its tables come back when all is forgotten */
-        table = table_behind(*entry);
-    }
-    return table ? &table[paging_index(linear, LEVEL_2M)] : NULL;
-}
-
-static void forget_large(struct vtlb *vtlb, uint64_t *entry)
-{
-    if (*entry & (PTE_LARGE | ENTRY_PIECES))
-        forget_entry(vtlb, entry);
-}
-
 void vtlb_flush_page(struct vcpu *vcpu, uint64_t linear)
 {
     struct vtlb *vtlb = vcpu->vtlb;
-    uint64_t *entry = entry_find(vtlb, linear);
-    if (entry) {
-        uint64_t *table = table_behind(*entry);
-        if (table)
-            table[paging_index(linear, LEVEL_4K)] = 0;
-        forget_large(vtlb, entry);
-        if (!(vtlb->registers.cr4 & CR4_PAE)) /* the other half of 4 MiB */
-            forget_large(vtlb, (uint64_t *)((uint64_t)entry ^ sizeof(*entry)));
+    uint64_t *entry = entry_at(vtlb, linear, 0), *table = entry ? table_behind(*entry) : NULL;
+    uint64_t halves = vtlb->registers.cr4 & CR4_PAE ? 1 : 2; /* of a page of 4 MiB */
+    if (table)
+        table[paging_index(linear, LEVEL_4K)] = 0;
+    for (uint64_t i = 0; entry && i < halves; i++) {
+        uint64_t *half = (uint64_t *)((uint64_t)entry ^ i * sizeof(*entry));
+        if (*half & (PTE_LARGE | ENTRY_PIECES))
+            forget_entry(vtlb, half);
     }
     vcpu_ops->flush(vcpu);
 }
@@ -277,48 +250,40 @@ bool vtlb_protects(const struct vcpu *vcpu, uint64_t linear)
     return !((vcpu->vtlb->protected ^ linear) >> SHIFT_4K);
 }
 
-struct translation {
-    uint64_t linear, value; /* the entry, but for ENTRY_ flags and PTE_LARGE */
-    unsigned page_shift;    /* of the guest's page */
-    bool large, local;
-};
-
-/* False: there is no room; nothing was lost. */
-static bool fill(struct vcpu *vcpu, const struct translation *t)
+/* Puts the last entry of a translation into its place: PTE_LARGE and ENTRY_LOCAL say where. False: there is
+ * no room, and nothing was lost. */
+static bool entry_put(struct vcpu *vcpu, uint64_t linear, uint64_t value, unsigned page_shift)
 {
     struct vtlb *vtlb = vcpu->vtlb;
-    uint64_t *entry = entry_make(vtlb, t->linear, t->page_shift);
+    uint64_t *entry = entry_at(vtlb, linear, page_shift), *table;
     if (!entry)
         return false;
-    uint64_t *table = table_behind(*entry);
-    if (t->large ? table != NULL : (*entry & PTE_LARGE) != 0) { /* no processor likes to have both */
-        forget_entry(vtlb, entry);
+    if (value & PTE_LARGE ? table_behind(*entry) != NULL : (*entry & PTE_LARGE) != 0) {
+        forget_entry(vtlb, entry); /* no processor likes to have both */
         vcpu_ops->flush(vcpu);
-        table = NULL;
     }
-    if (!t->large && !table && !(table = table_make(vtlb, entry)))
+    table = value & PTE_LARGE ? entry : table_behind(*entry);
+    if (!table && !(table = table_make(vtlb, entry)))
         return false;
-    if (t->local && !(*entry & ENTRY_LOCAL)) {
+    if (value & ~*entry & ENTRY_LOCAL) {
         if (vtlb->local_count == LOCAL_MAX)
             return false;
         vtlb->local[vtlb->local_count++] = entry;
     }
-    uint64_t flags =
-        (t->local ? ENTRY_LOCAL : 0) | (t->page_shift > (t->large ? SHIFT_2M : SHIFT_4K) ? ENTRY_PIECES : 0);
-    if (t->large) {
-        *entry = t->value | PTE_LARGE | flags;
+    if (value & PTE_LARGE) {
+        *entry = value;
     } else {
-        *entry |= flags;
-        table[paging_index(t->linear, LEVEL_4K)] = t->value;
+        *entry |= (value & ENTRY_LOCAL) | (page_shift > SHIFT_4K ? ENTRY_PIECES : 0);
+        table[paging_index(linear, LEVEL_4K)] = value;
     }
     return true;
 }
 
-static void fill_surely(struct vcpu *vcpu, const struct translation *t)
+static void fill(struct vcpu *vcpu, uint64_t linear, uint64_t value, unsigned page_shift)
 {
-    if (!fill(vcpu, t)) {
+    if (!entry_put(vcpu, linear, value, page_shift)) {
         vtlb_flush(vcpu);
-        fill(vcpu, t); /* the pool holds more than one of everything */
+        entry_put(vcpu, linear, value, page_shift); /* the pool holds more than one of everything */
     }
     vcpu->exit.reason = VCPU_EXIT_NONE;
 }
@@ -346,63 +311,57 @@ static bool overrides_smap(struct vcpu *vcpu, const struct walk_registers *r, ui
     return (vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK) != SEG_DPL_MASK;
 }
 
-static void become_memory(struct vcpu_exit *exit, uint64_t gpa, uint32_t access, bool present)
-{
-    uint32_t how = access & WALK_FETCH ? ACCESS_FETCH : access & WALK_WRITE ? ACCESS_WRITE : ACCESS_READ;
-    exit->reason = VCPU_EXIT_MEMORY;
-    exit->memory = (struct vcpu_exit_memory){.gpa = gpa, .access = how | (present ? ACCESS_PRESENT : 0)};
-}
-
 /* What the guest's tables allow, with what this access is allowed beyond, as an entry's rights. */
 static uint64_t entry_rights(const struct walk_registers *r, const struct walk_result *page, uint32_t access)
 {
     bool writable = page->writable && page->dirty, user = page->user, executable = page->executable;
-    if ((access & WALK_WRITE) &&
-        !page->writable) { /* by CR0.WP: from now on the supervisor's, who may not ... */
-        writable = true;
-        executable = executable && !(user && (r->cr4 & CR4_SMEP)); /* ... execute what was the user's */
+    if ((access & WALK_WRITE) && !page->writable) { /* by CR0.WP: from now on it is the supervisor's, */
+        writable = true;                            /* who may not execute what was the user's */
+        executable = executable && !(user && (r->cr4 & CR4_SMEP));
         user = false;
     }
     return (writable ? PTE_WRITE : 0) | (user ? PTE_USER : 0) | (executable ? 0 : PTE_NX);
 }
 
-/* The place of one of the backend's pages, and whether the address is on it. NULL: there is none within 2
- * MiB. */
-static const uint64_t *fixed_find(const struct vtlb *vtlb, uint64_t linear, bool *hit)
+static bool has_fixed(const struct vtlb *vtlb)
 {
-    const uint64_t *near = NULL;
-    *hit = false;
-    for (uint32_t i = 0; i < vtlb->fixed_count && !(vtlb->registers.cr0 & CR0_PE) && !*hit; i++) {
-        uint64_t apart = vtlb->fixed[i].linear ^ linear;
-        near = apart >> SHIFT_2M ? near : &vtlb->fixed[i].physical;
-        *hit = !(apart >> SHIFT_4K);
-    }
-    return near;
+    return vtlb->fixed_count && !(vtlb->registers.cr0 & CR0_PE);
 }
 
-/* Guest-physical to host-physical, and the translation is complete. */
-static void fill_from_stage2(struct vcpu *vcpu, uint64_t linear, uint32_t access,
-                             const struct walk_result *page, bool small)
+/* The place of one of the backend's pages, or NULL. */
+static const uint64_t *fixed_find(const struct vtlb *vtlb, uint64_t linear)
 {
-    uint64_t physical, rights = entry_rights(&vcpu->vtlb->registers, page, access);
+    for (uint32_t i = 0; i < vtlb->fixed_count && has_fixed(vtlb); i++)
+        if (!((vtlb->fixed[i].linear ^ linear) >> SHIFT_4K))
+            return &vtlb->fixed[i].physical;
+    return NULL;
+}
+
+/* Guest-physical to host-physical: the translation is complete, or leads to no RAM. */
+static void fill_from_stage2(struct vcpu *vcpu, uint64_t linear, uint32_t access,
+                             const struct walk_result *page)
+{
+    const struct vtlb *vtlb = vcpu->vtlb;
+    struct vcpu_exit *exit = &vcpu->exit;
+    uint64_t physical, size = PAGE_SIZE, entry = entry_rights(&vtlb->registers, page, access) | ENTRY_LEAF;
     unsigned level;
     int allowed = stage2_get(&vcpu->vm->stage2, page->gpa, &physical, &level);
     int wanted = access & WALK_WRITE ? STAGE2_WRITE : access & WALK_FETCH ? STAGE2_EXECUTE : STAGE2_READ;
     if (allowed < 0 || !(allowed & wanted)) {
-        become_memory(&vcpu->exit, page->gpa, access, allowed > 0);
+        uint32_t how = access & WALK_FETCH ? ACCESS_FETCH : access & WALK_WRITE ? ACCESS_WRITE : ACCESS_READ;
+        exit->reason = VCPU_EXIT_MEMORY;
+        exit->memory =
+            (struct vcpu_exit_memory){.gpa = page->gpa, .access = how | (allowed > 0 ? ACCESS_PRESENT : 0)};
         return;
     }
-    rights &= allowed & STAGE2_WRITE && !vtlb_protects(vcpu, linear) ? ~0ull : ~PTE_WRITE;
-    small |= !((vcpu->vtlb->protected ^ linear) >> SHIFT_2M);
-    rights |= allowed & STAGE2_EXECUTE ? 0 : PTE_NX;
-    struct translation t = {
-        .linear = linear,
-        .page_shift = page->page_shift,
-        .large = page->page_shift >= SHIFT_2M && level >= LEVEL_2M && !small,
-        .local = !page->global,
-    };
-    t.value = (physical & ~(paging_size(t.large ? LEVEL_2M : LEVEL_4K) - 1)) | ENTRY_LEAF | rights;
-    fill_surely(vcpu, &t);
+    entry &= allowed & STAGE2_WRITE && !vtlb_protects(vcpu, linear) ? ~0ull : ~PTE_WRITE;
+    entry |= (allowed & STAGE2_EXECUTE ? 0 : PTE_NX) | (page->global ? 0 : ENTRY_LOCAL);
+    if (page->page_shift >= SHIFT_2M && level >= LEVEL_2M && !has_fixed(vtlb) &&
+        (vtlb->protected ^ linear) >> SHIFT_2M) {
+        size = LARGE_PAGE_SIZE;
+        entry |= PTE_LARGE;
+    }
+    fill(vcpu, linear, (physical & ~(size - 1)) | entry, page->page_shift);
 }
 
 void vtlb_fault(struct vcpu *vcpu)
@@ -413,11 +372,9 @@ void vtlb_fault(struct vcpu *vcpu)
     uint64_t linear = exit->exception.address;
     uint32_t access = exit->exception.error_code & (WALK_WRITE | WALK_USER | WALK_FETCH);
     struct walk_result page;
-    bool hit;
-    const uint64_t *fixed = fixed_find(vtlb, linear, &hit);
-    if (hit && !(access & WALK_USER)) {
-        const struct translation t = {.linear = linear, .value = *fixed | ENTRY_LEAF | PTE_WRITE | PTE_NX};
-        fill_surely(vcpu, &t);
+    const uint64_t *fixed = fixed_find(vtlb, linear);
+    if (fixed && !(access & WALK_USER)) {
+        fill(vcpu, linear, *fixed | ENTRY_LEAF | PTE_WRITE | PTE_NX, SHIFT_4K);
         return;
     }
     uint32_t width = exit_cpuid_lookup(vcpu->vm, LEAF_SIZES, 0)->eax & 0xff;
@@ -431,10 +388,10 @@ void vtlb_fault(struct vcpu *vcpu)
     /* Rights that no entry can have: a page that is the backend's for others, and a supervisor's write to a
      * user's page that CR0.WP allows and CR4.SMAP does not always. Once, by the device model. */
     bool once = (access & WALK_WRITE) && !page.writable && page.user && (r->cr4 & CR4_SMAP);
-    if (page.changed)
-        exit->reason = VCPU_EXIT_NONE; /* the guest tries again */
-    else if (hit || (once && vcpu->state.interrupts.event.type == EVENT_NONE))
+    if (page.changed) /* the guest tries again */
+        exit->reason = VCPU_EXIT_NONE;
+    else if (fixed || (once && vcpu->state.interrupts.event.type == EVENT_NONE))
         exit->reason = VCPU_EXIT_INSTRUCTION;
     else
-        fill_from_stage2(vcpu, linear, access, &page, fixed != NULL);
+        fill_from_stage2(vcpu, linear, access, &page);
 }

@@ -148,8 +148,9 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     [VMEXIT_SMI]            = {NOT, 0, 0, NULL},
     [VMEXIT_INIT]           = {NOT, 0, 0, NULL},
     [VMEXIT_VINTR]          = {MODE, VCPU_EXIT_INTERRUPT_WINDOW, 0, NULL},
-    /* Descriptor tables and TR are the guest's own. */
-    [VMEXIT_IDTR_READ ... VMEXIT_TR_WRITE] = {NOT, 0, 0, NULL},
+    /* Descriptor tables and TR are the guest's own; but see task_switch.c. */
+    [VMEXIT_IDTR_READ ... VMEXIT_LDTR_WRITE] = {NOT, 0, 0, NULL},
+    [VMEXIT_TR_WRITE]       = {MODE, VCPU_EXIT_UNFIT, 0, svm_task_describe},
     /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are
      * harmless. */
     [VMEXIT_RDTSC]          = {NOT, 0, 0, NULL},
@@ -248,6 +249,8 @@ void svm_intercepts_update(struct vcpu *vcpu)
                                      VMEXIT_PF,       VMEXIT_INVLPG,    VMEXIT_TASK_SWITCH};
     for (unsigned i = 0; svm->shadow && i < sizeof(shadow); i++)
         intercept(vmcb, shadow[i]);
+    if (svm->task_guard)
+        intercept(vmcb, VMEXIT_TR_WRITE);
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
     if (svm->iret_intercepted)
         intercept(vmcb, VMEXIT_IRET);

@@ -183,6 +183,8 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
     if (groups & VCPU_SEGMENTS) {
         set_segments(state, vmcb);
         svm->clean &= ~CLEAN_SEGMENTS;
+        if (svm->task_guard)
+            svm_task_guard(vcpu, svm);
     }
     if (groups & VCPU_CONTROL) {
         set_control(vcpu, svm);

@@ -3,10 +3,9 @@
  * before one (AMD APM Vol. 2, 15.14.1), the device model does it.
  *
  * QEMU's TCG does not ask. But before it changes anything it writes the first byte of the current TSS as it
- * is, which nothing else does. So the page of that TSS cannot be written, and where it is written for another
- * reason it can until the next exit. A guest that makes a TSS its current one and switches tasks without any
- * exit in between gets the better of that; it is seen afterwards, and is killed. The emulator is no wall
- * anyway.
+ * is, which nothing else does. So the page of the TSS that LTR makes the current one cannot be written, and
+ * where it is written for another reason it can until the next exit. A guest that then switches tasks gets
+ * the better of that; it is seen afterwards, and is killed. The emulator is no wall anyway.
  */
 #include "svm.h"
 #include "cpu.h"

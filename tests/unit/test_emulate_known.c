@@ -1,6 +1,6 @@
 /*
  * What the device model tells the monitor of an instruction: its length and bytes, and the operands of a
- * plain MOV (devices/emulate_known.c).
+ * plain MOV, a MOV of CR3 and INVLPG (devices/emulate_known.c).
  *
  * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  */
@@ -107,12 +107,52 @@ static void lengths(void **unused)
     assert_int_equal(upcall.status, UPCALL_OK);
 }
 
+static void control_registers(void **unused)
+{
+    (void)unused;
+    begin(TEST_PROTECTED_32);
+    state.control.cr3 = 0x5000;
+    const struct upcall_insn *insn = TOLD("\x0f\x20\xda"); /* mov edx, cr3 */
+    assert_int_equal(insn->move, MOVE_FROM_CR3);
+    assert_int_equal(insn->gpr, RDX);
+    insn = TOLD("\x0f\x22\xda"); /* mov cr3, edx */
+    assert_int_equal(insn->move, MOVE_TO_CR3);
+    assert_int_equal(insn->gpr, RDX);
+    assert_int_equal(TOLD("\x0f\x20\xc2")->move, MOVE_NONE); /* mov edx, cr0 */
+    assert_int_equal(TOLD("\x0f\x20\xe2")->move, MOVE_NONE); /* mov edx, cr4 */
+    assert_int_equal(TOLD("\x0f\x20\xd3")->move, MOVE_NONE); /* mov ebx, cr2 */
+}
+
+static void invlpg(void **unused)
+{
+    (void)unused;
+    assert_int_equal(located(VCPU_EXIT_INVLPG, "\x0f\x01\x79\xf0", 4, CODE), 4); /* invlpg [ecx-0x10] */
+    assert_int_equal(upcall.insn.move, MOVE_INVLPG);
+    assert_int_equal(upcall.insn.base, RCX);
+    assert_int_equal(upcall.insn.displacement, 0xfffffff0);
+    assert_int_equal(upcall.insn.segment, SEG_DS);
+    located(VCPU_EXIT_INVLPG, "\x65\x0f\x01\x7d\x04", 5, CODE); /* invlpg gs:[ebp+4] */
+    assert_int_equal(upcall.insn.move, MOVE_INVLPG);
+    assert_int_equal(upcall.insn.segment, SEG_GS);
+    located(VCPU_EXIT_INVLPG, "\x0f\x01\x7d\x04", 4, CODE); /* invlpg [ebp+4] */
+    assert_int_equal(upcall.insn.segment, SEG_SS);
+    located(VCPU_EXIT_INVLPG, "\x0f\x01\x3d\x00\x10\x20\x30", 7, CODE); /* invlpg [0x30201000] */
+    assert_int_equal(upcall.insn.base, GPR_COUNT);
+    assert_int_equal(upcall.insn.displacement, 0x30201000);
+    assert_int_equal(located(VCPU_EXIT_INVLPG, "\x0f\x01\x3c\x33", 4, CODE), 4); /* invlpg [ebx+esi] */
+    assert_int_equal(upcall.insn.move, MOVE_NONE);
+    assert_int_equal(located(VCPU_EXIT_INVLPG, "\x67\x0f\x01\x3f", 4, CODE), 4); /* invlpg [bx] */
+    assert_int_equal(upcall.insn.move, MOVE_NONE);
+    assert_int_equal(located(VCPU_EXIT_INVLPG, "\x0f\x01\xf8", 3, CODE), 0); /* swapgs */
+    assert_int_equal(located(VCPU_EXIT_INVLPG, "\x0f\x01\x31", 3, CODE), 0); /* lmsw [ecx] */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moves),
-        cmocka_unit_test(rip_relative),
-        cmocka_unit_test(lengths),
+        cmocka_unit_test(moves),   cmocka_unit_test(rip_relative),
+        cmocka_unit_test(lengths), cmocka_unit_test(control_registers),
+        cmocka_unit_test(invlpg),
     };
     return cmocka_run_group_tests_name("emulate_known", tests, NULL, NULL);
 }

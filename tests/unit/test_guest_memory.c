@@ -39,7 +39,14 @@ int user_copy_out(uint64_t to, const void *from, size_t size)
     return touch(to, size);
 }
 
-/* Both accessors go to the same place. */
+int user_exchange(uint64_t address, size_t size, uint64_t old, uint64_t new)
+{
+    assert_int_equal(old, 1);
+    assert_int_equal(new, 2);
+    return touch(address, size);
+}
+
+/* All accessors go to the same place. */
 static void expect(uint64_t gpa, uint64_t address)
 {
     uint8_t buffer[8];
@@ -50,6 +57,9 @@ static void expect(uint64_t gpa, uint64_t address)
     assert_int_equal(guest_write(gpa, buffer, 3), NR_OK);
     assert_int_equal(touched, address);
     assert_int_equal(touched_size, 3);
+    assert_int_equal(guest_exchange(gpa, 4, 1, 2), NR_OK);
+    assert_int_equal(touched, address);
+    assert_int_equal(touched_size, 4);
 }
 
 static void guest_part(void **state)

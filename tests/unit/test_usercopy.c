@@ -134,6 +134,26 @@ static void test_compare(void **state)
     assert_int_equal(faults, 1);
 }
 
+static void test_exchange(void **state)
+{
+    (void)state;
+    uint64_t value = 0x1122334455667788;
+    catch_faults();
+    memcpy(page, &value, sizeof value);
+    assert_int_equal(user_exchange(address(0), 8, value, value + 1), 0);
+    assert_int_equal(user_exchange(address(0), 8, value, value + 2), 1);
+    assert_int_equal(user_exchange(address(0), 4, (uint32_t)value + 1, 5), 0); /* and the rest stays */
+    assert_int_equal(user_exchange(address(0), 4, (uint32_t)value + 1, 6), 1);
+    value = 0x1122334400000005;
+    assert_memory_equal(page, &value, sizeof value);
+    assert_int_equal(faults, 0);
+    assert_int_equal(user_exchange(USER_END - 4, 8, 0, 0), NR_EFAULT);
+    assert_int_equal(faults, 0);
+    assert_int_equal(user_exchange(address(PAGE), 8, 0, 1), NR_EFAULT); /* read-only */
+    assert_int_equal(user_exchange(address(2 * PAGE), 4, 0, 1), NR_EFAULT);
+    assert_int_equal(faults, 2);
+}
+
 static void test_msr_faults(void **state)
 {
     (void)state;
@@ -147,8 +167,9 @@ static void test_msr_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_length), cmocka_unit_test(test_faults),     cmocka_unit_test(test_range),
-        cmocka_unit_test(test_compare),      cmocka_unit_test(test_msr_faults),
+        cmocka_unit_test(test_every_length), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_range),        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_msr_faults),   cmocka_unit_test(test_exchange),
     };
     return cmocka_run_group_tests(tests, map, NULL);
 }

@@ -147,6 +147,30 @@ static void legacy(void **state)
     assert_int_equal(gpa_of(&r, LINEAR, 0), 0x5123);
 }
 
+/* What a vTLB asks besides. */
+static void dirty_and_changed(void **state)
+{
+    (void)state;
+    struct walk_registers r = set_up_32bit();
+    struct walk_result result;
+    assert_true(walk_translate(&memory, &r, LINEAR, 0, &result));
+    assert_false(result.dirty);
+    assert_false(result.changed);
+    assert_true(walk_translate(&memory, &r, LINEAR, WALK_WRITE, &result));
+    assert_true(result.dirty);
+    assert_true(walk_translate(&memory, &r, LINEAR, 0, &result));
+    assert_true(result.dirty);
+    r.cr0 = 0;
+    assert_true(walk_translate(&memory, &r, LINEAR, 0, &result));
+    assert_true(result.dirty);
+    r = set_up_32bit();
+    entry_changes = true;
+    assert_true(walk_translate(&memory, &r, LINEAR, WALK_WRITE, &result));
+    assert_true(result.changed);
+    assert_int_equal(ram[0x1004] | ram[0x200c] << 8, (RIGHTS & 0xff)
+                                                         << 8); /* the first has gone, no second is marked */
+}
+
 static void pae(void **state)
 {
     (void)state;
@@ -261,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(paging_off, clear),
         cmocka_unit_test_setup(legacy, clear),
+        cmocka_unit_test_setup(dirty_and_changed, clear),
         cmocka_unit_test_setup(pae, clear),
         cmocka_unit_test_setup(four_levels, clear),
         cmocka_unit_test_setup(five_levels, clear),
