@@ -48,6 +48,7 @@
 #define RFLAGS_FIXED 0x2ull /* bit 1 reads as 1 */
 #define RFLAGS_TF    (1ull << 8)
 #define RFLAGS_IF    (1ull << 9)
+#define RFLAGS_IOPL  (3ull << 12)
 #define RFLAGS_RF    (1ull << 16)
 #define RFLAGS_VM    (1ull << 17)
 #define RFLAGS_AC    (1ull << 18)

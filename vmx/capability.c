@@ -119,8 +119,6 @@ const char *vmx_capability_use(void)
         return why_not;
     features_find(&vmx_capability);
     const struct vmx_features *f = &vmx_features;
-    if (!f->ept)
-        return "the processor has no nested paging, and this version has no shadow paging";
     bool large = (vmx_capability.ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES);
     const bool have[] = {
         f->ept,          large,         f->ept_accessed, f->vpid, f->unrestricted, f->preemption_timer,

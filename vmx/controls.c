@@ -55,7 +55,8 @@ void vmx_controls_init(void)
 }
 
 /* Exits by exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md,
- * section 12); #MC is the host's. All others go straight to the guest. */
+ * section 12); #MC is the host's. With the vTLB #PF is its own, and in
+ * virtual-8086 mode for real mode all are the device model's. All others go straight to the guest. */
 static const uint32_t exceptions_always = 1u << EXCEPTION_DB | 1u << EXCEPTION_AC | 1u << EXCEPTION_MC;
 
 void vmx_controls_update(struct vcpu *vcpu)
@@ -73,21 +74,25 @@ void vmx_controls_update(struct vcpu *vcpu)
     primary |= vmx->windows & WINDOW_INTERRUPT ? PRIMARY_INTERRUPT_WINDOW : 0;
     if (vmx->windows & WINDOW_NMI)
         primary |= f->virtual_nmis ? PRIMARY_NMI_WINDOW : PRIMARY_INTERRUPT_WINDOW;
-    secondary |= SECONDARY_EPT | SECONDARY_INVPCID | (f->unrestricted ? SECONDARY_UNRESTRICTED : 0);
+    if (vmx->shadow)
+        primary |= PRIMARY_INVLPG | PRIMARY_CR3_LOAD | PRIMARY_CR3_STORE;
+    else
+        secondary |= SECONDARY_EPT | SECONDARY_INVPCID | (f->unrestricted ? SECONDARY_UNRESTRICTED : 0);
     entry |= (f->efer ? ENTRY_LOAD_EFER : 0) | (f->pat ? ENTRY_LOAD_PAT : 0);
 
+    uint32_t exceptions = vmx->vm86 ? ~0u : exceptions_always | (vmx->shadow ? 1u << EXCEPTION_PF : 0);
     uint64_t bitmap = wide ? bitmap_long : bitmap_legacy;
     primary = allowed(vmx_capability.primary, primary);
     secondary = allowed(vmx_capability.secondary, secondary);
     entry = allowed(vmx_capability.entry, entry);
     if (primary != vmx->primary)
         vmwrite(VMCS_PRIMARY_CONTROLS, vmx->primary = primary);
-    if (secondary != vmx->secondary)
+    if (secondary != vmx->secondary && (primary & PRIMARY_SECONDARY))
         vmwrite(VMCS_SECONDARY_CONTROLS, vmx->secondary = secondary);
     if (entry != vmx->entry)
         vmwrite(VMCS_ENTRY_CONTROLS, vmx->entry = entry);
-    if (exceptions_always != vmx->exceptions)
-        vmwrite(VMCS_EXCEPTIONS, vmx->exceptions = exceptions_always);
+    if (exceptions != vmx->exceptions)
+        vmwrite(VMCS_EXCEPTIONS, vmx->exceptions = exceptions);
     if (bitmap != vmx->msr_bitmap)
         vmwrite(VMCS_MSR_BITMAP, vmx->msr_bitmap = bitmap);
 }

@@ -4,6 +4,7 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "vtlb.h"
 
 static void describe_io(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
@@ -59,7 +60,6 @@ static void describe_exception(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
     uint32_t event = (uint32_t)vmread(VMCS_EXIT_EVENT), type = event >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
     uint32_t vector = event & EVENT_VECTOR;
-    (void)vmx;
     if (type == INJECT_NMI) {
         __asm__ volatile("int $2"); /* the host's handler ends with IRET, which lets the next one in */
         vcpu->exit.reason = VCPU_EXIT_EXTERNAL;
@@ -74,6 +74,26 @@ static void describe_exception(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     if (type == INJECT_PRIVILEGED) /* a trap, but RIP is still at INT1 */
         vcpu->state.gpr.rip += vmread(VMCS_INSTRUCTION_LENGTH);
     exit_raise(&vcpu->exit, vector, event & EVENT_ERROR_VALID ? (uint32_t)vmread(VMCS_EXIT_ERROR_CODE) : 0);
+    if (vector == EXCEPTION_PF) {
+        vcpu->exit.exception.address = vmread(VMCS_QUALIFICATION);
+        vtlb_fault(vcpu);
+    } else if (vmx->vm86) {
+        vmx_vm86_exception(vcpu, vector, type == INJECT_SOFT_EXCEPTION);
+    }
+}
+
+static void describe_invlpg(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vmx;
+    vcpu->exit.invlpg_address = vmread(VMCS_QUALIFICATION);
+}
+
+/* A gate's event is in delivery. */
+static void describe_task_switch(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    (void)vmx;
+    vcpu->exit.detail = (uint32_t)vmread(VMCS_QUALIFICATION);
+    vmx_recover_event(vcpu, true);
 }
 
 static void describe_violation(struct vcpu *vcpu, struct vmx_vcpu *vmx)
@@ -128,7 +148,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_TRIPLE_FAULT]     = {VCPU_EXIT_SHUTDOWN, 0, NULL},
     [CODE_INTERRUPT_WINDOW] = {VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_window},
     [CODE_NMI_WINDOW]       = {VCPU_EXIT_NMI_WINDOW, 0, NULL},
-    [CODE_TASK_SWITCH]      = {VCPU_EXIT_TASK_SWITCH, 0, NULL},
+    [CODE_TASK_SWITCH]      = {VCPU_EXIT_TASK_SWITCH, SKIPPED, describe_task_switch},
     [CODE_CPUID]            = {VCPU_EXIT_CPUID, SKIPPED, NULL},
     [CODE_HLT]              = {VCPU_EXIT_HLT, SKIPPED, NULL},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
@@ -136,6 +156,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_INVD]             = {VCPU_EXIT_INSTRUCTION, 0, NULL},
     [CODE_WBINVD]           = {VCPU_EXIT_INSTRUCTION, 0, NULL},
     [CODE_XSETBV]           = {VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_INVLPG]           = {VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg}, /* with the vTLB */
     [CODE_CR_ACCESS]        = {VCPU_EXIT_CR_ACCESS, 0, describe_cr},
     [CODE_IO]               = {VCPU_EXIT_PIO, SKIPPED, describe_io},
     [CODE_RDMSR]            = {VCPU_EXIT_RDMSR, 0, describe_msr},
@@ -164,10 +185,9 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_TPAUSE]           = UD,
     [CODE_LOADIWKEY]        = UD,
     [CODE_RDPMC]            = {VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},
-    /* Not asked for: INVLPG and INVPCID act within the VPID, the TSC runs with an offset, debug registers
+    /* Not asked for: INVPCID acts within the VPID, the TSC runs with an offset, debug registers
      * are switched with the vCPU, tables and TR are its own; a spinning guest uses up its slice. TPR lies in
      * a page of the processor's and its threshold is 0; the local APIC's page is not virtualised. */
-    [CODE_INVLPG]           = {0, 0, NULL},
     [CODE_INVPCID]          = {0, 0, NULL},
     [CODE_RDTSC]            = {0, 0, NULL},
     [CODE_RDTSCP]           = {0, 0, NULL},

@@ -4,12 +4,14 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "vtlb.h"
 
 enum { MASKED_US_MAX = 1000, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
 enum { TIMER_OFF = UINT32_MAX };
 
-#define REFUSED_BY_INSTRUCTION 0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error   \
-                                            */
+#define REFUSED_BY_INSTRUCTION                                                                               \
+    0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
+                 */
 
 void vmx_inject(struct vcpu *vcpu)
 {
@@ -31,20 +33,24 @@ void vmx_inject(struct vcpu *vcpu)
     vmwrite(VMCS_ENTRY_EVENT, field);
 }
 
-/* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
- * is still at its instruction, which is executed again. */
-static __attribute__((noinline)) void event_recover(struct vcpu *vcpu, uint32_t info)
+/* A software interrupt of the guest's own is not injected again: RIP is still at its instruction, which is
+ * executed again. */
+void vmx_recover_event(struct vcpu *vcpu, bool soft)
 {
     static const uint8_t types[EVENT_TYPE_MASK + 1] = {
-        [INJECT_INTERRUPT] = EVENT_INTERRUPT,
-        [INJECT_NMI] = EVENT_NMI,
-        [INJECT_EXCEPTION] = EVENT_EXCEPTION,
+        [INJECT_INTERRUPT] = EVENT_INTERRUPT,           [INJECT_NMI] = EVENT_NMI,
+        [INJECT_EXCEPTION] = EVENT_EXCEPTION,           [INJECT_SOFT_INTERRUPT] = EVENT_SOFT_INTERRUPT,
+        [INJECT_SOFT_EXCEPTION] = EVENT_SOFT_EXCEPTION,
     };
-    bool coded = info & EVENT_ERROR_VALID;
+    uint32_t info = (uint32_t)vmread(VMCS_VECTORING), coded = info & EVENT_ERROR_VALID;
+    uint8_t type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK];
+    if (!(info & EVENT_VALID) || (type >= EVENT_SOFT_INTERRUPT && !soft))
+        return;
     vcpu->state.interrupts.event = (struct vcpu_event){
-        .type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK],
+        .type = type,
         .vector = (uint8_t)(info & EVENT_VECTOR),
-        .has_error_code = coded,
+        .has_error_code = coded != 0,
+        .length = type >= EVENT_SOFT_INTERRUPT ? (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH) : 0,
         .error_code = coded ? (uint32_t)vmread(VMCS_VECTORING_ERROR_CODE) : 0,
     };
 }
@@ -59,11 +65,14 @@ void vmx_window(struct vcpu *vcpu, uint32_t windows)
 
 void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
 {
+    const struct vmx_vcpu *vmx = vcpu->backend;
     uint32_t rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * SEG_CS) >> RIGHTS_MODE_SHIFT;
     bool wide = (vcpu->state.msrs.efer & EFER_LMA) && (rights & SEG_L);
     uint64_t rip = vcpu->state.gpr.rip;
     code->linear = wide ? rip : (uint32_t)(vmread(VMCS_GUEST_BASE + 2 * SEG_CS) + rip);
-    code->space = vcpu->state.control.cr0 & CR0_PG ? vmread(VMCS_GUEST_CR3) : CODE_SPACE_FLAT;
+    code->space = !(vcpu->state.control.cr0 & CR0_PG) ? CODE_SPACE_FLAT
+                  : vmx->shadow                       ? *vtlb_cr3(vcpu)
+                                                      : vmread(VMCS_GUEST_CR3);
     code->mode = SEG_P | (rights & (SEG_L | SEG_DB));
 }
 
@@ -74,6 +83,8 @@ static bool masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
 {
     uint32_t ticks = TIMER_OFF;
     bool late = false;
+    if (!(this_cpu()->limits_lost & LIMIT_GDT))
+        vmx->masked_until = 0; /* ring 3 has run since the last exit, and let interrupts in */
     if (rflags & RFLAGS_IF) {
         vmx->masked_until = 0;
     } else {
@@ -109,8 +120,9 @@ static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     const struct vcpu_gpr *gpr = &vcpu->state.gpr;
     if (gpr->rip != vmx->rip)
         vmwrite(VMCS_GUEST_RIP, gpr->rip);
-    if (gpr->rflags != vmx->rflags)
-        vmwrite(VMCS_GUEST_RFLAGS, gpr->rflags);
+    uint64_t rflags = vmx->vm86 ? gpr->rflags | VM86_FLAGS : gpr->rflags;
+    if (rflags != vmx->rflags)
+        vmwrite(VMCS_GUEST_RFLAGS, rflags);
     if (gpr->reg[RSP] != vmx->rsp)
         vmwrite(VMCS_GUEST_RSP, gpr->reg[RSP]);
     interruptibility_write(vmx, &vcpu->state.interrupts, gpr->rflags);
@@ -123,7 +135,8 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     struct vcpu_gpr *gpr = &vcpu->state.gpr;
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     gpr->rip = vmx->rip = vmread(VMCS_GUEST_RIP);
-    gpr->rflags = vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
+    vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
+    gpr->rflags = vmx->vm86 ? (vmx->rflags & ~VM86_FLAGS) | (gpr->rflags & RFLAGS_IOPL) : vmx->rflags;
     gpr->reg[RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
     vmx->cr2 = read_cr2();
     vmx->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -131,9 +144,8 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     if (vmx_features.virtual_nmis)
         interrupts->nmi_blocked = (vmx->interruptibility & INTERRUPTIBILITY_NMI) != 0;
     interrupts->event.type = EVENT_NONE;
-    uint32_t vectoring = (uint32_t)vmread(VMCS_VECTORING);
-    if (vectoring & EVENT_VALID)
-        event_recover(vcpu, vectoring);
+    if (vmread(VMCS_VECTORING) & EVENT_VALID)
+        vmx_recover_event(vcpu, false);
 }
 
 /* Describes the exit in vcpu->exit. The most frequent ones need no call. */
@@ -171,6 +183,8 @@ void vmx_run(struct vcpu *vcpu)
         exit_without_entry(&vcpu->exit, VCPU_EXIT_EXTERNAL, CODE_PREEMPTION_TIMER);
         return;
     }
+    if (vcpu->vtlb && vmx_is_unfit(vcpu, vmx))
+        return;
     bool wide = vmx->entry & ENTRY_LONG_MODE;
     if (wide) {
         syscall_registers_load(vcpu);

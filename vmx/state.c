@@ -9,7 +9,9 @@
 #include "vmx.h"
 #include "cpu.h"
 #include "fpu.h"
+#include "frames.h"
 #include "guest_memory.h"
+#include "vtlb.h"
 
 enum {
     RIGHTS_SHIFT = 4, /* between attributes from bit 8 on and access rights from bit 12 on (25.4.1) */
@@ -23,22 +25,28 @@ enum {
 #define CR3_PAE_TABLE 0xffffffe0ull
 #define PDPTE_KNOWN   0x000ffffffffff019ull /* SDM Vol. 3A, table 4-8 */
 
-static void get_segments(struct vcpu_state *state)
+/* Virtual-8086 mode that stands for real mode has its own attributes, limits, LDTR and TR. */
+static void get_segments(struct vcpu_state *state, bool vm86)
 {
-    for (unsigned i = 0; i < SEG_COUNT; i++) {
+    for (unsigned i = 0; i < (vm86 ? SEG_LDTR : SEG_COUNT); i++) {
+        struct segment *s = &state->segment[i];
+        s->selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i);
+        s->base = vmread(VMCS_GUEST_BASE + 2 * i);
+        if (vm86)
+            continue;
         uint32_t rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * i);
         uint32_t attributes = (rights & SEG_LOW) | (rights >> RIGHTS_SHIFT & SEG_HIGH);
-        state->segment[i] = (struct segment){
-            .selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i),
-            .attributes = (uint16_t)(rights & RIGHTS_UNUSABLE ? attributes & ~(uint32_t)SEG_P : attributes),
-            .limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i),
-            .base = vmread(VMCS_GUEST_BASE + 2 * i),
-        };
+        s->attributes = (uint16_t)(rights & RIGHTS_UNUSABLE ? attributes & ~(uint32_t)SEG_P : attributes);
+        s->limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i);
     }
 }
 
-static void set_segments(const struct vcpu_state *state)
+static void set_segments(const struct vcpu_state *state, bool vm86)
 {
+    if (vm86) {
+        vmx_vm86_segments(state);
+        return;
+    }
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         const struct segment *s = &state->segment[i];
         uint32_t rights = (s->attributes & SEG_LOW) | (uint32_t)(s->attributes & SEG_HIGH) << RIGHTS_SHIFT;
@@ -73,8 +81,9 @@ static void get_control(struct vcpu *vcpu, const struct vmx_vcpu *vmx)
     registers_store_control(vcpu);
     control->cr0 = (control->cr0 & ~CR0_OWNED) | (vmread(VMCS_GUEST_CR0) & CR0_OWNED);
     control->cr2 = vmx->cr2;
-    control->cr3 = vmread(VMCS_GUEST_CR3);
-    control->cr4 = (control->cr4 & ~CR4_OWNED) | (vmread(VMCS_GUEST_CR4) & CR4_OWNED);
+    control->cr3 = vmx->shadow ? *vtlb_cr3(vcpu) : vmread(VMCS_GUEST_CR3);
+    if (!vmx->shadow)
+        control->cr4 = (control->cr4 & ~CR4_OWNED) | (vmread(VMCS_GUEST_CR4) & CR4_OWNED);
     control->dr6 = read_dr6();
     control->dr7 = vmread(VMCS_GUEST_DR7);
 }
@@ -90,23 +99,66 @@ static void pdptes_load(const struct vcpu_state *state)
                 pdpte[i] & PDPTE_P ? pdpte[i] & vmx_features.physical_mask & PDPTE_KNOWN : 0);
 }
 
+/* What EFER the processor gets. On the vTLB paging is always on: with LME it would be long mode. */
+static void efer_write(const struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    uint64_t efer = vcpu->state.msrs.efer;
+    if (vmx->shadow)
+        efer = (efer | EFER_NXE) & (efer & EFER_LMA ? ~0ull : ~EFER_LME);
+    if ((vmx->efer ^ efer) & (EFER_NXE | EFER_LMA))
+        vmx_invalidate_linear(vcpu);
+    vmx->efer = efer;
+    if (vmx_features.efer)
+        vmwrite(VMCS_GUEST_EFER, efer);
+    else
+        vmx->msr_areas[0].value = efer;
+}
+
+/* Between EPT and the vTLB, between virtual-8086 mode and others. */
+static void mode_update(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+    uint64_t cr0 = vcpu->state.control.cr0;
+    bool shadow = vtlb_needed(vcpu, cr0), vm86 = shadow && !(cr0 & CR0_PE);
+    if (shadow != vmx->shadow) {
+        vmx->shadow = shadow;
+        vmx_invalidate(vcpu);
+        if (shadow)
+            vtlb_flush(vcpu);
+        vmwrite(VMCS_CR4_MASK, shadow ? ~0ull : ~CR4_OWNED);
+        vmwrite(VMCS_GUEST_CR3, FRAME_NONE); /* what was there is of the other kind */
+    }
+    if (vm86 != vmx->vm86) {
+        vmx->vm86 = vm86;
+        set_segments(&vcpu->state, vm86);
+    }
+}
+
 static void set_control(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
     static const uint64_t translation = CR0_PE | CR0_WP | CR0_PG;
     const struct vcpu_control *control = &vcpu->state.control;
-    uint64_t fixed = vmx_capability.cr0_fixed & ~(vmx_features.unrestricted ? CR0_PE | CR0_PG : 0);
-    uint64_t cr0 = (control->cr0 & ~(CR0_CD | CR0_NW)) | fixed | CR0_ET;
+    bool free = vmx_features.unrestricted && !vmx->shadow, paging = control->cr0 & CR0_PG;
+    uint64_t fixed = vmx_capability.cr0_fixed & ~(free ? CR0_PE | CR0_PG : 0);
+    uint64_t cr0 = (control->cr0 & ~(CR0_CD | CR0_NW)) | fixed | CR0_ET | (vmx->shadow ? CR0_WP : 0);
     /* Without MCE a machine check would be a shutdown of the processor. */
     uint64_t cr4 = control->cr4 | vmx_capability.cr4_fixed | CR4_MCE;
-    if (((vmread(VMCS_GUEST_CR0) ^ cr0) & translation) || vmread(VMCS_GUEST_CR3) != control->cr3 ||
-        vmread(VMCS_GUEST_CR4) != cr4) {
+    if (vmx->shadow)
+        cr4 = (cr4 | CR4_PAE) & (paging ? ~0ull : ~(CR4_SMEP | CR4_SMAP));
+    if (vmx->vm86) {
+        cr0 &= ~CR0_AM; /* counts at CPL 3 */
+        cr4 |= CR4_VME;
+    }
+    bool changed = ((vmread(VMCS_GUEST_CR0) ^ cr0) & translation) || vmread(VMCS_GUEST_CR4) != cr4 ||
+                   (!vmx->shadow && vmread(VMCS_GUEST_CR3) != control->cr3);
+    if (changed) {
         vmx_invalidate_linear(vcpu); /* as the write of a control register does */
-        if ((cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(vcpu->state.msrs.efer & EFER_LMA))
+        if (!vmx->shadow && paging && (cr4 & CR4_PAE) && !(vcpu->state.msrs.efer & EFER_LMA))
             pdptes_load(&vcpu->state);
     }
     vmwrite(VMCS_GUEST_CR0, cr0);
     vmwrite(VMCS_CR0_SHADOW, control->cr0);
-    vmwrite(VMCS_GUEST_CR3, control->cr3);
+    if (!vmx->shadow)
+        vmwrite(VMCS_GUEST_CR3, control->cr3);
     vmwrite(VMCS_GUEST_CR4, cr4);
     vmwrite(VMCS_CR4_SHADOW, control->cr4);
     vmwrite(VMCS_GUEST_DR7, control->dr7);
@@ -114,6 +166,12 @@ static void set_control(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     lapic_set_cr8(vcpu, (uint8_t)control->cr8);
     write_dr6(control->dr6);
     registers_load_control(vcpu);
+}
+
+void vmx_set_cr2(struct vcpu *vcpu, uint64_t linear)
+{
+    struct vmx_vcpu *vmx = vcpu->backend;
+    vmx->cr2 = vcpu->state.control.cr2 = linear;
 }
 
 static void get_msrs(struct vcpu *vcpu)
@@ -125,7 +183,7 @@ static void get_msrs(struct vcpu *vcpu)
     syscall_registers_get(vcpu);
 }
 
-static void set_msrs(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void set_msrs(struct vcpu *vcpu)
 {
     const struct vcpu_msrs *msrs = &vcpu->state.msrs;
     vmwrite(VMCS_GUEST_SYSENTER_CS, msrs->sysenter_cs);
@@ -133,11 +191,6 @@ static void set_msrs(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     vmwrite(VMCS_GUEST_SYSENTER_EIP, msrs->sysenter_eip);
     if (vmx_features.pat)
         vmwrite(VMCS_GUEST_PAT, msrs->pat);
-    if (vmx_features.efer)
-        vmwrite(VMCS_GUEST_EFER, msrs->efer);
-    if ((vmx->efer ^ msrs->efer) & (EFER_NXE | EFER_LMA))
-        vmx_invalidate_linear(vcpu);
-    vmx->efer = msrs->efer;
     syscall_registers_set(vcpu);
     registers_load_tsc_aux(vcpu);
 }
@@ -154,7 +207,7 @@ void vmx_get(struct vcpu *vcpu, uint32_t groups)
     groups &= ~vmx->fresh;
     vmx->fresh |= groups;
     if (groups & VCPU_SEGMENTS)
-        get_segments(state);
+        get_segments(state, vmx->vm86);
     if (groups & VCPU_CONTROL)
         get_control(vcpu, vmx);
     if (groups & VCPU_TABLES) {
@@ -171,8 +224,11 @@ static void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx, uint32_t groups
 {
     const struct vcpu_state *state = &vcpu->state;
     vmx->fresh |= groups;
+    vmx->unchecked = true;
+    if (groups & VCPU_CONTROL)
+        mode_update(vcpu, vmx);
     if (groups & VCPU_SEGMENTS)
-        set_segments(state);
+        set_segments(state, vmx->vm86);
     if (groups & VCPU_CONTROL)
         set_control(vcpu, vmx);
     if (groups & VCPU_TABLES) {
@@ -182,11 +238,19 @@ static void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx, uint32_t groups
         vmwrite(VMCS_GUEST_IDTR_LIMIT, state->tables.idtr.limit);
     }
     if (groups & VCPU_MSRS)
-        set_msrs(vcpu, vmx);
+        set_msrs(vcpu);
     if (groups & VCPU_TIME)
         vmwrite(VMCS_TSC_OFFSET, state->time.tsc_offset);
-    if (groups & (VCPU_CONTROL | VCPU_MSRS))
-        vmx_controls_update(vcpu);
+    if (!(groups & (VCPU_CONTROL | VCPU_MSRS)))
+        return;
+    efer_write(vcpu, vmx);
+    vmx_controls_update(vcpu);
+    if (vmx->shadow) {
+        const struct vcpu_control *control = &state->control;
+        vtlb_set_registers(vcpu, control->cr0, groups & VCPU_CONTROL ? control->cr3 : *vtlb_cr3(vcpu),
+                           control->cr4, state->msrs.efer);
+        vmwrite(VMCS_GUEST_CR3, vtlb_root(vcpu));
+    }
 }
 
 void vmx_set(struct vcpu *vcpu, uint32_t groups)

@@ -51,7 +51,8 @@ void vmx_invalidate_linear(const struct vcpu *vcpu)
 void vmx_invalidate(struct vcpu *vcpu)
 {
     bool one = vmx_capability.ept_vpid & CAP_INVEPT_CONTEXT;
-    if (vmx_features.ept)
+    const struct vmx_vcpu *vmx = vcpu->backend;
+    if (vmx_features.ept && !vmx->shadow)
         invept(one ? INVALIDATE_CONTEXT : INVALIDATE_ALL, one ? ept_pointer(vcpu) : 0);
     vmx_invalidate_linear(vcpu);
 }

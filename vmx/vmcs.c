@@ -57,6 +57,13 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
     vmwrite(VMCS_CR4_MASK, ~CR4_OWNED);
     if (vmx_features.tpr_shadow)
         vmwrite(VMCS_VIRTUAL_APIC, virt_to_phys(vmx->virtual_apic));
+    if (!vmx_features.efer) {
+        vmx->msr_areas[0].index = vmx->msr_areas[1].index = MSR_EFER;
+        vmwrite(VMCS_ENTRY_MSR_LOAD, virt_to_phys(&vmx->msr_areas[0]));
+        vmwrite(VMCS_EXIT_MSR_LOAD, virt_to_phys(&vmx->msr_areas[1]));
+        vmwrite(VMCS_ENTRY_MSR_LOADS, 1);
+        vmwrite(VMCS_EXIT_MSR_LOADS, 1);
+    }
     vmx_controls_init();
     vmx_tags_write(vcpu);
 }
@@ -64,6 +71,7 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
 void vmx_host_write(const struct vcpu *vcpu)
 {
     struct cpu *cpu = this_cpu();
+    const struct vmx_vcpu *vmx = vcpu->backend;
     struct table_pointer gdt, idt;
     uint16_t tr;
     __asm__ volatile("sgdt %0; sidt %1; str %2" : "=m"(gdt), "=m"(idt), "=r"(tr));
@@ -85,6 +93,8 @@ void vmx_host_write(const struct vcpu *vcpu)
     vmwrite(VMCS_HOST_RIP, (uint64_t)vmx_exit);
     if (vmx_features.efer)
         vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+    else
+        vmx->msr_areas[1].value = rdmsr(MSR_EFER);
     if (vmx_features.pat)
         vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 }

@@ -67,6 +67,7 @@ static int vmx_cpu_enable(void)
     if (cpu->index == 0) {
         fpu_init();
         int error = vmx_msr_bitmaps_create();
+        error = error ? error : vmx_vm86_create();
         if (error)
             return error;
     }
@@ -83,6 +84,7 @@ static void vmx_vcpu_destroy(struct vcpu *vcpu)
     struct vmx_vcpu *vmx = vcpu->backend;
     page_free(vmx->vmcs, 0);
     page_free(vmx->virtual_apic, 0);
+    page_free(vmx->msr_areas, 0);
     page_free(vmx, 0);
     vcpu->backend = NULL;
 }
@@ -96,10 +98,13 @@ static int vmx_vcpu_create(struct vcpu *vcpu)
     vcpu->backend = vmx;
     vmx->vmcs = region_create();
     vmx->virtual_apic = page_alloc(0);
-    if (!vmx->vmcs || !vmx->virtual_apic) {
+    vmx->msr_areas = page_alloc(0);
+    if (!vmx->vmcs || !vmx->virtual_apic || !vmx->msr_areas) {
         vmx_vcpu_destroy(vcpu);
         return NR_ENOMEM;
     }
+    if (vcpu->vtlb)
+        vmx_vm86_prepare(vcpu);
     vmcs_clear(vmx->vmcs);
     return NR_OK;
 }
@@ -124,5 +129,6 @@ const struct vcpu_ops vmx_ops = {
     .inject = vmx_inject,
     .window = vmx_window,
     .flush = vmx_invalidate,
+    .set_cr2 = vmx_set_cr2,
     .check = vmx_check,
 };

@@ -44,6 +44,9 @@ struct vmx_vcpu {
     void *vmcs;
     uint8_t *virtual_apic;       /* TPR of the guest lies in there, with TPR shadow */
     struct msr_entry *msr_areas; /* without controls for EFER: the guest's, then the host's */
+    bool shadow;                 /* on the vTLB, which has the guest's CR3 */
+    bool vm86;                   /* CR0.PE is clear, and virtual-8086 mode stands for it */
+    bool unchecked;              /* the state came from outside, and may not be one that the processor runs */
     const struct cpu *cpu;       /* on which it was loaded last: host state and translations are that one's */
     bool launched;
     uint32_t fresh;   /* groups that vcpu->state has as the VMCS has them */
@@ -90,6 +93,17 @@ int vmx_msr_bitmaps_create(void);
 /* vmcs.c: the host's half of it, for the calling processor. */
 void vmx_host_write(const struct vcpu *vcpu);
 
+/* unfit.c: processors without unrestricted guest. What virtual-8086 mode has at the entry: segments, and
+ * flags. */
+int vmx_vm86_create(void);
+void vmx_vm86_prepare(struct vcpu *vcpu);
+void vmx_vm86_segments(const struct vcpu_state *state);
+#define VM86_FLAGS (RFLAGS_VM | RFLAGS_IOPL)
+/* Whether the device model has to go on; the exit is described then. */
+bool vmx_is_unfit(struct vcpu *vcpu, struct vmx_vcpu *vmx);
+/* An exception of virtual-8086 mode: what the exit becomes. */
+void vmx_vm86_exception(struct vcpu *vcpu, uint32_t vector, bool soft);
+
 /* state.c */
 void vmx_get(struct vcpu *vcpu, uint32_t groups);
 void vmx_set(struct vcpu *vcpu, uint32_t groups);
@@ -102,6 +116,9 @@ void vmx_debug_exception(uint64_t pending);
 void vmx_run(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu);
 void vmx_window(struct vcpu *vcpu, uint32_t windows);
+/* Takes back the event that the exit interrupted in delivery, if there is one. */
+void vmx_recover_event(struct vcpu *vcpu, bool soft);
+void vmx_set_cr2(struct vcpu *vcpu, uint64_t linear);
 void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code);
 
 /* vmcs.c: the VMCS's life. The current one is what vmread() and vmwrite() reach. */
