@@ -6,6 +6,7 @@ define newline
 
 
 endef
+comma := ,
 test_part = $(1)|$(2)|$(3)|$(4)$(newline)
 
 # The one that Debian's python3-pytest belongs to, whatever else is called python3 here.
@@ -14,7 +15,9 @@ BOOT_TESTS := $(wildcard tests/boot/test_*.py)
 TEST_SECONDS ?= 30
 TEST_LOGS := $(B)/test-logs
 TEST_BUILD += all $(B)/nullring-test guests examples unit-build fuzz-build
-TEST_PARTS += $(call test_part,guests,all,1800,$(PYTHON) tests/guests/run.py --jobs 1)
+# Of the generations (tests/matrix.py has all): SVM with nested paging and without, VT-x with EPT and without.
+TEST_PARTS += $(call test_part,guests,svm,1800,$(PYTHON) tests/guests/run.py --jobs 1 --seeds-on svm --machine native$(comma)svm$(comma)svm:no-npt)
+TEST_PARTS += $(call test_part,guests,vmx,1800,$(PYTHON) tests/guests/run.py --jobs 1 --seeds-on none --machine native$(comma)vmx:haswell$(comma)vmx:penryn)
 TEST_PARTS += $(foreach t,$(BOOT_TESTS),$(call test_part,boot,$(t:tests/boot/test_%.py=%),1500,$(PYTHON) -m pytest -q -rs -p no:cacheprovider $(t)))
 TEST_PARTS += $(foreach t,$(FUZZ),$(call test_part,fuzz,$(t),300,$(MAKE) -s --no-print-directory fuzz-$(t) SECONDS=$(TEST_SECONDS)))
 TEST_PARTS += $(foreach t,$(UNIT),$(call test_part,unit,$(t:test_%=%),300,$(B)/unit/$(t)))
@@ -29,6 +32,11 @@ test:
 	@$(MAKE) -k --no-print-directory test-build >$(TEST_LOGS)/build.log 2>&1; \
 	  { echo "build|all|10|grep -E 'error|\*\*\*|undefined' $(TEST_LOGS)/build.log; exit $$?"; \
 	    sed 's/^ *//' $(TEST_LOGS)/parts; } | tests/run.py $(if $(KINDS),--kinds "$(KINDS)") $(TEST_LOGS)
+
+##  make test-matrix  all test kernels and boots of Debian's kernels on every generation of both vendors, as a table
+.PHONY: test-matrix
+test-matrix: all guests examples
+	$(PYTHON) tests/matrix.py --jobs 2 --keep $(B)/matrix
 
 ##  make test-boot  the whole-system runs only
 test-boot: KINDS := boot

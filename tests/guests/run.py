@@ -60,9 +60,10 @@ def is_bochs(machine):
 
 
 def options_of(name):
-    """The options in the head comment of a test."""
+    """The options in the head comment of a test; none of what has no such comment."""
     options = {"cpus": "1", "memory": "64", "end": "off", "machines": "native,svm", "timeout": str(TIMEOUT)}
-    for line in (HERE / name / "main.c").read_text().splitlines():
+    source = HERE / name / "main.c"
+    for line in source.read_text().splitlines() if source.exists() else []:
         match = re.match(r" \* guest: *(.*)", line)
         for word in match.group(1).split() if match else []:
             key, _, value = word.partition("=")
@@ -272,6 +273,22 @@ def seeds_of(name, machine, all_seeds):
     return range(1, (seeds if not all_seeds or machine in all_seeds else 1) + 1)
 
 
+def routine_names():
+    """All kernels that run without being named."""
+    return sorted(p.parent.name for p in HERE.glob("*/main.c") if "manual" not in options_of(p.parent.name))
+
+
+def runs_of(names, machines, seeds_on):
+    return [Run(name, seed, machine) for name in names for machine in machines if runs_on(name, machine)
+            for seed in seeds_of(name, machine, seeds_on)]
+
+
+def print_sum(runs):
+    failed = sum(1 for run in runs if run.why)
+    print(f"{len(runs) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
 def listed(values):
     return [word for value in values or [] for word in value.split(",") if word]
 
@@ -286,18 +303,14 @@ def main():
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
-    names = arguments.names or sorted(p.parent.name for p in HERE.glob("*/main.c") if "manual" not in options_of(p.parent.name))
+    names = arguments.names or routine_names()
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
-    seeds_on = listed(arguments.seeds_on)
-    runs = [Run(name, seed, machine) for name in names for machine in machines if runs_on(name, machine)
-            for seed in seeds_of(name, machine, seeds_on)]
+    runs = runs_of(names, machines, listed(arguments.seeds_on))
     run_all(runs, arguments.jobs, arguments.keep)
     if arguments.table:
         print_table(runs, machines)
-    failed = sum(1 for run in runs if run.why)
-    print(f"{len(runs) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return print_sum(runs)
 
 
 if __name__ == "__main__":

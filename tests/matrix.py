@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""`make test-matrix`: every test kernel, and boots of Debian's kernels, on every generation of both vendors' processors.
+
+    tests/matrix.py [--jobs N] [--keep DIR] [--machine M[,M...]] [NAME...]
+
+Prints each result as it comes, then the whole as a table (rows: kernels and boots, columns: machines) and the sum, "N passed,
+N failed". A dash: not run there; the head comment of tests/guests/run.py and the tables below say why. Names are those of
+test kernels or of boots ("boot-..."). Status 0: all passed.
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "guests"))
+import run as guests  # noqa: E402
+
+HASWELL, LYNNFIELD, PENRYN = "vmx:corei7_haswell_4770", "vmx:corei5_lynnfield_750", "vmx:core2_penryn_t9600"
+NO_NPT = "svm:no-npt"
+MACHINES = [
+    "native",
+    "native:bochs:corei7_haswell_4770",
+    "native:bochs:ryzen",
+    "svm",
+    NO_NPT,
+    HASWELL,                            # all of VT-x that the monitor uses
+    "vmx:corei5_arrandale_m520",        # the first with unrestricted guest
+    LYNNFIELD,                          # EPT without it
+    PENRYN,                             # no EPT
+    "vmx:corei7_skylake_x",
+    "bochs-svm:phenom_8650_toliman",    # nested paging, no next RIP
+    "bochs-svm:ryzen",
+    "bochs-svm:turion64_tyler",         # no nested paging
+]
+# The hostile guest's seeds run in full where a monitor breaks first; one elsewhere.
+ALL_SEEDS = ["svm", NO_NPT, HASWELL]
+
+# name: example, vCPUs and processors, machines.
+BOOTS = {
+    "boot-686": ("debian-686", 1, [HASWELL, LYNNFIELD, PENRYN, NO_NPT]),
+    "boot-686-pae": ("debian-686-pae", 1, [HASWELL, LYNNFIELD, PENRYN, NO_NPT]),
+    "boot-amd64": ("debian-amd64", 1, [HASWELL, PENRYN]),
+    "boot-686-smp": ("debian-686", 2, [HASWELL]),
+}
+BOOT_SECONDS = 1800
+
+
+class Boot(guests.Run):
+    """A Debian kernel to its init's report, computed from a nonce, and to its end."""
+
+    repeats = False
+
+    @property
+    def label(self):
+        return f"{self.name} {self.machine}"
+
+    def run(self, reference, keep):
+        begin = time.monotonic()
+        example, cpus, _ = BOOTS[self.name]
+        nonce = guests.NONCE % 100000
+        words = f"quiet mode=report nonce={nonce}"
+        with tempfile.TemporaryDirectory(prefix="nr-boot-") as temporary:
+            path = pathlib.Path(temporary) / "guest.dts"
+            text = (ROOT / "examples" / f"{example}.dts").read_text().replace('"../build/', f'"{ROOT}/build/')
+            path.write_text(text.replace("count = <1>", f"count = <{cpus}>"))
+            run = subprocess.run([ROOT / "build" / "nr", "boot", "--machine", self.machine, "--cpus", str(cpus), "--timeout",
+                                  str(BOOT_SECONDS), "--append", words, path], stdin=subprocess.DEVNULL, capture_output=True,
+                                 check=False)
+        console = run.stdout.decode("latin-1").replace("\r", "").splitlines()
+        if keep:
+            (keep / f"{self.name}.{self.machine}").write_bytes(run.stdout + b"\n" + run.stderr)
+        wanted = [f"MARKER {nonce * 7 + 3}", f"processors: {cpus}"]
+        missing = [line for line in wanted if line not in console]
+        self.why = None
+        if run.returncode != 0:
+            self.why = f"status {run.returncode}"
+        elif missing:
+            self.why = f"not said: {missing[0]}"
+        self.seconds = time.monotonic() - begin
+        return self
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--machine", action="append", help="some machines only")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=pathlib.Path, help="keep each output in this directory")
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    machines = guests.listed(arguments.machine) or MACHINES
+    kernels = guests.routine_names()
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+
+    def wanted(name):
+        return not arguments.names or name in arguments.names
+
+    runs = guests.runs_of([name for name in kernels if wanted(name)], machines, ALL_SEEDS)
+    runs += [Boot(name, 1, machine) for name, (_, _, on) in BOOTS.items() if wanted(name) for machine in on
+             if machine in machines]
+    guests.run_all(runs, arguments.jobs, arguments.keep)
+    guests.print_table(runs, machines)
+    return guests.print_sum(runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
