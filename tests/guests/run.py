@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs test kernels natively and under the monitor and compares what they print, byte for byte.
 
-    tests/guests/run.py [--machine native|svm|both] [--jobs N] [--keep DIR] [NAME...]
+    tests/guests/run.py [--machine native|svm|both] [--jobs N] [--keep DIR] [--once] [--limit S] [--args WORDS] [NAME...]
 
 Each directory tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head comment gives options:
 
@@ -20,7 +20,8 @@ Each directory tests/guests/NAME with a main.c is one test. A line " * guest: ..
 
 A test passes when its last line says "0 failed" with the right marker, and what it printed is the same on both machines
 except for lines that differences.py allows. Prints "ok NAME" or "FAIL NAME: why" for each, and a count. Status 0: all
-passed.
+passed. With --once a test is tried once and with its first seed only; --limit and --args stand for timeout and args of the
+head comment.
 """
 import argparse
 import concurrent.futures
@@ -40,6 +41,7 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
+OVERRIDDEN = {}
 
 RETRIES = 2
 # For clock=virtual. One thread of the emulator runs all processors.
@@ -54,7 +56,7 @@ def options_of(name):
         for word in match.group(1).split() if match else []:
             key, _, value = word.partition("=")
             options[key] = value
-    return options
+    return options | OVERRIDDEN
 
 
 def make_disk(path, mib):
@@ -203,13 +205,19 @@ def main():
     parser.add_argument("--machine", choices=["native", "svm", "both"], default="both")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=pathlib.Path, help="keep each output in this directory")
+    parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
+    parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
+    parser.add_argument("--args", help="words for the command line, whatever its head comment says")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
+    OVERRIDDEN.update({"timeout": arguments.limit} if arguments.limit else {})
+    OVERRIDDEN.update({"args": arguments.args} if arguments.args else {})
     names = arguments.names or sorted(p.parent.name for p in HERE.glob("*/main.c") if "manual" not in options_of(p.parent.name))
     machines = ["native", "svm"] if arguments.machine == "both" else [arguments.machine]
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
-    tests = [(name, seed) for name in names for seed in range(1, int(options_of(name).get("seeds", 1)) + 1)]
+    seeds = {name: 1 if arguments.once else int(options_of(name).get("seeds", 1)) for name in names}
+    tests = [(name, seed) for name in names for seed in range(1, seeds[name] + 1)]
     failed = []
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         for test, why in zip(tests, pool.map(lambda t: run_test(*t, machines, arguments.keep), tests)):
@@ -218,7 +226,7 @@ def main():
                 failed.append(test)
     # The clocks of an emulated machine run on while the host has no time for it, and what a guest measures is then wrong
     # natively as well. A test that failed beside others has two more tries; the first reason stands above.
-    for _ in range(RETRIES):
+    for _ in range(0 if arguments.once else RETRIES):
         failed = [test for test in failed if not passes_again(test, machines, arguments.keep)]
     failed = len(failed)
     print(f"{len(tests) - failed} passed, {failed} failed")
