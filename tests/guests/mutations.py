@@ -226,8 +226,13 @@ MUTATIONS = [
         "return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;",
         "return OUTCOME_NEXT;",
     ),
-    # A task switch ends the guest.
-    ("task_switch", "svm/exits.c", "[VMEXIT_TASK_SWITCH]    = {NOT,", "[VMEXIT_TASK_SWITCH]    = {ALWAYS,"),
+    # What the emulator gives back loses NT.
+    (
+        "task_switch",
+        "core/exit.c",
+        "vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~RFLAGS_VM;",
+        "vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~(RFLAGS_VM | 1ull << 14);",
+    ),
     # A shutdown turns the machine off.
     ("triple_fault", "core/exit.c", "vm_end(vcpu->vm, GUEST_END_RESET);", "vm_end(vcpu->vm, GUEST_END_POWER_OFF);"),
     # Each vCPU has its own TSC.
