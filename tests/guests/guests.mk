@@ -22,7 +22,7 @@ $(B)/guests/$(1).elf: $(call guest_objects,$(1)) $(GUEST_LIB) tests/guests/lib/g
 endef
 $(foreach g,$(GUESTS),$(eval $(call guest_rule,$(g))))
 
-.PHONY: guests test-guests test-guests-native
+.PHONY: guests test-guests test-guests-native mutations
 ##  make guests     the test kernels (build/guests/NAME.elf)
 guests: $(GUESTS:%=$(B)/guests/%.elf)
 
@@ -31,3 +31,6 @@ test-guests: guests $(B)/nr $(B)/nullring
 	tests/guests/run.py
 test-guests-native: guests $(B)/nr
 	tests/guests/run.py --machine native
+##  make mutations  break the monitor once for each test kernel, and see that the kernel notices (a quarter of an hour)
+mutations: all guests
+	tests/guests/mutate

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs test kernels natively and under the monitor and compares what they print, byte for byte.
 
-    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [NAME...]
+    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--once] [--limit S] [--args WORDS] [NAME...]
 
 Machines are those of `nr boot`; the default is native,svm. "native" (QEMU) is the reference to which all others are held;
 native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/NAME with a main.c is one test. A line
@@ -22,7 +22,8 @@ native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/N
 
 A run passes when the test's last line has the right marker and says "0 failed", and what it printed is the same as on the
 reference, except for lines that differences.py allows. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
---table the results as a table, and a count. Status 0: all passed.
+--table the results as a table, and a count. Status 0: all passed. With --once a test is tried once and with its first seed
+only; --limit and --args stand for timeout and args of the head comment.
 """
 import argparse
 import concurrent.futures
@@ -42,6 +43,7 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
+OVERRIDDEN = {}
 
 RETRIES = 2
 REFERENCE = "native"
@@ -68,7 +70,7 @@ def options_of(name):
         for word in match.group(1).split() if match else []:
             key, _, value = word.partition("=")
             options[key] = value
-    return options
+    return options | OVERRIDDEN
 
 
 def make_disk(path, mib):
@@ -239,7 +241,7 @@ def show(run, again=""):
     print(f"FAIL {again}{run.label}: {run.why}" if run.why else f"ok {again}{run.label}", flush=True)
 
 
-def run_all(runs, jobs, keep):
+def run_all(runs, jobs, keep, retries):
     """The reference of a test before what is held to it; the others as there is room."""
     references = {(run.name, run.seed): run for run in runs if run.machine == REFERENCE}
     others = [run for run in runs if run.machine != REFERENCE]
@@ -251,7 +253,7 @@ def run_all(runs, jobs, keep):
     # QEMU's clocks run on while the host has no time for it, and what a guest measures is then wrong natively as well. A
     # test that failed there beside others has two more tries, alone; the first reason stands above. Where time is the number
     # of instructions, a run repeats exactly, and there is no second try.
-    for _ in range(RETRIES):
+    for _ in range(retries):
         for run in [run for run in runs if run.why and not run.repeats]:
             show(run.run(references.get((run.name, run.seed)), keep), "again ")
 
@@ -300,14 +302,19 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="keep each output in this directory")
     parser.add_argument("--table", action="store_true", help="the results as a table")
     parser.add_argument("--seeds-on", action="append", help="run all seeds on these machines, one on the others")
+    parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
+    parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
+    parser.add_argument("--args", help="words for the command line, whatever its head comment says")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
+    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None}
+    OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or routine_names()
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     runs = runs_of(names, machines, listed(arguments.seeds_on))
-    run_all(runs, arguments.jobs, arguments.keep)
+    run_all(runs, arguments.jobs, arguments.keep, 0 if arguments.once else RETRIES)
     if arguments.table:
         print_table(runs, machines)
     return print_sum(runs)

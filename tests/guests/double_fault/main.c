@@ -1,14 +1,15 @@
 /*
  * Double fault: which pairs of exceptions make #DF and which do not, error code 0, delivered through a task
- * gate with its own stack when the stack is gone. Manual: AMD APM Vol. 2, 8.2.9, table 8-2; Intel SDM Vol.
- * 3A, 6.15 and table 6-5. Real hardware: as checked here.
+ * gate with its own stack when the stack is gone. Where the page table of the stack lies in memory that
+ * nobody has, a monitor sees the delivery of the first exception fail and has to pair the two itself. Manual:
+ * AMD APM Vol. 2, 8.2.9, table 8-2; Intel SDM Vol. 3A, 6.15 and table 6-5. Real hardware: as checked here.
  */
 #include "guest.h"
 #include "processor.h"
 #include "descriptors.h"
 #include "paging.h"
 
-enum { MISSING = 0x3f0000, DESCRIPTOR_MISSING = SELECTOR_FREE };
+enum { MISSING = 0x3f0000, UNREACHABLE = 0x20000000, NOBODYS = 0xd0000000 };
 static uint8_t fault_stack[4096] __attribute__((aligned(16)));
 static uint8_t stack_copy[4096] __attribute__((aligned(4096)));
 static volatile uint32_t task_entries, task_error;
@@ -68,6 +69,20 @@ static void stack_gone(void *unused)
     __builtin_unreachable();
 }
 
+/* Where the entries of its page table cannot be read. */
+static void stack_unreachable(void *unused)
+{
+    (void)unused;
+    __asm__ volatile("mov %0, %%esp; divl %%ecx" : : "r"(UNREACHABLE + 0x800), "a"(1), "d"(0), "c"(0));
+    __builtin_unreachable();
+}
+static void stack_unreachable_page_fault(void *unused)
+{
+    (void)unused;
+    __asm__ volatile("mov %0, %%esp; movl $1, (%1)" : : "r"(UNREACHABLE + 0x800), "r"(MISSING));
+    __builtin_unreachable();
+}
+
 static void fault_then_contributory(void *unused)
 {
     (void)unused;
@@ -106,5 +121,15 @@ void guest_main(void)
     check_value("  old task was in UD2", idt[GP] == general, 1);
     try_call(stack_gone, NULL);
     check_value("entered again", task_entries, 2);
+
+    page_directory[UNREACHABLE >> 22] = NOBODYS | PAGE_P | PAGE_W;
+    write_cr3(read_cr3());
+    try_call(stack_unreachable, NULL);
+    check_value("#DE, page table of the stack nobody's: entered", task_entries, 3);
+    check_value("  error code", task_error, 0);
+    try_call(stack_unreachable_page_fault, NULL);
+    check_value("#PF, page table of the stack nobody's: entered", task_entries, 4);
+    check_value("  error code", task_error, 0);
+    page_directory[UNREACHABLE >> 22] = 0;
     paging_off();
 }

@@ -2,7 +2,7 @@
 bits 16
 section .text
 global v86_code, v86_code_end, v86_cli, v86_pushf, v86_int, v86_in, v86_hlt, v86_ud, v86_iret, v86_address, v86_lmsw
-global v86_int3, v86_page
+global v86_int3, v86_page, v86_in_word, v86_outs, v86_ins
 v86_code:
 v86_cli:
     cli
@@ -18,6 +18,21 @@ v86_int3:
     ud2
 v86_in:
     in al, 0x21
+    ud2
+v86_in_word:
+    in ax, 0x21
+    ud2
+v86_outs:
+    mov dx, 0x21                        ; 3 bytes
+    mov si, 0xfe00                      ; 3
+    outsb
+    ud2
+v86_ins:
+    mov dx, 0x21                        ; 3
+    mov di, 0xfd00                      ; 3
+    mov cx, 4                           ; 3
+    cld                                 ; 1
+    rep insb
     ud2
 v86_hlt:
     hlt

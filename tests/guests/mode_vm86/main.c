@@ -1,7 +1,7 @@
 /*
- * Virtual-8086 mode: what faults with IOPL 0 and 3, port permission, interrupts and exceptions leave to ring
- * 0 with the segments on the stack, address formation. Manual: AMD APM Vol. 2, 10; Intel SDM Vol. 3B, 21.2.
- * Real hardware: as checked here.
+ * Virtual-8086 mode: what faults with IOPL 0 and 3, port permission also of string I/O, interrupts and
+ * exceptions leave to ring 0 with the segments on the stack, address formation. Manual: AMD APM Vol. 2, 10;
+ * Intel SDM Vol. 3B, 21.2. Real hardware: as checked here.
  */
 #include "guest.h"
 #include "memory.h"
@@ -10,9 +10,12 @@
 #include "paging.h"
 
 enum { V86_CODE = 0x10000, V86_SEGMENT = 0x1000, V86_STACK = 0xff00, IOPL3 = 3 << 12 };
+/* What v86_outs and v86_ins move, and how far behind their start the string instruction is. */
+enum { V86_OUT = 0xfe00, V86_IN = 0xfd00, V86_IN_COUNT = 4, OUTS_AT = 6, INS_AT = 10 };
 
 extern const uint8_t v86_cli[], v86_pushf[], v86_int[], v86_in[], v86_hlt[], v86_ud[], v86_iret[],
-    v86_address[], v86_code[], v86_code_end[], v86_lmsw[], v86_int3[], v86_page[];
+    v86_address[], v86_code[], v86_code_end[], v86_lmsw[], v86_int3[], v86_page[], v86_in_word[], v86_outs[],
+    v86_ins[];
 
 struct v86 {
     uint32_t ip, flags;
@@ -56,6 +59,24 @@ static void run(const char *name, const uint8_t *code, uint32_t flags, uint32_t 
     check_value("  at", last.eip, (uint32_t)(at - v86_code));
 }
 
+/* Port 0x21 is permitted and its mask a latch; string instructions are emulated by a monitor, which then
+ * looks at the permission map itself. */
+static void test_string_ports(void)
+{
+    *(volatile uint8_t *)(V86_CODE + V86_OUT) = 0x6b;
+    run("OUTSB, permitted, IOPL 0", v86_outs, 0, UD, 0, v86_outs + OUTS_AT + 1);
+    check_value("  written", inb(0x21), 0x6b);
+    check_value("  SI", last.esi & 0xffff, V86_OUT + 1);
+    run("REP INSB, permitted", v86_ins, 0, UD, 0, v86_ins + INS_AT + 2);
+    check_value("  read", *(volatile uint32_t *)(V86_CODE + V86_IN), 0x6b6b6b6b);
+    check_value("  DI", last.edi & 0xffff, V86_IN + V86_IN_COUNT);
+    check_value("  CX", last.ecx & 0xffff, 0);
+    tss.io[0x21 / 8] |= 1 << 0x21 % 8;
+    run("OUTSB, not permitted, IOPL 3", v86_outs, IOPL3, GP, 0, v86_outs + OUTS_AT);
+    run("REP INSB, not permitted", v86_ins, IOPL3, GP, 0, v86_ins + INS_AT);
+    check_value("  CX", last.ecx & 0xffff, V86_IN_COUNT);
+}
+
 void guest_main(void)
 {
     static const uint8_t vectors[] = {UD, GP, BP, PF, 0x45, DE};
@@ -84,6 +105,8 @@ void guest_main(void)
     outb(0x21, 0x5a);
     run("IN, permitted, IOPL 0", v86_in, 0, UD, 0, v86_in + 2);
     check_value("  read", last.eax & 0xff, 0x5a);
+    run("IN of a word, its second port not permitted", v86_in_word, 0, GP, 0, v86_in_word);
+    test_string_ports();
     outb(0x21, 0xff);
     run("HLT", v86_hlt, IOPL3, GP, 0, v86_hlt);
     run("LMSW", v86_lmsw, IOPL3, GP, 0, v86_lmsw);

@@ -19,6 +19,16 @@ enum {
     LINE_SERIAL = 4,
     LINE_RTC = 8
 };
+/* OCW2 and OCW3 of the data sheet; the former with a line. */
+enum {
+    EOI = 0x20,
+    SPECIFIC_EOI = 0x60,
+    ROTATE_EOI = 0xa0,
+    SET_PRIORITY = 0xc0,
+    ROTATE_SPECIFIC_EOI = 0xe0,
+    SPECIAL_MASK_OFF = 0x48,
+    SPECIAL_MASK_ON = 0x68
+};
 
 static uint32_t order[8], orders;
 
@@ -112,8 +122,7 @@ static void test_in_service(void)
     check_value("non-specific EOI ends the highest", pic_isr(), 1 << LINE_SERIAL);
     outb(PIC_MASTER, 0x20);
     drop_serial();
-    /* Rotation: after a rotating EOI of line 4, line 5 is highest and line 4 lowest. */
-    outb(PIC_MASTER, 0xc0 | LINE_TIMER);
+    outb(PIC_MASTER, SET_PRIORITY | LINE_TIMER);
     orders = 0;
     pit_fire();
     raise_serial();
@@ -121,10 +130,69 @@ static void test_in_service(void)
     outb(PIC_MASTER, 0x20);
     window();
     outb(PIC_MASTER, 0x20);
-    outb(PIC_MASTER, 0xc7);
+    outb(PIC_MASTER, SET_PRIORITY | 7);
     drop_serial(); /* printing would make edges */
     check_value("set priority: line 0 lowest, line 4 first", order[0], LINE_SERIAL);
     check_value("  then line 0", order[1], LINE_TIMER);
+    pic_set_mask(0xffff);
+}
+
+/* The order is printed at the end: printing would make edges. */
+static void test_rotation(void)
+{
+    orders = 0;
+    pic_set_mask(0xffee);
+    pit_fire();
+    window();
+    outb(PIC_MASTER, ROTATE_EOI); /* line 0 is lowest now */
+    pit_fire();
+    raise_serial();
+    window();
+    outb(PIC_MASTER, ROTATE_SPECIFIC_EOI | LINE_SERIAL); /* now line 4 is */
+    window();
+    outb(PIC_MASTER, EOI);
+    drop_serial();
+    raise_serial();
+    pit_fire();
+    window();
+    outb(PIC_MASTER, EOI);
+    window();
+    outb(PIC_MASTER, EOI);
+    outb(PIC_MASTER, SET_PRIORITY | 7);
+    drop_serial();
+    check_value("rotating EOI: line 0 lowest, line 4 first", order[1], LINE_SERIAL);
+    check_value("  then line 0", order[2], LINE_TIMER);
+    check_value("rotating specific EOI: line 4 lowest, line 0 first", order[3], LINE_TIMER);
+    check_value("  then line 4", order[4], LINE_SERIAL);
+    check_value("  all delivered", orders, 5);
+    pic_set_mask(0xffff);
+}
+
+/* In special mask mode a line in service that is masked holds up no other. */
+static void test_special_mask(void)
+{
+    orders = 0;
+    pic_set_mask(0xffee);
+    pit_fire();
+    window();
+    raise_serial();
+    pic_set_mask(0xffef);
+    window();
+    uint32_t before = orders;
+    outb(PIC_MASTER, SPECIAL_MASK_ON);
+    pic_set_mask(0xffef); /* QEMU looks at the mode when the mask is written */
+    window();
+    uint32_t in_service = pic_isr();
+    outb(PIC_MASTER, SPECIFIC_EOI | LINE_SERIAL);
+    uint32_t left = pic_isr();
+    outb(PIC_MASTER, SPECIAL_MASK_OFF);
+    outb(PIC_MASTER, EOI);
+    drop_serial();
+    check_value("masked in service: lower priority waits", before, 1);
+    check_value("special mask: it does not", orders << 4 | order[1], 2 << 4 | LINE_SERIAL);
+    check_value("  ISR", in_service, 1 << LINE_TIMER | 1 << LINE_SERIAL);
+    check_value("  ISR after an EOI of line 4", left, 1 << LINE_TIMER);
+    check_value("  after an EOI without special mask", pic_isr(), 0);
     pic_set_mask(0xffff);
 }
 
@@ -188,6 +256,8 @@ void guest_main(void)
     test_registers();
     test_delivery();
     test_in_service();
+    test_rotation();
+    test_special_mask();
     test_poll();
     test_spurious();
     test_slave();

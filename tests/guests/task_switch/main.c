@@ -1,15 +1,18 @@
 /*
  * Hardware task switches: far JMP and CALL to a TSS, IRET with NT, a task gate for an interrupt, busy bits,
- * back link, TS flag, and #TS for a bad TSS. Manual: AMD APM Vol. 2, 12.4; Intel SDM Vol. 3A, 8.3. Real
- * hardware: as checked here.
+ * back link, TS flag, and #TS for a bad TSS. The other task reads a device, so that a monitor takes its state
+ * and gives it back: NT and TR must stay, or its IRET does not find the way home. Manual: AMD APM Vol. 2,
+ * 12.4; Intel SDM Vol. 3A, 8.3. Real hardware: as checked here.
  */
 #include "guest.h"
 #include "processor.h"
+#include "apic.h"
 #include "descriptors.h"
 
 static uint8_t stack[4096] __attribute__((aligned(16)));
 static struct tss32 other;
-static volatile uint32_t runs, seen_flags, seen_link, seen_cr0, seen_eax;
+static volatile uint32_t runs, seen_flags, seen_link, seen_cr0, seen_eax, seen_later;
+static volatile uint16_t seen_tr;
 enum { OTHER = SELECTOR_FREE, BAD = SELECTOR_FREE + 8 };
 
 __asm__(".text\nother_task:\n"
@@ -28,6 +31,9 @@ void other_body(void)
     seen_link = other.link;
     seen_cr0 = read_cr0();
     seen_eax = seen_eax_word;
+    (void)ioapic_read(IOAPIC_VERSION);
+    seen_later = read_eflags();
+    __asm__ volatile("str %0" : "=m"(seen_tr));
 }
 
 static uint32_t descriptor_type(uint16_t selector)
@@ -58,6 +64,8 @@ void guest_main(void)
     check_value("CALL ran the task", runs, 1);
     check_value("  EAX from the TSS", seen_eax, 0xea5e);
     check_value("  NT set", seen_flags & FLAG_NT, FLAG_NT);
+    check_value("  still behind a device access", seen_later & FLAG_NT, FLAG_NT);
+    check_value("  TR", seen_tr, OTHER);
     check_value("  link", seen_link & 0xffff, SELECTOR_TSS);
     check_value("  CR0.TS set", seen_cr0 & CR0_TS, CR0_TS);
     check_value("  its TSS available again", descriptor_type(OTHER), 9);

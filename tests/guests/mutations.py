@@ -1,0 +1,254 @@
+"""For each test kernel one change of the monitor that makes it fail (tests/guests/mutate tries them).
+
+A change is: the test kernel, the file, a text that occurs in it exactly once, and what stands there instead. The comment
+above it says what the monitor does wrong then.
+"""
+
+# Words for the command line, for kernels that have much to do.
+ARGS = {"hostile": "ops=2000"}
+
+MUTATIONS = [
+    # SLP_EN is ignored: the guest runs on until time is over.
+    ("acpi_poweroff", "devices/piix4_pm.c", "if (!(value & CONTROL_SUS_EN))", "if (true)"),
+    # The emulator checks the alignment whatever CR0.AM says.
+    ("alignment", "devices/emulate_memory.c", "(m->state->control.cr0 & CR0_AM) && ", ""),
+    # The clock of all devices runs 3 % slower than the TSC and the local APIC's timer.
+    (
+        "clock_agree",
+        "core/process.c",
+        "process->info.tsc_mult = (1000000ull << 32) / tsc_khz;",
+        "process->info.tsc_mult = (1000000ull << 32) / (tsc_khz + tsc_khz / 32);",
+    ),
+    # The KVM clock runs 3 % slower than they.
+    ("clock_agree", "devices/guest_time.c", ".mult = (uint32_t)mult,", ".mult = (uint32_t)(mult - mult / 32),"),
+    # OSXSAVE is always shown.
+    ("cpuid_rules", "core/exit_cpuid.c", "if (!(vcpu->state.control.cr4 & CR4_OSXSAVE))", "if (false)"),
+    # Any bit of CR4 is taken: the processor refuses the state.
+    (
+        "cr_reserved",
+        "devices/emulate_control.c",
+        "if ((value & ~m->emulator->limits->cr4) || (long_mode && !(value & CR4_PAE)))",
+        "if (long_mode && !(value & CR4_PAE))",
+    ),
+    # CD and NW, which are not in the VMCB, are lost.
+    ("cr_rules", "svm/state.c", "control->cr0 = vmcb->cr0 | svm->cr0_hidden;", "control->cr0 = vmcb->cr0;"),
+    # There is no single-step trap behind CPUID, IN, OUT and reads of the local APIC.
+    ("debug", "core/vcpu.c", "vcpu_inject_exception(vcpu, EXCEPTION_DB, false, 0);", ""),
+    # A page fault is taken for benign: ring 0 makes no double fault of two.
+    ("double_fault", "core/vcpu.c", "return CLASS_PAGE_FAULT;", "return CLASS_BENIGN;"),
+    # #UD comes as #GP.
+    (
+        "exceptions",
+        "svm/exits.c",
+        "[VMEXIT_DB]             = {ALWAYS,",
+        "[VMEXIT_EXCEPTION_0 + EXCEPTION_UD] = {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},\n"
+        "    [VMEXIT_DB]             = {ALWAYS,",
+    ),
+    # The 8259 pair reaches a processor whose LINT0 is masked.
+    (
+        "extint",
+        "core/lapic.c",
+        "const uint32_t mode = LVT_MASKED | DELIVERY_MODE_MASK",
+        "const uint32_t mode = DELIVERY_MODE_MASK",
+    ),
+    # A vCPU goes on with the registers of the one before it.
+    ("fpu", "core/fpu.c", '"xrstor64 %0"', '"# %0"'),
+    # The 8259 pair does not end HLT.
+    (
+        "hlt_wake",
+        "core/event.c",
+        "(lapic_pending_vector(vcpu) >= 0 || extint_requested(vcpu));",
+        "lapic_pending_vector(vcpu) >= 0;",
+    ),
+    # An instruction that the emulator does not know ends the guest.
+    (
+        "hostile",
+        "devices/emulate.c",
+        "upcall->status = result == EMULATE_DONE ? UPCALL_OK : UPCALL_INJECT;",
+        "upcall->status = result == EMULATE_DONE ? UPCALL_OK : result == EMULATE_REFUSE ? UPCALL_KILL : UPCALL_INJECT;",
+    ),
+    # The code at the reset vector halts.
+    ("init_boot_processor", "devices/reset_rom.c", "{0xb0, 0x01, 0xe6,", "{0xf4, 0x01, 0xe6,"),
+    # A masked pin sends its interrupt.
+    ("ioapic_edge", "devices/ioapic.c", "else if (rises && !(entry & RED_MASKED))", "else if (rises)"),
+    # The IOAPIC does not learn of the end of a level-triggered interrupt.
+    ("ioapic_level", "core/lapic.c", "vm_queue_eoi(vcpu->vm, vector);", "(void)vector;"),
+    # A fixed IPI to "all but self" includes self.
+    (
+        "ipi",
+        "core/lapic_ipi.c",
+        "!(shorthand == SHORTHAND_OTHERS && target == vcpu)",
+        "!(shorthand == SHORTHAND_OTHERS && target == vcpu && !fixed)",
+    ),
+    # Software disable leaves the LVT entries unmasked.
+    ("lapic_errors", "core/lapic_registers.c", "if (at == LAPIC_SVR && !(value & SVR_ENABLE))", "if (false)"),
+    # An interrupt of the class that is in service is let in.
+    (
+        "lapic_priority",
+        "core/lapic.c",
+        "((uint32_t)vector & PRIORITY_CLASS) <= (lapic_processor_priority",
+        "((uint32_t)vector & PRIORITY_CLASS) < (lapic_processor_priority",
+    ),
+    # The periodic timer expires once.
+    ("lapic_timer", "core/lapic_timer.c", "if (lapic_get(lapic, LAPIC_LVT_TIMER) & LVT_PERIODIC)", "if (false)"),
+    # A device model is restarted for ever.
+    ("misbehave", "core/upcalls.c", "vm->report.restarts++;", ""),
+    # MOVZX extends the sign.
+    (
+        "mmio_bytes",
+        "devices/emulate_move.c",
+        "operand_write(m, 0, operand_read(m, 1));",
+        "operand_write(m, 0, sign_extend(operand_read(m, 1), m->in->operand[1].size));",
+    ),
+    # NEG never sets the carry.
+    (
+        "mmio_forms",
+        "devices/emulate_alu.c",
+        "set_flags(m, FLAGS_STATUS, flags_of_subtract(0, old, result, size));",
+        "set_flags(m, FLAGS_STATUS, flags_of_result(result, size));",
+    ),
+    # SBB ignores the borrow.
+    ("mmio_lapic", "devices/emulate_alu.c", "carry = carry && operation == ALU_SBB;", "carry = false;"),
+    # REX.B does not extend the base register.
+    (
+        "mmio_long",
+        "lib/decode_operand.c",
+        "in->memory.base = rm | (in->rex & REX_B ? 8 : 0);\n        return;",
+        "in->memory.base = rm;\n        return;",
+    ),
+    # The guest never sees LMA.
+    ("mode_compat", "svm/state.c", "(svm->efer & ~EFER_LMA) | (vmcb->efer & EFER_LMA);", "svm->efer & ~EFER_LMA;"),
+    # CR8 reads as 0.
+    ("mode_long", "core/lapic.c", "return (uint8_t)(lapic_get(&vcpu->lapic, LAPIC_TPR) >> CR8_SHIFT);", "return 0;"),
+    # Nobody leaves protected mode.
+    (
+        "mode_real",
+        "devices/emulate_control.c",
+        "value = (value & CR0_KNOWN) | CR0_ET;",
+        "value = (value & CR0_KNOWN) | CR0_ET | (old & CR0_PE);",
+    ),
+    # LMA stays set when long mode is left.
+    ("mode_switches", "devices/emulate_control.c", "efer &= ~(uint64_t)EFER_LMA;", ""),
+    # In real mode every limit is 64 KiB.
+    (
+        "mode_unreal",
+        "devices/emulate_memory.c",
+        "return last <= segment->limit;",
+        "return last <= (m->protected ? segment->limit : 0xffff);",
+    ),
+    # The emulator takes the permission map for all ones.
+    (
+        "mode_vm86",
+        "devices/emulate_port.c",
+        "if (place_load(m, &place) >> port % 8 & ((1u << size) - 1))",
+        "if (true)",
+    ),
+    # There is no TSC_AUX.
+    ("msr_rules", "devices/emulate_msr.c", "{MSR_TSC_AUX, offsetof(struct vcpu_msrs, tsc_aux), RULE_LOW_32},", ""),
+    # The loader does not say that there is a memory map.
+    ("multiboot", "loaders/multiboot.c", "HAS_MODULES | HAS_MEMORY_MAP |", "HAS_MODULES |"),
+    # A vCPU that can run keeps its processor.
+    (
+        "neighbour",
+        "core/schedule.c",
+        "if (last && last->runnable && now < cpu->slice_end)",
+        "if (last && last->runnable)",
+    ),
+    # An NMI interrupts the handler of another.
+    ("nmi", "core/event.c", "interrupts->nmi_blocked = 1;", ""),
+    # An NMI to another processor only wakes it.
+    ("nmi_smp", "core/lapic_ipi.c", "vcpu_request(vcpu, REQUEST_NMI);", "vcpu_request(vcpu, REQUEST_EVENT);"),
+    # CR0.WP does not reach the processor.
+    (
+        "paging",
+        "svm/state.c",
+        "vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden) | CR0_ET;",
+        "vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden & ~(uint64_t)CR0_WP) | CR0_ET;",
+    ),
+    # EFER.NXE does not reach the processor.
+    (
+        "paging_pae",
+        "svm/state.c",
+        "uint64_t efer = svm->efer | EFER_SVME;",
+        "uint64_t efer = (svm->efer & ~EFER_NXE) | EFER_SVME;",
+    ),
+    # An empty slot reads as 0.
+    ("pci", "devices/bus.c", "io->value = UINT32_MAX;", "io->value = 0;"),
+    # A rotating end of interrupt does not rotate.
+    ("pic", "devices/pic.c", "chip->lowest = (uint8_t)input;", "(void)rotate;"),
+    # The latch command does nothing.
+    ("pit", "devices/pit.c", "pit_channel_latch_count(&pit->channel[index], clock);", "(void)index;"),
+    # What nobody claims reads as 0.
+    ("ports", "devices/bus.c", "uint64_t result = UINT64_MAX;", "uint64_t result = 0;"),
+    # The 8042 turns the machine off.
+    (
+        "reset_8042",
+        "devices/i8042.c",
+        "if (value >= COMMAND_PULSE) {\n        if (!(value & OUTPUT_RUN))\n            effect_guest_end(GUEST_END_RESET);",
+        "if (value >= COMMAND_PULSE) {\n        if (!(value & OUTPUT_RUN))\n            effect_guest_end(GUEST_END_POWER_OFF);",
+    ),
+    # Port 0xcf9 turns it off.
+    (
+        "reset_cf9",
+        "devices/system_ports.c",
+        "reset_control & RESET_CPU))\n        effect_guest_end(GUEST_END_RESET);",
+        "reset_control & RESET_CPU))\n        effect_guest_end(GUEST_END_POWER_OFF);",
+    ),
+    # The clock goes on while it is being set.
+    (
+        "rtc",
+        "devices/cmos_clock.c",
+        "return rtc->cmos[REG_B] & B_SET || (rtc->cmos[REG_A] >> A_DIVIDER_SHIFT & 7) >= A_DIVIDER_RESET;",
+        "return (void)rtc, false;",
+    ),
+    # A TR that is not present goes to the processor as it is.
+    ("segments", "svm/state.c", "*tr = (struct segment){.attributes = SEG_P | TSS_32};", ";"),
+    # The length of the instruction that was there before is taken.
+    (
+        "self_modifying",
+        "core/known_insn.h",
+        " &&\n                 !user_compare(known->address, known->insn.bytes, known->insn.words);",
+        ";",
+    ),
+    # CS.selector of a started processor is wrong.
+    ("smp_start", "core/vcpu.c", "cs->selector = (uint16_t)(vector << 8);", "cs->selector = (uint16_t)(vector << 4);"),
+    # Nobody looks again when the guest opens its interrupts.
+    (
+        "sti_shadow",
+        "core/event.c",
+        "windows |= vector >= 0 || extint ? WINDOW_INTERRUPT : WINDOW_NONE;",
+        "windows |= WINDOW_NONE;",
+    ),
+    # REP ends with the page.
+    (
+        "string_io",
+        "devices/emulate_string.c",
+        "return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;",
+        "return OUTCOME_NEXT;",
+    ),
+    # What the emulator gives back loses NT.
+    (
+        "task_switch",
+        "core/exit.c",
+        "vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~RFLAGS_VM;",
+        "vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~(RFLAGS_VM | 1ull << 14);",
+    ),
+    # A shutdown turns the machine off.
+    ("triple_fault", "core/exit.c", "vm_end(vcpu->vm, GUEST_END_RESET);", "vm_end(vcpu->vm, GUEST_END_POWER_OFF);"),
+    # Each vCPU has its own TSC.
+    (
+        "tsc_smp",
+        "core/vm.c",
+        "vcpu->state.time.tsc_offset = vm->clock_offset;",
+        "vcpu->state.time.tsc_offset = vm->clock_offset + ((uint64_t)vcpu->index << 32);",
+    ),
+    # Reading IIR does not take the transmitter's interrupt back.
+    ("uart", "devices/uart.c", "if (iir == IIR_THR_EMPTY)", "if (false)"),
+    # A read over the end of the disk succeeds.
+    (
+        "virtio_blk",
+        "devices/virtio_blk.c",
+        "return bytes && virtqueue_write(chain, 0, bytes, length) ? STATUS_OK : STATUS_IOERR;",
+        "return !bytes || virtqueue_write(chain, 0, bytes, length) ? STATUS_OK : STATUS_IOERR;",
+    ),
+]
