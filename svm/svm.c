@@ -60,8 +60,8 @@ static void facts_find(void)
     for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
         facts[i].have = have[i];
     vcpu_features = (struct vcpu_features){
-        .nested_paging = true,
-        .unpaged = true,
+        .nested_paging = have[0],
+        .unpaged = have[0], /* paged real mode (15.18) stands for CR0.PG clear */
         .real = true,
         .facts = facts,
         .fact_count = sizeof(facts) / sizeof(facts[0]),
@@ -77,8 +77,6 @@ static const char *svm_probe(void)
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
     struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
     svm_edx = leaf.edx;
-    bool nested = svm_edx & EDX_NESTED_PAGING; /* without, paged real mode (15.18) stands for CR0.PG clear */
-    vcpu_features = (struct vcpu_features){.nested_paging = nested, .unpaged = nested, .real = true};
     svm_features = (struct svm_features){
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
