@@ -76,7 +76,10 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
     struct vcpu_event event = *first;
 
     for (unsigned level = 0; level < LEVELS_MAX; level++) {
-        if (event.type == EVENT_EXCEPTION && (state->control.cr0 & CR0_PE) && real_mode_fits(state)) {
+        bool ours =
+            level == 0 && (b->upcall->exit.detail & UNFIT_ONCE); /* the processor has just left it to us */
+        if (event.type == EVENT_EXCEPTION && (state->control.cr0 & CR0_PE) && real_mode_fits(state) &&
+            !ours) {
             b->upcall->inject = event; /* the processor can */
             end(b, UPCALL_INJECT);
             return;

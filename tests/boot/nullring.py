@@ -42,14 +42,15 @@ def boot(*arguments, expect=(), seconds=SECONDS, **named):
     return nr(*words, *arguments, **named)
 
 
-def description(example, name, cpus=None, paravirt=None, bootargs=None, **replaced):
+def description(example, name, cpus=None, paravirt=None, paging=None, bootargs=None, **replaced):
     """A variant of an example, written below build/, with its paths still good. replaced: property="value"."""
     text = (TREE / "examples" / f"{example}.dts").read_text()
     text = text.replace('"../build/', '"../')
     if cpus is not None:
         text = re.sub(r"count = <\d+>", f"count = <{cpus}>", text)
-    if paravirt is not None:
-        text = re.sub(r"(model = [^;]*;)", rf'\1\n    paravirt = "{paravirt}";', text)
+    for prop, value in (("paravirt", paravirt), ("paging", paging)):
+        if value is not None:
+            text = re.sub(r"(model = [^;]*;)", rf'\1\n    {prop} = "{value}";', text)
     if bootargs is not None:
         text = re.sub(r'bootargs = "[^"]*"', f'bootargs = "{bootargs}"', text)
     for prop, value in replaced.items():

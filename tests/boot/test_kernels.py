@@ -1,5 +1,5 @@
 """Debian's three stock kernels under the monitor, to a marker computed by their init: 1 and 2 virtual processors on 1 and 2
-real ones, without paravirtualization, and started from UEFI."""
+real ones, without paravirtualization, without nested paging, and started from UEFI."""
 
 import re
 import subprocess
@@ -10,8 +10,8 @@ from nullring import DONE, SECONDS, WORK, boot, description, marker, nr
 KERNELS = ["debian-686", "debian-686-pae", "debian-amd64"]
 
 
-def report(example, name, *options, cpus=1, nonce=1234, **changes):
-    run = boot("--machine", "svm", "--append", f"quiet mode=report nonce={nonce}", *options,
+def report(example, name, *options, machine="svm", cpus=1, nonce=1234, **changes):
+    run = boot("--machine", machine, "--append", f"quiet mode=report nonce={nonce}", *options,
                description(example, f"svm-{name}", cpus=cpus, **changes))
     assert run.status == DONE, run.text
     assert marker(nonce).strip("^$") in run.console, run.text
@@ -31,6 +31,24 @@ def test_kernel(example, cpus, machine_cpus):
 def test_without_paravirtualization(example):
     run = report(example, f"{example}-plain", paravirt="none", nonce=77)
     assert "kvm-clock" not in run.console, run.text
+
+
+def runs_on_vtlb(run):
+    """Translations have been filled in, and none by nested paging: an access to a device is a #PF (exit code 0x4e)."""
+    filled = re.search(r"(\d+) exits: backend", run.lines)
+    return filled and int(filled.group(1)) > 1000 and "code 0x400" not in run.lines and "code 0x4e" in run.lines
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("example", KERNELS)
+def test_without_nested_paging(example, cpus):
+    run = report(example, f"{example}-no-npt-{cpus}", "--why", machine="svm:no-npt", cpus=cpus, nonce=55)
+    assert "nested paging: no" in run.lines and runs_on_vtlb(run), run.text
+
+
+def test_shadow_paging_by_choice():
+    run = report("debian-686", "shadow", "--why", paging="shadow", nonce=56)
+    assert "nested paging: yes" in run.lines and runs_on_vtlb(run), run.text
 
 
 def test_clock_and_disk():
