@@ -26,12 +26,13 @@ enum {
     OPTION_APPEND,
     OPTION_EMULATOR,
     OPTION_UNCHECKED,
+    OPTION_GRUB,
 };
 
 enum { CPUS_MAX = 64, MEMORY_MIB_MAX = 1 << 20, TIMEOUT_MAX = 1000000 };
 
 struct boot_arguments {
-    const char *machine, *log, *monitor, *append;
+    const char *machine, *log, *monitor, *append, *grub;
     struct machine_options options;
     struct expect expect;
     double timeout;
@@ -57,6 +58,7 @@ static const struct argp_option boot_options[] = {
     {"emulator", OPTION_EMULATOR, "WORDS", 0,
      "Add words to QEMU's command line, or lines, divided by semicolons, to Bochs' configuration", 0},
     {"append", OPTION_APPEND, "WORDS", 0, "Add words to each guest's bootargs", 0},
+    {"grub", OPTION_GRUB, "COMMANDS", 0, "Have GRUB do this first, as \"wrmsr 0x3a 1\", to test", 0},
     {"unchecked", OPTION_UNCHECKED, NULL, 0, "Boot despite mistakes, to see what the monitor says to them",
      0},
     {0},
@@ -123,6 +125,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_EMULATOR:
         arguments->options.emulator = value;
         break;
+    case OPTION_GRUB:
+        arguments->grub = value;
+        break;
     case OPTION_APPEND:
         arguments->append = value;
         break;
@@ -151,7 +156,7 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     char *options =
         nr_format("%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "", arguments->needs ? " needs" : "");
     if (status == NR_DONE) {
-        struct image image = {monitor, options, guests, count, true};
+        struct image image = {monitor, options, guests, count, arguments->grub, true};
         status = image_write(&image, path, scratch);
     }
     if (status == NR_DONE) {

@@ -122,6 +122,8 @@ static int write_config(struct contents *contents, const struct image *image, co
         return status;
     }
     fputs("set timeout=0\nset gfxpayload=text\nmenuentry 'Nullring' {\n", contents->config);
+    if (image->commands != NULL)
+        fprintf(contents->config, "  %s\n", image->commands);
     if (image->monitor != NULL)
         print_monitor_entry(contents, image);
     else

@@ -14,7 +14,8 @@ struct image {
     const char *options; /* the monitor's command line */
     const struct guest *guest;
     uint32_t guest_count;
-    bool emulated; /* for `nr boot`: a failure of GRUB ends the emulator */
+    const char *commands; /* for GRUB, before it loads the rest; or NULL */
+    bool emulated;        /* for `nr boot`: a failure of GRUB ends the emulator */
 };
 
 /* Writes the image to output; scratch holds its configuration meanwhile. Returns an nr_status, having said

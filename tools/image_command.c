@@ -71,7 +71,7 @@ static int image_run(int argc, char **argv)
     if (status == NR_DONE && (monitor = image_find_monitor(arguments.monitor)) == NULL)
         status = NR_USAGE;
     if (status == NR_DONE) {
-        struct image image = {monitor, arguments.options, guests, count, false};
+        struct image image = {monitor, arguments.options, guests, count, NULL, false};
         status = image_write(&image, arguments.output, scratch);
     }
     free(monitor);

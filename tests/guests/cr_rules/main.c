@@ -68,16 +68,17 @@ static void test_cr4(void)
     check_value("CR3 without PG", read_cr3(), 0x1234018);
 }
 
-static void test_long_order(void)
+/* AMD's way to CR8 outside of 64-bit mode (APM Vol. 3, LOCK MOV CR0); elsewhere LOCK is not for a MOV. */
+static void test_cr8(void)
 {
+    enum { LEAF_EXTENDED = 0x80000001, ECX_ALTERNATE_CR8 = 1 << 4 };
     uint32_t cr8;
 
-    paging_initialise();
-    write_cr3((uint32_t)page_directory);
-    wrmsr(MSR_EFER, 0);
-    write_cr4(CR4_PSE);
-    write_cr0(read_cr0() | CR0_PG);
-    paging_off();
+    if (!(cpuid(LEAF_EXTENDED, 0).ecx & ECX_ALTERNATE_CR8)) {
+        TRY(".byte 0xf0, 0x0f, 0x20, 0xc0", : : : "eax");
+        check_fault("CR8 is not to be had", UD, 0);
+        return;
+    }
     __asm__ volatile(".byte 0xf0, 0x0f, 0x20, 0xc0" : "=a"(cr8));
     check_value("CR8 through LOCK MOV CR0", cr8, 0);
     __asm__ volatile(".byte 0xf0, 0x0f, 0x22, 0xc0" : : "a"(3));
@@ -87,9 +88,20 @@ static void test_long_order(void)
     __asm__ volatile(".byte 0xf0, 0x0f, 0x22, 0xc0" : : "a"(0));
 }
 
+static void test_long_order(void)
+{
+    paging_initialise();
+    write_cr3((uint32_t)page_directory);
+    wrmsr(MSR_EFER, 0);
+    write_cr4(CR4_PSE);
+    write_cr0(read_cr0() | CR0_PG);
+    paging_off();
+}
+
 void guest_main(void)
 {
     test_cr0();
     test_cr4();
     test_long_order();
+    test_cr8();
 }

@@ -9,7 +9,10 @@
 #include "descriptors.h"
 #include "paging.h"
 
-enum { MISSING = 0x3f0000, UNREACHABLE = 0x20000000, NOBODYS = 0xd0000000 };
+#define ERROR_EXTERNAL 1u /* EXT: in delivering an event that is not the program's own (SDM Vol. 3A, 6.13)   \
+                           */
+
+enum { MISSING = 0x3f0000, UNREACHABLE = 0x20000000, NOBODYS = 0xd0000000, DESCRIPTOR_MISSING = SELECTOR_FREE };
 static uint8_t fault_stack[4096] __attribute__((aligned(16)));
 static uint8_t stack_copy[4096] __attribute__((aligned(4096)));
 static volatile uint32_t task_entries, task_error;
@@ -102,7 +105,9 @@ void guest_main(void)
 
     idt_set(UD, 0, SELECTOR_DATA32, GATE_INTERRUPT32);
     TRY("ud2", :);
-    check_fault("#UD (benign) whose gate gives #GP", GP, SELECTOR_DATA32);
+    check_value("#UD (benign) whose gate gives #GP", fault.vector, GP);
+    check_value("  for that gate's selector", fault.error & ~ERROR_EXTERNAL, SELECTOR_DATA32);
+    observe("  as an event from outside", fault.error & ERROR_EXTERNAL);
     idt[UD] = invalid;
 
     paging_initialise();

@@ -3,6 +3,8 @@
  * or ISR; masked LINT0 holds it; a disabled local APIC lets INTR through; LINT0 in fixed mode uses its own
  * vector. Manual: Intel SDM Vol. 3A, 11.5.1, 11.4.3; MultiProcessor Specification 1.4, 3.6.2. Real hardware:
  * as checked here.
+ *
+ * guest: clock=virtual
  */
 #include "guest.h"
 #include "processor.h"

@@ -2,6 +2,8 @@
  * IOAPIC: registers, an edge-triggered pin (PIT on pin 2), masking, vectors, logical and physical
  * destination, delivery modes. Manual: 82093AA data sheet; Intel SDM Vol. 3A, 11.11. Real hardware: as
  * checked here.
+ *
+ * guest: clock=virtual
  */
 #include "guest.h"
 #include "processor.h"

@@ -9,6 +9,8 @@
 enum { MULTIBOOT_LOADED = 0x2badb002, INFO_MEMORY = 1, INFO_COMMAND = 4, INFO_MODULES = 8, INFO_MAP = 64 };
 enum { MARKER_BASIS = 0x811c9dc5, MARKER_PRIME = 0x01000193 };
 
+enum { PIC_MASTER_MASK = 0x21, PIC_SLAVE_MASK = 0xa1 };
+
 struct boot_info boot_info;
 static uint32_t checks, failed;
 _Noreturn void guest_start(uint32_t magic, const uint32_t *info);
@@ -53,6 +55,8 @@ void guest_start(uint32_t magic, const uint32_t *info)
     copy_boot_info(magic, info);
     descriptors_initialise();
     serial_initialise();
+    outb(PIC_MASTER_MASK, 0xff); /* some firmware leaves the 8254's line open */
+    outb(PIC_SLAVE_MASK, 0xff);
     print("\nGUEST %s\n", guest_name);
     guest_main();
     guest_end();
