@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "image.h"
 #include "machine.h"
 #include "nr.h"
@@ -186,8 +187,12 @@ static int boot_run(int argc, char **argv)
     const struct machine *machine = machine_find(arguments.machine, &arguments.options.model);
     if (machine == NULL)
         return NR_USAGE;
-    if (arguments.options.uefi && !machine->emulator->uefi)
+    const char *uefi = machine->emulator->uefi;
+    if (arguments.options.uefi && uefi == NULL)
         return nr_fail(NR_USAGE, "--firmware uefi: Bochs has a BIOS only; use svm or native");
+    if (arguments.options.uefi && access(uefi, R_OK) != 0)
+        return nr_fail(NR_MISSING_TOOL, "%s is not installed; install its package: apt-get install ovmf",
+                       uefi);
     if (arguments.log != NULL && (log = fopen(arguments.log, "w")) == NULL)
         return nr_fail(NR_USAGE, "--log %s: cannot be written: %s", arguments.log, strerror(errno));
     struct guest *guests = calloc((size_t)(argc - first), sizeof(*guests));
