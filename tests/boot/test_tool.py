@@ -47,6 +47,14 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path):
     assert run.returncode == MISSING_TOOL and b"apt-get install" in run.stderr, run.stderr
 
 
+@pytest.mark.parametrize("machine", ["native", "native:bochs"])
+@pytest.mark.parametrize("words", ['dyndbg="file x.c +p"', "name='x'", r"back\\slash"])
+def test_words_that_grub_would_change_are_refused_natively(machine, words):
+    run = nr("boot", "--machine", machine, "--append", words, EXAMPLE)
+    assert run.status == USAGE, run.text
+    assert "debian-686.dts: /chosen bootargs: without the monitor a quote or backslash does not reach the guest" in run.lines
+
+
 def test_time_runs_out():
     begin = time.monotonic()
     run = boot("--machine", "native", EXAMPLE, expect=["never said"], seconds=3)
