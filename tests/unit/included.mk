@@ -9,3 +9,4 @@ $(B)/unit/test_host_acpi: core/acpi.c
 $(B)/unit/test_console: service/console.c service/prompt.c $(wildcard service/*.h)
 $(B)/unit/test_report: service/ending.c service/report.c $(wildcard service/*.h)
 $(B)/unit/test_string: lib/string.c lib/string_ring3.c
+$(B)/unit/test_effects: devices/effects_ring3.c
