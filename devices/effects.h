@@ -52,7 +52,7 @@ void effect_rest(uint64_t ns);
 
 /* Power off or reset; takes effect after this upcall. */
 void effect_guest_end(enum guest_end end);
-/* What the guest wrote to its debug-exit port; the service shows it. */
+/* What the guest wrote to its debug-exit port; the service shows the first value, with which it ended. */
 void effect_exit_value(uint32_t value);
 /* Counts an access that nobody claimed or that had no effect. */
 void effect_need(enum need_kind kind, uint64_t address);

@@ -165,12 +165,14 @@ void effect_rest(uint64_t ns)
 
 void effect_guest_end(enum guest_end end)
 {
+    seen = true;
     sys_guest_end(end, ring3_info()->guest_index);
 }
 
 void effect_exit_value(uint32_t value)
 {
-    channel()->exit_value = value + 1;
+    if (channel()->exit_value == 0)
+        channel()->exit_value = value + 1;
 }
 
 void effect_need(enum need_kind kind, uint64_t address)

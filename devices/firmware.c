@@ -8,6 +8,7 @@
 #include "firmware.h"
 #include "acpi_tables.h"
 #include "effects.h"
+#include "layout.h"
 #include "mptable.h"
 #include "pci.h"
 #include "piix4_pm.h"
@@ -26,6 +27,10 @@ enum { IO_FIRST = 0xc000, IO_LAST = 0xffff };
 enum { DEVFN_PIIX3 = PCI_DEVFN(1, 0), DEVFN_PIIX4_PM = PCI_DEVFN(1, 3), REG_PIRQRC = 0x60, PIRQS = 4 };
 static const uint8_t pirq_route[PIRQS] = {10, 10, 11, 11};
 enum { ELCR1 = 0x4d0, ELCR2 = 0x4d1 };
+
+/* I/O APIC: its identification register (82093AA, 3.2.1), which systems compare with what the tables say. */
+enum { IOAPIC_WINDOW = 0x10, IOAPIC_ID = 0, IOAPIC_ID_SHIFT = 24, IOAPIC_ID_BITS = 4 };
+_Static_assert(TABLE_IOAPIC_ID >> IOAPIC_ID_BITS == 0, "the register has four bits");
 
 /* The BIOS data area's words that systems look at (in real mode's segment 0x40). */
 enum { BDA_COM1 = 0x400, BDA_EBDA_SEGMENT = 0x40e, BDA_BASE_MEMORY_KIB = 0x413 };
@@ -128,6 +133,8 @@ static void firmware_set_up_chipset(struct bus *bus)
     bus_write(bus, IO_PORT, ELCR2, 1, level >> 8);
     config_write(bus, DEVFN_PIIX4_PM, PIIX4_REG_PMBA, 4, PIIX4_PM_BASE | PCI_BAR_IO_SPACE);
     config_write(bus, DEVFN_PIIX4_PM, PIIX4_REG_PMREGMISC, 1, 1);
+    bus_write(bus, IO_MEMORY, GUEST_IOAPIC_BASE, 4, IOAPIC_ID);
+    bus_write(bus, IO_MEMORY, GUEST_IOAPIC_BASE + IOAPIC_WINDOW, 4, TABLE_IOAPIC_ID << IOAPIC_ID_SHIFT);
 }
 
 static void ram_put16(uint64_t address, uint16_t value)

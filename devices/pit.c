@@ -155,7 +155,9 @@ static const char *pit_check(const void *state)
         const struct pit_channel *channel = &pit->channel[i];
         if (channel->count < 1 || channel->count > COUNT_MAX || channel->pending > COUNT_MAX)
             return "count";
-        if (pit_mode_periodic(channel->mode) && (channel->count < 2 || channel->pending == 1))
+        /* Before its first count a counter has that of an earlier mode, which may have been 1. */
+        if (pit_mode_periodic(channel->mode) && channel->loaded &&
+            (channel->count < 2 || channel->pending == 1))
             return "period";
         if (channel->mode > MODE_HARDWARE_STROBE || channel->access > ACCESS_BOTH)
             return "mode";

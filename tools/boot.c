@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "image.h"
 #include "machine.h"
 #include "nr.h"
@@ -140,6 +141,29 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     return 0;
 }
 
+/*
+ * Without the monitor it is GRUB that hands on the words, and it puts a backslash before each quote and
+ * backslash (grub_create_loader_cmdline): the guest would not be the one that the monitor runs.
+ */
+static int check_native_words(const struct guest *guest, const char *path)
+{
+    bool changed = strpbrk(guest->config.bootargs, "'\"\\") != NULL;
+    const char *place = "bootargs";
+
+    for (uint32_t i = 0; i < guest->file_count && !changed; i++) {
+        if (guest->file[i].kind != FILE_MODULE)
+            continue;
+        changed = strpbrk(guest->file[i].arguments, "'\"\\") != NULL;
+        place = "modules";
+    }
+    if (!changed)
+        return NR_DONE;
+    return nr_fail(NR_USAGE,
+                   "%s: /chosen %s: without the monitor a quote or backslash does not reach the guest as it "
+                   "is, for GRUB puts a backslash before it; leave it out, or use another --machine",
+                   path, place);
+}
+
 /* Everything between the temporary directory's making and its end. */
 static int boot_in(const char *scratch, struct boot_arguments *arguments, const struct machine *machine,
                    char **paths, struct guest *guests, uint32_t count, FILE *log)
@@ -150,6 +174,8 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
 
     if (status == NR_DONE)
         status = guests_open(guests, count, paths, &opening);
+    if (status == NR_DONE && !machine->monitor)
+        status = check_native_words(&guests[0], paths[0]);
     if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
         status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);
@@ -191,8 +217,12 @@ static int boot_run(int argc, char **argv)
     const struct machine *machine = machine_find(arguments.machine, &arguments.options.model);
     if (machine == NULL)
         return NR_USAGE;
-    if (arguments.options.uefi && !machine->emulator->uefi)
+    const char *uefi = machine->emulator->uefi;
+    if (arguments.options.uefi && uefi == NULL)
         return nr_fail(NR_USAGE, "--firmware uefi: Bochs has a BIOS only; use svm or native");
+    if (arguments.options.uefi && access(uefi, R_OK) != 0)
+        return nr_fail(NR_MISSING_TOOL, "%s is not installed; install its package: apt-get install ovmf",
+                       uefi);
     if (arguments.log != NULL && (log = fopen(arguments.log, "w")) == NULL)
         return nr_fail(NR_USAGE, "--log %s: cannot be written: %s", arguments.log, strerror(errno));
     struct guest *guests = calloc((size_t)(argc - first), sizeof(*guests));

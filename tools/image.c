@@ -5,6 +5,7 @@
  * gzipped initrd as it is.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,54 @@ static int write_config(struct contents *contents, const struct image *image, co
     return status;
 }
 
+/* What grub-mkrescue calls: it would say in many lines that one of them is not there. */
+static int find_tools(void)
+{
+    static const struct {
+        const char *name, *package;
+    } tools[] = {{"grub-mkrescue", "grub-common grub-pc-bin grub-efi-amd64-bin"},
+                 {"xorriso", "xorriso"},
+                 {"mformat", "mtools"},
+                 {"mcopy", "mtools"}};
+    int status = NR_DONE;
+
+    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+        char *path = tool_find(tools[i].name, tools[i].package);
+        if (path == NULL)
+            status = NR_MISSING_TOOL;
+        free(path);
+    }
+    return status;
+}
+
+static const char *unfinished; /* the image that is being written */
+
+static void remove_unfinished(void)
+{
+    struct stat status;
+
+    if (unfinished != NULL && lstat(unfinished, &status) == 0 && S_ISREG(status.st_mode))
+        unlink(unfinished);
+}
+
+/* Runs grub-mkrescue. Of an image that does not come to its end nothing stays. */
+static int make_image(char *const arguments[], const char *output)
+{
+    int fd = open(output, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return nr_fail(NR_USAGE, "%s: the image cannot be written: %s", output, strerror(errno));
+    close(fd);
+    unfinished = output;
+    atexit(remove_unfinished);
+    int status = tool_run("grub-common grub-pc-bin grub-efi-amd64-bin", arguments);
+    if (status != NR_DONE)
+        remove_unfinished();
+    unfinished = NULL;
+    /* The user's words and files are good: it is the disk that is full, or the like. */
+    return status == NR_USAGE ? NR_UNEXPECTED : status;
+}
+
 int image_write(const struct image *image, const char *output, const char *scratch)
 {
     char *directory = nr_format("%s/iso", scratch);
@@ -148,11 +197,12 @@ int image_write(const struct image *image, const char *output, const char *scrat
     /* No fonts, languages or themes: nobody sees GRUB here. */
     const char *fixed[ARGUMENTS_FIXED] = {"grub-mkrescue", "--fonts=", "--locales=", "--themes=", "-o",
                                           output,          directory};
-    int status;
+    int status = find_tools();
 
     if (contents.arguments == NULL)
         return nr_fail(NR_UNEXPECTED, "out of memory");
-    status = write_config(&contents, image, directory);
+    if (status == NR_DONE)
+        status = write_config(&contents, image, directory);
     if (status == NR_DONE) {
         size_t used = 0;
         while (used < ARGUMENTS_FIXED && fixed[used] != NULL)
@@ -160,7 +210,7 @@ int image_write(const struct image *image, const char *output, const char *scrat
         /* The fixed words move up to the files, which they precede. */
         char **first = contents.arguments + ARGUMENTS_FIXED - used;
         memcpy(first, fixed, used * sizeof(char *));
-        status = tool_run("grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools", first);
+        status = make_image(first, output);
     }
     for (size_t i = ARGUMENTS_FIXED; i < contents.count; i++)
         free(contents.arguments[i]);

@@ -60,7 +60,7 @@ struct emulator_kind {
                           directory; otherwise it is given sockets */
     const char *hello; /* sent on the control channel when it has started, or NULL */
     bool tells_end;    /* a run that ends otherwise than by MACHINE_OFF ended badly */
-    bool uefi;         /* it has UEFI firmware */
+    const char *uefi;  /* its UEFI firmware, of the package ovmf; NULL: it has none */
     enum machine_event (*event)(const char *line);
     /* The value that was written to port 0xf4, from the emulator's status; 0: none. */
     unsigned (*exit_value)(int status);

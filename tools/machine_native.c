@@ -1,8 +1,9 @@
 /*
- * The first guest on the bare emulator: kernel, initrd and command line from the same kind of image, the
- * memory and processors of its description, its disks as virtio disks whose changes are thrown away. The
- * image itself is an IDE disk, on the controller that this PC has anyway, so that the guest's virtio disks
- * are the only ones. There is no second serial port, because a guest of the monitor has none.
+ * The first guest on the bare emulator: kernel, initrd and command line, but for GRUB's BOOT_IMAGE= in front,
+ * from the same kind of image, the memory and processors of its description, its disks as virtio disks whose
+ * changes are thrown away. The image itself is an IDE disk, on the controller that this PC has anyway, so
+ * that the guest's virtio disks are the only ones. There is no second serial port, because a guest of the
+ * monitor has none.
  */
 #include "machine.h"
 #include "nr.h"

@@ -90,7 +90,7 @@ static unsigned exit_value_of(int status)
 const struct emulator_kind emulator_qemu = {
     .package = "qemu-system-x86",
     .hello = "{\"execute\": \"qmp_capabilities\"}\n",
-    .uefi = true,
+    .uefi = OVMF,
     .event = event_of,
     .exit_value = exit_value_of,
 };

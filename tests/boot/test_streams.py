@@ -1,9 +1,10 @@
-"""nr's streams, signals and temporary files, when things go wrong. The emulator is a stand-in, a script of that name, which
+"""nr's streams, signals, tools and temporary files, when things go wrong. The emulator is a stand-in, a script of that name, which
 does in no time what a guest would take long for; it gets the sockets that QEMU would get."""
 
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import threading
 import time
 
 import pytest
-from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED
+from nullring import DONE, MISSING_TOOL, NR, TIMEOUT, TREE, UNEXPECTED, USAGE
 
 EXAMPLE = TREE / "examples" / "debian-686.dts"
 SECONDS = 60
@@ -186,3 +187,50 @@ def test_an_end_amid_the_preparations_leaves_nothing(tools):
     assert b"command line is too long" in process.communicate(timeout=SECONDS)[1]
     assert process.returncode == UNEXPECTED
     assert not left_behind(tools)
+
+
+def make_image(tools, output, path=None):
+    words = environment(tools) | ({"PATH": path} if path else {})
+    return subprocess.run([NR, "image", "-o", output, EXAMPLE], env=words, capture_output=True, text=True, timeout=SECONDS,
+                          check=False)
+
+
+@pytest.mark.parametrize("name, package", [("xorriso", "xorriso"), ("mformat", "mtools"), ("mcopy", "mtools"),
+                                           ("grub-mkrescue", "grub-common grub-pc-bin grub-efi-amd64-bin")])
+def test_a_tool_of_the_image_that_is_missing(name, package, tools):
+    present = tools.parent / "present"
+    present.mkdir()
+    for tool in {"dtc", "gzip", "xorriso", "mformat", "mcopy", "grub-mkrescue"} - {name}:
+        (present / tool).symlink_to(shutil.which(tool))
+    run = make_image(tools, tools.parent / "out.iso", str(present))
+    assert run.returncode == MISSING_TOOL, run.stderr
+    assert f"{name} is not installed; install its package: apt-get install {package}\n" in run.stderr
+    assert not (tools.parent / "out.iso").exists()
+
+
+def test_an_image_that_cannot_be_finished(tools):
+    add(tools, "grub-mkrescue", "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\necho half > \"$2\"\n"
+        "echo No space left on device >&2\nexit 1\n")
+    run = make_image(tools, tools.parent / "out.iso")
+    assert run.returncode == UNEXPECTED, run.stderr
+    assert "No space left" in run.stderr and "grub-mkrescue failed" in run.stderr
+    assert not (tools.parent / "out.iso").exists()
+
+
+def test_an_image_that_cannot_be_written(tools):
+    for output in (tools.parent / "nowhere" / "out.iso", tools):
+        run = make_image(tools, output)
+        assert run.returncode == USAGE, run.stderr
+        assert f"{output}: the image cannot be written: " in run.stderr
+
+
+def test_missing_uefi_firmware(tools):
+    """In a mount namespace whose folder of the firmware is empty."""
+    hidden = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /usr/share/ovmf && exec "$@"', "sh"]
+    if subprocess.run(hidden + ["true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    for machine in ("svm", "native"):
+        run = subprocess.run(hidden + [NR, "boot", "--machine", machine, "--firmware", "uefi", EXAMPLE], env=environment(tools),
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
+        assert run.returncode == MISSING_TOOL, run.stderr
+        assert "apt-get install ovmf" in run.stderr

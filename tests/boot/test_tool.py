@@ -9,7 +9,7 @@ import time
 
 import pexpect
 import pytest
-from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, boot, description, emulators_of, marker, nr
+from nullring import DONE, MISSING_TOOL, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, boot, description, emulators_of, marker, nr
 
 EXAMPLE = TREE / "examples" / "debian-686.dts"
 
@@ -44,7 +44,15 @@ def test_help_says_it_all():
 def test_a_missing_tool_is_named_with_its_package(tmp_path):
     run = subprocess.run([NR, "boot", "--machine", "native", EXAMPLE], env={"PATH": str(tmp_path)}, capture_output=True,
                          check=False)
-    assert run.returncode == 5 or b"apt-get install" not in run.stderr, run.text
+    assert run.returncode == MISSING_TOOL and b"apt-get install" in run.stderr, run.stderr
+
+
+@pytest.mark.parametrize("machine", ["native", "native:bochs"])
+@pytest.mark.parametrize("words", ['dyndbg="file x.c +p"', "name='x'", r"back\\slash"])
+def test_words_that_grub_would_change_are_refused_natively(machine, words):
+    run = nr("boot", "--machine", machine, "--append", words, EXAMPLE)
+    assert run.status == USAGE, run.text
+    assert "debian-686.dts: /chosen bootargs: without the monitor a quote or backslash does not reach the guest" in run.lines
 
 
 def test_time_runs_out():

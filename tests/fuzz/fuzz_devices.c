@@ -1,7 +1,7 @@
 /*
  * All devices of the PC under random accesses to ports, device memory and configuration space, with time
- * passing. After each input the check of every device must accept the state that accesses have led to: what a
- * guest can reach is what a restarted device model takes over.
+ * passing. After each access the check of every device must accept the state that accesses have led to: what
+ * a guest can reach is what a restarted device model takes over.
  *
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
  * sources: devices/pit_channel.c devices/cmos_clock.c devices/calendar.c devices/i8042.c
@@ -117,6 +117,19 @@ static void ignore_field(struct inspector *inspector, const char *name, uint64_t
         abort();
 }
 
+static void check_all(void)
+{
+    const char *device, *broken = bus_check(&pc.bus, &device);
+    if (!broken) {
+        device = "MSRs";
+        broken = msr_check(&pc.msrs);
+    }
+    if (broken) {
+        fprintf(stderr, "%s: %s\n", device, broken);
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -129,13 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         host.irq_waiting = step.value & 1;
         host.output_room = step.value & 2 ? 64 : 0;
         step_do(&step);
-    }
-    const char *device = "MSRs", *broken = bus_check(&pc.bus, &device);
-    if (!broken)
-        broken = msr_check(&pc.msrs);
-    if (broken) {
-        fprintf(stderr, "%s: %s\n", device, broken);
-        abort();
+        check_all();
     }
     struct inspector inspector = {ignore_field};
     for (unsigned i = 0; i < bus_slot_count; i++)

@@ -12,3 +12,4 @@ $(B)/unit/test_string: lib/string.c lib/string_ring3.c
 # The test kernels that run in the emulator.
 $(B)/unit/test_emulate_guests: $(patsubst %,$(B)/guests/%.elf,task_switch segments exceptions double_fault mode_real \
   mode_unreal mode_vm86 paging cr_rules self_modifying)
+$(B)/unit/test_effects: devices/effects_ring3.c

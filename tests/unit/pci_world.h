@@ -1,6 +1,7 @@
 /*
  * The PCI devices on a real bus, with effects that record, for unit tests and fuzzers: a host bridge, a south
- * bridge, and two disks, of which the second is not there. Included by one file of a program.
+ * bridge, and two disks, of which the second is not there; and the I/O APIC. Included by one file of a
+ * program.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "effects.h"
 #include "errors.h"
 #include "i440fx.h"
+#include "ioapic.h"
 #include "piix3.h"
 #include "piix4_pm.h"
 #include "virtio_blk.h"
@@ -27,6 +29,7 @@ struct world_pc {
     struct piix3 piix3;
     struct piix4_pm pm;
     struct virtio_blk disk[2];
+    struct ioapic ioapic;
 };
 
 static struct world {
@@ -57,6 +60,7 @@ const struct device_slot bus_slots[] = {
     WORLD_SLOT(piix4_pm_device, pm, PCI_DEVFN(1, 3), 0),
     WORLD_SLOT(virtio_blk_device, disk[0], PCI_DEVFN(4, 0), 0),
     WORLD_SLOT(virtio_blk_device, disk[1], PCI_DEVFN(5, 0), 1),
+    WORLD_SLOT(ioapic_device, ioapic, DEVFN_NONE, 0),
 };
 const unsigned bus_slot_count = sizeof bus_slots / sizeof bus_slots[0];
 

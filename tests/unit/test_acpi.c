@@ -4,7 +4,8 @@
  *
  * sources: devices/firmware.c devices/reset_rom.c devices/acpi_tables.c devices/mptable.c
  * sources: devices/table_area.c
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/msix.c devices/virt*.c lib/format.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/virt*.c lib/format.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,6 +133,13 @@ static void test_dsdt(void **state)
     assert_int_equal(world.ended, GUEST_END_POWER_OFF);
 }
 
+/* What the I/O APIC's ID register says. */
+static unsigned ioapic_id(void)
+{
+    bus_write(&world.pc.bus, IO_MEMORY, GUEST_IOAPIC_BASE, 4, 0);
+    return bus_read(&world.pc.bus, IO_MEMORY, GUEST_IOAPIC_BASE + 0x10, 4) >> 24;
+}
+
 static void check_madt(uint32_t cpus)
 {
     prepare(cpus);
@@ -147,6 +155,7 @@ static void check_madt(uint32_t cpus)
         } else if (at[0] == 1) {
             ioapics++;
             assert_true(at[2] >= GUEST_CPUS_MAX);
+            assert_int_equal(at[2], ioapic_id());
             assert_true(load32(at + 4) == 0xfec00000);
             assert_int_equal(load32(at + 8), 0);
         } else if (at[0] == 2) {
@@ -190,6 +199,8 @@ static void test_mptable(void **state)
         unsigned type = at[0];
         assert_in_range(type, 0, 4);
         count[type]++;
+        if (type == 2)
+            assert_int_equal(at[1], ioapic_id());
         if (type == 3) {
             bool pci = at[4] == 0;
             assert_false(pci && load16(at + 2) != 0x0d);

@@ -338,6 +338,7 @@ static void check_refuses_bad_state(void **state)
     pit.channel[2].mode = 0;
     pit.channel[0].mode = 2;
     pit.channel[0].count = 1;
+    pit.channel[0].loaded = 1;
     assert_non_null(pit_device.check(&pit));
 }
 
@@ -365,6 +366,24 @@ static void polling_rests(void **state)
     assert_int_equal(host.rest, 0);
 }
 
+/* A counter keeps the count of its mode before until it gets a new one: 1 in a mode that does not take it. */
+static void check_accepts_what_a_guest_can_reach(void **state)
+{
+    (void)state;
+    for (unsigned mode = 2; mode <= 3; mode++) {
+        out(0x43, 0x10); /* channel 0, low byte, mode 0 */
+        out(0x40, 1);
+        assert_null(pit_device.check(&pit));
+        out(0x43, (uint8_t)(0x10 | mode << 1));
+        assert_null(pit_device.check(&pit));
+        in(0x40);
+        host_run(&pit_device, &pit, 1000000);
+        assert_null(pit_device.check(&pit));
+        out(0x40, 1);
+        assert_null(pit_device.check(&pit));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +402,7 @@ int main(void)
         cmocka_unit_test_setup(fast_periods_are_bounded, set_up),
         cmocka_unit_test_setup(refresh_toggles, set_up),
         cmocka_unit_test_setup(check_refuses_bad_state, set_up),
+        cmocka_unit_test_setup(check_accepts_what_a_guest_can_reach, set_up),
     };
     return cmocka_run_group_tests_name("pit", tests, NULL, NULL);
 }
