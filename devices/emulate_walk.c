@@ -81,7 +81,7 @@ enum outcome emulate_walk(struct emulation *m, uint64_t linear, enum memory_inte
 struct emulate_translation *emulate_translate(struct emulation *m, uint64_t linear, enum memory_intent intent)
 {
     const struct emulator *e = m->emulator;
-    uint64_t page = linear / PAGE, gpa;
+    uint64_t page = linear / PAGE, gpa = 0;
     bool override_smap = m->state->gpr.rflags & FLAG_AC;
     uint64_t tag = page << TAG_BITS | (override_smap ? TAG_OVERRIDE_SMAP : 0u) | (intent + 1u);
     struct emulate_translation *translation =

@@ -41,6 +41,7 @@ ALLOWED = [
     ("paging", "reserved bit 21", "TCG leaves out P in the error code of a reserved bit; hardware and the vTLB: #PF(9)"),
     ("paging_pae", "reserved bit", "TCG leaves out P in the error code of a reserved bit; hardware and the vTLB: #PF(9)"),
     ("paging_pae", "bit 63 with NXE=0", "TCG leaves out P in the error code of a reserved bit; hardware and the vTLB: #PF(9)"),
+    ("segments", "LTR of a null selector", "TCG takes it; hardware, and the device model for a guest on the vTLB: #GP(0)"),
     ("pit", "status: no count yet", "QEMU's 8254 has no null-count bit; hardware and the monitor: 40"),
     ("lapic_priority", "software disable masks", "QEMU's APIC does not mask on software disable; hardware: 10000"),
     ("lapic_priority", "  and they cannot be", "QEMU's APIC lets LVTs be unmasked while disabled; hardware: 10000"),
