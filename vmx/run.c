@@ -9,7 +9,7 @@
 enum { MASKED_US_MAX = 250, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
 enum { TIMER_OFF = UINT32_MAX };
 
-#define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: to be written */
+#define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: as no state is */
 #define REFUSED_BY_INSTRUCTION                                                                               \
     0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
                  */
@@ -101,7 +101,10 @@ static __attribute__((noinline)) void interruptibility_write(struct vcpu *vcpu, 
     uint32_t value = interrupts->shadow | (blocked ? INTERRUPTIBILITY_NMI : 0);
     bool step = interrupts->shadow && (vcpu->state.gpr.rflags & RFLAGS_TF);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, step ? PENDING_DEBUG_BS : 0); /* or an instruction has been skipped */
-    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmx->interruptibility = value);
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, value);
+    /* An NMI's handler may have ended before the next exit: then the field is as it was, and the state is
+     * not. */
+    vmx->interruptibility = interrupts->event.type == EVENT_NMI ? INTERRUPTIBILITY_UNKNOWN : value;
 }
 
 static __attribute__((noinline)) void interruptibility_read(struct vcpu_interrupts *interrupts,
@@ -153,7 +156,7 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 }
 
 /* Describes the exit in vcpu->exit. The most frequent ones need no call. */
-static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static inline void exit_decode(struct vcpu *vcpu)
 {
     struct vcpu_exit *exit = &vcpu->exit;
     uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON), code = reason & EXIT_REASON_CODE;
@@ -165,7 +168,7 @@ static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     if (decision->detail == SKIPPED)
         exit->next_rip = vcpu->state.gpr.rip + vmread(VMCS_INSTRUCTION_LENGTH);
     if (decision->describe)
-        decision->describe(vcpu, vmx);
+        decision->describe(vcpu);
 }
 
 static void exit_without_entry(struct vcpu_exit *exit, enum vcpu_exit_reason reason, uint32_t qualification)
@@ -204,5 +207,5 @@ void vmx_run(struct vcpu *vcpu)
     state_read(vcpu, vmx);
     if (wide)
         lapic_set_cr8(vcpu, vmx->virtual_apic[TPR_AT] >> CR8_SHIFT);
-    exit_decode(vcpu, vmx);
+    exit_decode(vcpu);
 }
