@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "time.h"
 #include "trap.h"
+#include "vcpu_ops.h"
 #include "x86.h"
 
 enum {
@@ -20,6 +21,13 @@ enum {
     IOAPIC_VERSION = 1,
     IOAPIC_REDIRECTION = 0x10,
     IOAPIC_DATA = 0x10 / sizeof(uint32_t), /* the window, behind the index */
+    DELIVER_NMI = 0x400,
+    EVERYBODY = 0xff,
+    PIT_GSI = 2,
+    PIT_CHANNEL_0 = 0x40,
+    PIT_CONTROL = 0x43,
+    PIT_RATE_GENERATOR = 0x34, /* channel 0, both bytes, mode 2 */
+    PIT_100_HZ = 11932,
 };
 
 static volatile uint32_t *apic; /* NULL in x2APIC mode */
@@ -122,8 +130,20 @@ static void ioapic_write(volatile uint32_t *ioapic, uint32_t index, uint32_t val
     ioapic[IOAPIC_DATA] = value;
 }
 
+/* A guest that masks interrupts is ended by the host's, but in Bochs (vcpu_features.nmi_bound): there the
+ * 8254 sends an NMI to all processors, 100 times a second. Its own interrupt is on pin 2 of every PC's
+ * IOAPIC. */
+static void nmi_clock_start(void)
+{
+    out8(PIT_CONTROL, PIT_RATE_GENERATOR);
+    out8(PIT_CHANNEL_0, PIT_100_HZ & 0xff);
+    out8(PIT_CHANNEL_0, PIT_100_HZ >> 8);
+}
+
 void host_ioapic_init(void)
 {
+    if (vcpu_features.nmi_bound)
+        nmi_clock_start();
     for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
         volatile uint32_t *ioapic = mmio_map(acpi.ioapic[i].address);
         if (!ioapic)
@@ -131,9 +151,12 @@ void host_ioapic_init(void)
         ioapic[0] = IOAPIC_VERSION;
         uint32_t pins = (ioapic[IOAPIC_DATA] >> 16 & 0xff) + 1;
         for (uint32_t pin = 0; pin < pins; pin++) {
-            bool serial = acpi.ioapic[i].gsi_base + pin == acpi.serial_gsi;
-            ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin + 1, cpus[0].apic_id << ID_SHIFT);
-            ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin, serial ? VECTOR_SERIAL : LVT_MASKED);
+            uint32_t gsi = acpi.ioapic[i].gsi_base + pin;
+            bool nmi = vcpu_features.nmi_bound && gsi == PIT_GSI;
+            uint32_t entry = nmi ? DELIVER_NMI : gsi == acpi.serial_gsi ? VECTOR_SERIAL : LVT_MASKED;
+            ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin + 1,
+                         (nmi ? EVERYBODY : cpus[0].apic_id) << ID_SHIFT);
+            ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin, entry);
         }
     }
 }

@@ -43,6 +43,7 @@ struct vcpu_features {
     bool nested_paging;
     bool unpaged; /* guests with CR0.PE or CR0.PG clear run on nested paging (VT-x: unrestricted guest) */
     bool real;    /* guests with CR0.PE clear run as they are; else in virtual-8086 mode (lib/real_mode.h) */
+    bool nmi_bound; /* only an NMI surely ends a guest that masks interrupts: core/host_apic.c */
     const struct vcpu_fact *facts;
     uint32_t fact_count;
 };

@@ -45,6 +45,6 @@ void stage2_destroy(struct stage2 *stage2);
  * a larger leaf in the way. When rights shrink, the generation counts on,
  * and every vCPU flushes before its next entry. */
 int stage2_set(struct stage2 *stage2, uint64_t gpa, unsigned level, uint64_t physical, unsigned rights);
-/* The leaf over a guest-physical address: its rights, at least STAGE2_READ, with the host-physical address and
- * the leaf's level; or NR_EFAULT. */
+/* The leaf over a guest-physical address: its rights, at least STAGE2_READ, with the host-physical address
+ * and the leaf's level; or NR_EFAULT. */
 int stage2_get(const struct stage2 *stage2, uint64_t gpa, uint64_t *physical, unsigned *level);

@@ -130,6 +130,7 @@ const char *vmx_capability_use(void)
         .nested_paging = f->ept,
         .unpaged = f->unrestricted,
         .real = f->unrestricted,
+        .nmi_bound = !f->preemption_timer,
         .facts = facts,
         .fact_count = sizeof(facts) / sizeof(facts[0]),
     };

@@ -9,35 +9,50 @@ section .text
 
 VMCS_HOST_RSP equ 0x6c14
 
-; struct vcpu_gpr, numbered as enum gpr; RSP is the VMCS's
-%define GPR(n) [rdi + n * 8]
+%define CALLEE_SAVED rbp, rbx, r12, r13, r14, r15
+; Numbered as enum gpr. RSP is the VMCS's, RDI holds the place.
+%define GUEST_REGISTERS rax,0, rcx,1, rdx,2, rbx,3, rbp,5, rsi,6, r8,8, r9,9, r10,10, r11,11, r12,12, r13,13, r14,14, r15,15
+%define RDI_AT 7 * 8
 
-%macro pop_callee_saved 0
-    xor ecx, ecx                ; nothing of the guest's stays for speculation to use
-    xor edx, edx
-    xor esi, esi
-    xor edi, edi
-    xor r8d, r8d
-    xor r9d, r9d
-    xor r10d, r10d
-    xor r11d, r11d
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
-    pop rbp
+%macro push_all 1-*
+  %rep %0
+    push %1
+    %rotate 1
+  %endrep
+%endmacro
+
+%macro pop_all 1-*                   ; of the same list
+  %rep %0
+    %rotate -1
+    pop %1
+  %endrep
+%endmacro
+
+%macro clear_all 1-*
+  %rep %0
+    xor %1, %1
+    %rotate 1
+  %endrep
+%endmacro
+
+%macro load_all 2-*
+  %rep %0 / 2
+    mov %1, [rdi + %2 * 8]
+    %rotate 2
+  %endrep
+%endmacro
+
+%macro store_all 2-*
+  %rep %0 / 2
+    mov [rdi + %2 * 8], %1
+    %rotate 2
+  %endrep
 %endmacro
 
 ; uint64_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp): 0 after an exit, 1 if there was no entry
 global vmx_enter, vmx_exit
 vmx_enter:
-    push rbp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
+    push_all CALLEE_SAVED
     push rdi
     cmp rsp, [rdx]
     je .same_stack
@@ -46,21 +61,8 @@ vmx_enter:
     vmwrite rax, rsp
 .same_stack:
     test sil, sil
-    mov rax, GPR(0)
-    mov rcx, GPR(1)
-    mov rdx, GPR(2)
-    mov rbx, GPR(3)
-    mov rbp, GPR(5)
-    mov rsi, GPR(6)
-    mov r8, GPR(8)
-    mov r9, GPR(9)
-    mov r10, GPR(10)
-    mov r11, GPR(11)
-    mov r12, GPR(12)
-    mov r13, GPR(13)
-    mov r14, GPR(14)
-    mov r15, GPR(15)
-    mov rdi, GPR(7)
+    load_all GUEST_REGISTERS
+    mov rdi, [rdi + RDI_AT]
     jz .launch
     vmresume
     jmp .refused
@@ -69,28 +71,16 @@ vmx_enter:
 .refused:
     pop rdi
     mov eax, 1
-    pop_callee_saved
-    ret
+    jmp leave_guest
 
 vmx_exit:
     push rdi
     mov rdi, [rsp + 8]
-    mov GPR(0), rax
-    mov GPR(1), rcx
-    mov GPR(2), rdx
-    mov GPR(3), rbx
-    mov GPR(5), rbp
-    mov GPR(6), rsi
-    pop qword GPR(7)
-    mov GPR(8), r8
-    mov GPR(9), r9
-    mov GPR(10), r10
-    mov GPR(11), r11
-    mov GPR(12), r12
-    mov GPR(13), r13
-    mov GPR(14), r14
-    mov GPR(15), r15
+    store_all GUEST_REGISTERS
+    pop qword [rdi + RDI_AT]
     pop rdi
     xor eax, eax
-    pop_callee_saved
+leave_guest:                         ; nothing of the guest's stays for speculation to use
+    clear_all ecx, edx, esi, edi, r8d, r9d, r10d, r11d
+    pop_all CALLEE_SAVED
     ret

@@ -6,10 +6,9 @@
 #include "cpu.h"
 #include "vtlb.h"
 
-static void describe_io(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_io(struct vcpu *vcpu)
 {
     uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
-    (void)vmx;
     vcpu->exit.pio = (struct vcpu_exit_pio){
         .port = (uint16_t)(info >> IO_PORT_SHIFT),
         .size = (uint8_t)((info & IO_SIZE_MASK) + 1),
@@ -20,16 +19,14 @@ static void describe_io(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     };
 }
 
-static void describe_msr(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_msr(struct vcpu *vcpu)
 {
-    (void)vmx;
     vcpu->exit.detail = (uint32_t)vcpu->state.gpr.reg[RCX];
 }
 
 /* CLTS and LMSW have 0 there. */
-static void describe_cr(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_cr(struct vcpu *vcpu)
 {
-    (void)vmx;
     vcpu->exit.detail = vmread(VMCS_QUALIFICATION) & CR_NUMBER_MASK;
 }
 
@@ -43,9 +40,8 @@ static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_c
     };
 }
 
-static void describe_refusal(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_refusal(struct vcpu *vcpu)
 {
-    (void)vmx;
     exit_raise(&vcpu->exit, vcpu->exit.detail, 0);
 }
 
@@ -56,8 +52,9 @@ static void nmi_block_again(struct vcpu *vcpu)
         vcpu->state.interrupts.nmi_blocked = 1;
 }
 
-static void describe_exception(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_exception(struct vcpu *vcpu)
 {
+    const struct vmx_vcpu *vmx = vcpu->backend;
     uint32_t event = (uint32_t)vmread(VMCS_EXIT_EVENT), type = event >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
     uint32_t vector = event & EVENT_VECTOR;
     if (type == INJECT_NMI) {
@@ -82,26 +79,23 @@ static void describe_exception(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     }
 }
 
-static void describe_invlpg(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_invlpg(struct vcpu *vcpu)
 {
-    (void)vmx;
     vcpu->exit.invlpg_address = vmread(VMCS_QUALIFICATION);
 }
 
 /* A gate's event is in delivery. */
-static void describe_task_switch(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_task_switch(struct vcpu *vcpu)
 {
-    (void)vmx;
     vcpu->exit.detail = (uint32_t)vmread(VMCS_QUALIFICATION);
     vmx_recover_event(vcpu, true);
 }
 
-static void describe_violation(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_violation(struct vcpu *vcpu)
 {
     uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
     struct vcpu_exit_memory *memory = &vcpu->exit.memory;
     bool walk = (info & (VIOLATION_LINEAR | VIOLATION_FINAL)) == VIOLATION_LINEAR;
-    (void)vmx;
     if ((info & VIOLATION_NMI_OPENED) && vcpu->state.interrupts.event.type == EVENT_NONE)
         nmi_block_again(vcpu);
     memory->gpa = vmread(VMCS_GUEST_PHYSICAL);
@@ -112,30 +106,30 @@ static void describe_violation(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 }
 
 /* Without virtual NMIs they are taken to be open again when interrupts are. */
-static void describe_window(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_window(struct vcpu *vcpu)
 {
-    (void)vmx;
     if (!vmx_features.virtual_nmis)
         vcpu->state.interrupts.nmi_blocked = 0;
 }
 
 /* Its next entry sets the timer again. */
-static void describe_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_timer(struct vcpu *vcpu)
 {
+    struct vmx_vcpu *vmx = vcpu->backend;
     vmx->masked = (vcpu->state.gpr.rflags & RFLAGS_IF) != 0;
 }
 
 /* The state as it was refused, for vcpu_ops.check. */
-static void describe_refused_state(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_refused_state(struct vcpu *vcpu)
 {
+    struct vmx_vcpu *vmx = vcpu->backend;
     vmx->fresh = 0;
     vmx_get(vcpu, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 }
 
-static void describe_machine_check(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static void describe_machine_check(struct vcpu *vcpu)
 {
     (void)vcpu;
-    (void)vmx;
     __asm__ volatile("int $18");
 }
 
@@ -149,9 +143,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_EXTERNAL]         = {VCPU_EXIT_EXTERNAL, 0, NULL},
     [CODE_PREEMPTION_TIMER] = {VCPU_EXIT_EXTERNAL, 0, describe_timer},
     [CODE_INIT]             = {VCPU_EXIT_EXTERNAL, 0, NULL},
-    [CODE_SIPI]             = NEVER,
-    [CODE_IO_SMI]           = NEVER,
-    [CODE_SMI]              = NEVER,
+    [CODE_SIPI ... CODE_SMI] = NEVER,
     [CODE_TRIPLE_FAULT]     = {VCPU_EXIT_SHUTDOWN, 0, NULL},
     [CODE_INTERRUPT_WINDOW] = {VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_window},
     [CODE_NMI_WINDOW]       = {VCPU_EXIT_NMI_WINDOW, 0, NULL},
@@ -169,7 +161,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_RDMSR]            = {VCPU_EXIT_RDMSR, 0, describe_msr},
     [CODE_WRMSR]            = {VCPU_EXIT_WRMSR, 0, describe_msr},
     [CODE_EPT_VIOLATION]    = {VCPU_EXIT_MEMORY, 0, describe_violation},
-    [CODE_EPT_MISCONFIGURED] = {VCPU_EXIT_INVALID, 0, NULL}, /* would be our own mistake */
+    [CODE_EPT_MISCONFIGURED] = NEVER, /* would be our own mistake */
     [CODE_ENTRY_STATE]      = {VCPU_EXIT_INVALID, 0, describe_refused_state},
     [CODE_ENTRY_MSRS]       = {VCPU_EXIT_INVALID, 0, describe_refused_state},
     [CODE_ENTRY_MACHINE_CHECK] = {VCPU_EXIT_INVALID, 0, describe_machine_check},
@@ -179,44 +171,33 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_VMCLEAR ... CODE_VMXON] = UD,
     [CODE_INVEPT]           = UD,
     [CODE_INVVPID]          = UD,
-    [CODE_VMFUNC]           = UD,
+    [CODE_VMFUNC ... CODE_ENCLS] = UD,
     [CODE_GETSEC]           = UD,
     [CODE_RSM]              = UD,
-    [CODE_ENCLS]            = UD,
-    [CODE_PCONFIG]          = UD,
     /* Hidden by CPUID: MONITOR would watch an address for the host, the waits would stop the processor.
      * Without performance counters RDPMC faults. */
     [CODE_MONITOR]          = UD,
     [CODE_MWAIT]            = UD,
-    [CODE_UMWAIT]           = UD,
-    [CODE_TPAUSE]           = UD,
-    [CODE_LOADIWKEY]        = UD,
+    [CODE_PCONFIG]          = UD,
+    [CODE_UMWAIT ... CODE_LOADIWKEY] = UD,
     [CODE_RDPMC]            = {VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},
-    /* Not asked for: INVPCID acts within the VPID, the TSC runs with an offset, debug registers
-     * are switched with the vCPU, tables and TR are its own; a spinning guest uses up its slice. TPR lies in
-     * a page of the processor's and its threshold is 0; the local APIC's page is not virtualised. */
-    [CODE_INVPCID]          = NEVER,
+    /* Not asked for: the TSC runs with an offset, debug registers are switched with the vCPU; INVPCID acts
+     * within the VPID; a spinning guest uses up its slice. */
     [CODE_RDTSC]            = NEVER,
     [CODE_RDTSCP]           = NEVER,
     [CODE_DR_ACCESS]        = NEVER,
-    [CODE_TABLES]           = NEVER,
-    [CODE_LDTR_TR]          = NEVER,
     [CODE_MONITOR_TRAP]     = NEVER,
     [CODE_PAUSE]            = NEVER,
-    [CODE_TPR]              = NEVER,
-    [CODE_APIC_ACCESS]      = NEVER,
-    [CODE_VIRTUAL_EOI]      = NEVER,
-    [CODE_APIC_WRITE]       = NEVER,
-    [CODE_RDRAND]           = NEVER,
-    [CODE_RDSEED]           = NEVER,
-    [CODE_LOG_FULL]         = NEVER,
+    /* TPR lies in a page of the processor's and its threshold is 0, the local APIC's page is not virtualised;
+     * tables and TR are the guest's own. */
+    [CODE_TPR ... CODE_LDTR_TR] = NEVER,
+    [CODE_APIC_WRITE ... CODE_INVPCID] = NEVER, /* and RDRAND */
+    /* RDSEED, page-modification log, sub-page rights; supervisor state of XSAVE, which is #UD. */
+    [CODE_RDSEED ... CODE_XRSTORS] = NEVER,
     [CODE_SPP]              = NEVER,
-    /* Supervisor state of XSAVE is not offered, and these are #UD then. */
-    [CODE_XSAVES]           = NEVER,
-    [CODE_XRSTORS]          = NEVER,
     /* Numbers that are none. */
-    [35]                    = NEVER,
-    [38]                    = NEVER,
-    [42]                    = NEVER,
+    [CODE_ENTRY_MSRS + 1]   = NEVER,
+    [CODE_MONITOR_TRAP + 1] = NEVER,
+    [CODE_ENTRY_MACHINE_CHECK + 1] = NEVER,
 };
 /* clang-format on */

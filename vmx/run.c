@@ -6,10 +6,17 @@
 #include "cpu.h"
 #include "vtlb.h"
 
-enum { MASKED_US_MAX = 250, MISC_TIMER_RATE = 0x1f, TPR_AT = 0x80, CR8_SHIFT = 4, RIGHTS_MODE_SHIFT = 4 };
+enum {
+    MASKED_US_MIN = 250,
+    MASKED_US_MAX = 10000,
+    MISC_TIMER_RATE = 0x1f,
+    TPR_AT = 0x80,
+    CR8_SHIFT = 4,
+    RIGHTS_MODE_SHIFT = 4
+};
 enum { TIMER_OFF = UINT32_MAX };
 
-#define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: to be written */
+#define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: as no state is */
 #define REFUSED_BY_INSTRUCTION                                                                               \
     0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
                  */
@@ -81,15 +88,15 @@ void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
 
 /* An interrupt of the host ends a guest whether its IF is set or not. Bochs does not do so if IF is clear at
  * the entry, until it changes: this is the place where that is met. A guest that masks interrupts leaves by
- * the preemption timer when it has run for MASKED_US_MAX, exits not counted. */
-static inline void masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
+ * the preemption timer, when the host's timer is due or another processor's kick has waited long enough;
+ * exits do not count. */
+static __attribute__((noinline)) void masked_bound(struct vmx_vcpu *vmx, bool masked)
 {
-    bool masked = !(rflags & RFLAGS_IF);
-    if (masked == vmx->masked || !vmx_features.preemption_timer)
-        return;
+    uint64_t now = rdtsc(), due = this_cpu()->timer_deadline, left = due > now ? due - now : 0;
+    uint64_t least = tsc_khz * MASKED_US_MIN / 1000, most = tsc_khz * MASKED_US_MAX / 1000;
+    uint64_t ticks = !due || left > most ? most : left < least ? least : left;
     vmx->masked = masked;
-    uint64_t ticks = tsc_khz * MASKED_US_MAX / 1000 >> (vmx_capability.misc & MISC_TIMER_RATE);
-    vmwrite(VMCS_PREEMPTION_TIMER, masked ? ticks : TIMER_OFF);
+    vmwrite(VMCS_PREEMPTION_TIMER, masked ? ticks >> (vmx_capability.misc & MISC_TIMER_RATE) : TIMER_OFF);
 }
 
 /* An NMI that is injected blocks others by itself, and they must not be blocked before (27.3.1.5). */
@@ -101,7 +108,10 @@ static __attribute__((noinline)) void interruptibility_write(struct vcpu *vcpu, 
     uint32_t value = interrupts->shadow | (blocked ? INTERRUPTIBILITY_NMI : 0);
     bool step = interrupts->shadow && (vcpu->state.gpr.rflags & RFLAGS_TF);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, step ? PENDING_DEBUG_BS : 0); /* or an instruction has been skipped */
-    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmx->interruptibility = value);
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, value);
+    /* An NMI's handler may have ended before the next exit: then the field is as it was, and the state is
+     * not. */
+    vmx->interruptibility = interrupts->event.type == EVENT_NMI ? INTERRUPTIBILITY_UNKNOWN : value;
 }
 
 static __attribute__((noinline)) void interruptibility_read(struct vcpu_interrupts *interrupts,
@@ -153,7 +163,7 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 }
 
 /* Describes the exit in vcpu->exit. The most frequent ones need no call. */
-static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static inline void exit_decode(struct vcpu *vcpu)
 {
     struct vcpu_exit *exit = &vcpu->exit;
     uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON), code = reason & EXIT_REASON_CODE;
@@ -165,7 +175,7 @@ static inline void exit_decode(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     if (decision->detail == SKIPPED)
         exit->next_rip = vcpu->state.gpr.rip + vmread(VMCS_INSTRUCTION_LENGTH);
     if (decision->describe)
-        decision->describe(vcpu, vmx);
+        decision->describe(vcpu);
 }
 
 static void exit_without_entry(struct vcpu_exit *exit, enum vcpu_exit_reason reason, uint32_t qualification)
@@ -190,7 +200,9 @@ void vmx_run(struct vcpu *vcpu)
         syscall_registers_load(vcpu);
         tpr_write(vcpu, vmx);
     }
-    masked_bound(vmx, vcpu->state.gpr.rflags);
+    bool masked = !(vcpu->state.gpr.rflags & RFLAGS_IF);
+    if (masked != vmx->masked && vmx_features.preemption_timer)
+        masked_bound(vmx, masked);
     state_write(vcpu, vmx);
     uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
     cpu->limits_lost = LIMIT_GDT | LIMIT_TSS;
@@ -204,5 +216,5 @@ void vmx_run(struct vcpu *vcpu)
     state_read(vcpu, vmx);
     if (wide)
         lapic_set_cr8(vcpu, vmx->virtual_apic[TPR_AT] >> CR8_SHIFT);
-    exit_decode(vcpu, vmx);
+    exit_decode(vcpu);
 }

@@ -74,7 +74,7 @@ struct exit_decision {
     uint8_t reason; /* VCPU_EXIT_INVALID: it was not asked for; the processor contradicts the VMCS */
     uint8_t detail; /* the vector, where the instruction is refused with an exception; or SKIPPED */
     /* What else is to say, in vcpu->exit; or NULL. */
-    void (*describe)(struct vcpu *vcpu, struct vmx_vcpu *vmx);
+    void (*describe)(struct vcpu *vcpu);
 };
 
 extern const struct exit_decision vmx_exits[EXIT_CODES]; /* by exit reason */
