@@ -73,6 +73,8 @@ static void step_do(const struct step *step)
     case 9:
         pic_acknowledge(&pc.pic);
         uart_receive(&pc.uart);
+        host.presses += step->shift & 1;
+        piix4_pm_look(&pc.piix4_pm);
         ioapic_end_of_interrupt(&pc.ioapic, (uint64_t[4]){step->value, step->value, ~0ull, step->value});
         break;
     case 10:
