@@ -132,6 +132,7 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     upcall->groups = EMULATE_GROUPS;
     if (vcpu->exit.reason == VCPU_EXIT_UNFIT || vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH)
         upcall->groups |= EMULATE_MORE;
+    upcall->waiting = vcpu->windows;
     vcpu_ops->get(vcpu, upcall->groups);
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, time)); /* all that is named */
 }

@@ -5,7 +5,8 @@
  *
  * Where it is worth a try is learnt: each access is remembered by the address behind it, and tried when it
  * comes again; a place that nothing follows is left alone for longer and longer. An access that raises an
- * interrupt, ends the guest, or asks for a rest ends it, too.
+ * interrupt, ends the guest, or asks for a rest ends it, too; and while an event waits for the guest to take
+ * it nothing is emulated ahead: a CLI would close the window that the guest has opened.
  */
 #include "ahead.h"
 #include "effects.h"
@@ -132,7 +133,7 @@ void ahead_of_pio(struct upcall *upcall, struct pc *pc)
 {
     const struct vcpu_exit_pio *pio = &upcall->exit.pio;
     upcall->groups = 0;
-    if (effects_seen() || sys_vcpu_get(GROUPS))
+    if (effects_seen() || sys_vcpu_get(GROUPS)) /* not 0: an error, or an event that waits */
         return;
     struct vcpu_gpr *gpr = &upcall->state.gpr;
     if (pio->in && pio->size == 4)
@@ -151,7 +152,7 @@ void ahead_of_emulation(struct upcall *upcall, struct pc *pc)
 {
     const struct vcpu_exit *exit = &upcall->exit;
     bool device = exit->reason == VCPU_EXIT_MEMORY && exit->memory.gpa - GUEST_LAPIC_BASE >= LAPIC_PAGE;
-    if (device && upcall->status == UPCALL_OK && upcall->modified == VCPU_GPR && !effects_seen() &&
-        ahead_expects(&pc->history, upcall->state.gpr.rip))
+    if (device && !upcall->waiting && upcall->status == UPCALL_OK && upcall->modified == VCPU_GPR &&
+        !effects_seen() && ahead_expects(&pc->history, upcall->state.gpr.rip))
         go_on(upcall, pc);
 }

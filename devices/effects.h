@@ -26,8 +26,6 @@ void effect_pci_interrupt(uint16_t devfn, unsigned pin, bool level);
 void effect_msi(uint64_t address, uint32_t data);
 /* The INTR output of the 8259 pair, to LINT0. */
 void effect_intr(bool level);
-/* The chipset's NMI. */
-void effect_nmi(void);
 
 /* Guest time since the guest was started, constant within one upcall: in ns, and in TSC ticks. */
 uint64_t effect_now(void);
@@ -45,6 +43,9 @@ bool effect_console_put(uint8_t byte);
 int effect_console_get(void);
 /* How many breaks the console has sent; runs freely. */
 uint32_t effect_console_breaks(void);
+
+/* How often somebody has pressed the machine's power button; runs freely. */
+uint32_t effect_power_presses(void);
 
 /* The guest polls the calling device, and nothing that it sees changes before guest time ns: its vCPU may
  * rest. */

@@ -108,12 +108,6 @@ void effect_intr(bool level)
     sys_intr_level(level);
 }
 
-void effect_nmi(void)
-{
-    seen = true;
-    sys_nmi();
-}
-
 void *effect_ram(uint64_t gpa, uint64_t length)
 {
     uint64_t low = ring3_low_size();
@@ -151,6 +145,11 @@ int effect_console_get(void)
 uint32_t effect_console_breaks(void)
 {
     return __atomic_load_n(&channel()->breaks, __ATOMIC_ACQUIRE);
+}
+
+uint32_t effect_power_presses(void)
+{
+    return __atomic_load_n(&channel()->presses, __ATOMIC_ACQUIRE);
 }
 
 /* Only for guests that know where they run: others take the time of a read for the speed of their processor.

@@ -33,7 +33,8 @@ struct emulator_machine {
     /* A model-specific register that is not in struct vcpu_msrs. False: #GP(0). */
     bool (*read_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t *value);
     bool (*write_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t value);
-    /* More groups of this vCPU into *state (SYS_VCPU_GET): VCPU_FPU for SSE moves. 0, or an enum nr_error. */
+    /* More groups of this vCPU into *state (SYS_VCPU_GET): VCPU_FPU for SSE moves. An enum nr_error is
+     * negative. */
     int (*get)(void *context, struct vcpu_state *state, uint32_t groups);
     /* The guest's time stamp counter now; NULL: the host's, with the offset in the group TIME. */
     uint64_t (*tsc)(void *context);

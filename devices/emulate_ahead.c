@@ -74,6 +74,8 @@ static bool is_emulated_ahead(emulate_handler handler, const struct instruction 
         return false; /* far CALL and JMP */
     if (handler == emulate_movsx && in->map == MAP_ONE_BYTE && in->mode != DECODE_64)
         return false; /* ARPL */
+    if (handler == emulate_group15 && in->modrm < 0xc0 && (in->modrm >> 3 & 7) < 4)
+        return false; /* FXSAVE and its kin */
     for (unsigned i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
         if (handler == handlers[i])
             return true;

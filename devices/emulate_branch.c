@@ -43,11 +43,15 @@ static enum outcome call(struct emulation *m, uint64_t target)
 /* FF /2 and /4. */
 enum outcome emulate_call(struct emulation *m)
 {
+    if (m->in->operand[0].kind == OPERAND_MEMORY && reads_before_fault(m, &m->place))
+        return OUTCOME_UNKNOWN;
     return call(m, operand_read(m, 0));
 }
 
 enum outcome emulate_jump(struct emulation *m)
 {
+    if (m->in->operand[0].kind == OPERAND_MEMORY && reads_before_fault(m, &m->place))
+        return OUTCOME_UNKNOWN;
     return jump_to(m, operand_read(m, 0));
 }
 
@@ -92,7 +96,7 @@ enum outcome emulate_return(struct emulation *m)
     enum outcome outcome = emulate_place(m, &place, SEG_SS, gpr_read(m, RSP, width), size, INTENT_READ);
 
     if (outcome == OUTCOME_NEXT)
-        outcome = jump_to(m, place_load(m, &place));
+        outcome = reads_before_fault(m, &place) ? OUTCOME_UNKNOWN : jump_to(m, place_load(m, &place));
     if (outcome == OUTCOME_BRANCH)
         gpr_write(m, RSP, width, gpr_read(m, RSP, width) + size + released);
     return outcome;

@@ -152,6 +152,13 @@ enum outcome emulate_place_operand(struct emulation *m, unsigned size, enum memo
  * TSS. */
 enum outcome emulate_place_system(struct emulation *m, struct place *place, uint64_t linear, unsigned size,
                                   enum memory_intent intent);
+/* An instruction that may fault behind its read of a device is not emulated ahead: the processor would read
+ * once more. */
+static inline bool reads_before_fault(const struct emulation *m, const struct place *place)
+{
+    return m->emulator->ahead && !(place->piece[0].ram && (place->pieces == 1 || place->piece[1].ram));
+}
+
 /* Reads and writes a place. They cannot fail. */
 void place_read(struct emulation *m, const struct place *place, void *to);
 void place_write(struct emulation *m, const struct place *place, const void *from);

@@ -69,6 +69,8 @@ enum outcome emulate_divide(struct emulation *m)
 {
     unsigned size = m->in->operand[0].size, bits = 8 * size;
     bool is_signed = m->in->modrm & 8;
+    if (m->in->operand[0].kind == OPERAND_MEMORY && reads_before_fault(m, &m->place))
+        return OUTCOME_UNKNOWN;
     uint64_t divisor = operand_read(m, 0), remainder;
     uint64_t low = size == 1 ? gpr_read(m, RAX, 1) : gpr_read(m, RAX, size);
     uint64_t high = size == 1 ? gpr_read(m, RAX, 2) >> 8 : gpr_read(m, RDX, size);

@@ -242,7 +242,8 @@ enum outcome emulate_task_switch(struct emulation *m, struct transfer *t, enum t
     struct task task;
     enum outcome outcome = OUTCOME_NEXT;
 
-    if (!(m->state->control.cr0 & CR0_PE) || (m->state->msrs.efer & EFER_LMA)) /* there are none: who asks has not looked */
+    if (!(m->state->control.cr0 & CR0_PE) ||
+        (m->state->msrs.efer & EFER_LMA)) /* there are none: who asks has not looked */
         return OUTCOME_UNKNOWN;
     if (source == TASK_IRET) {
         outcome = emulate_read_system(m, m->state->segment[SEG_TR].base, 2, &link);

@@ -110,7 +110,7 @@ bool emulate_need(struct emulation *m, uint32_t group)
     if (e->groups & group)
         return true;
     memcpy(old, m->state, sizeof(old));
-    bool there = e->machine->get(e->context, m->state, group) == 0;
+    bool there = e->machine->get(e->context, m->state, group) >= 0;
     for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         if (!there || parts[i].group != group)
             memcpy((uint8_t *)m->state + parts[i].offset, old + parts[i].offset, parts[i].size);

@@ -107,8 +107,10 @@ static void handle_events(const struct upcall *upcall, struct pc *pc)
     if (upcall->events & EVENT_TIMER)
         pc->timer_deadline = 0; /* it has fired: the same deadline would have to be set again */
     bus_tick(&pc->bus, effect_now());
-    if (upcall->events & EVENT_CHANNEL)
+    if (upcall->events & EVENT_CHANNEL) {
         uart_receive(&pc->uart);
+        piix4_pm_look(&pc->piix4_pm);
+    }
     if (upcall->events & EVENT_EOI)
         ioapic_end_of_interrupt(&pc->ioapic, upcall->eoi);
 }

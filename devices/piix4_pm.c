@@ -85,8 +85,12 @@ static void pm_update(struct piix4_pm *pm)
     }
 }
 
-void piix4_pm_press_power_button(struct piix4_pm *pm)
+void piix4_pm_look(struct piix4_pm *pm)
 {
+    uint32_t presses = effect_power_presses();
+    if (presses == pm->presses)
+        return;
+    pm->presses = presses;
     pm->status |= EVENT_POWER_BUTTON;
     pm_update(pm);
 }
@@ -225,6 +229,7 @@ static void pm_reset(void *state, const struct device_slot *slot)
     pci_reset(&pm->pci, &piix4_pm_identity, slot->devfn);
     pm->pci.config[PIIX4_REG_PMBA] = PCI_BAR_IO_SPACE;
     pm->overflows_seen = pm_overflows();
+    pm->presses = effect_power_presses();
 }
 
 static const char *pm_check(const void *state)

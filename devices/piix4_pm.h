@@ -3,7 +3,8 @@
 
 #include "pci.h"
 
-/* Where firmware puts the registers, and the commands of its SMI port: the FADT names them (acpi.c). */
+/* Where firmware puts the registers, and the commands of its SMI port: the FADT names them (acpi_tables.c).
+ */
 enum {
     PIIX4_PM_BASE = 0xb000,
     PIIX4_PM_EVENT = 0x00,
@@ -21,14 +22,15 @@ enum {
 struct piix4_pm {
     struct pci_function pci;
     uint64_t overflows_seen; /* half-periods of the timer when TMROF_STS was last cleared */
+    uint32_t presses;        /* of the power button that the guest has been told of */
     uint16_t status, enable, control;
     uint16_t general_status, general_enable;
     uint8_t smi_command, smi_status;
     uint8_t sci; /* level of the interrupt line */
-    uint8_t reserved[3];
+    uint8_t reserved[7];
 };
 
 extern const struct device piix4_pm_device;
 
-/* Somebody presses the power button. */
-void piix4_pm_press_power_button(struct piix4_pm *pm);
+/* Somebody may have pressed the power button. */
+void piix4_pm_look(struct piix4_pm *pm);

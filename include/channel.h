@@ -37,6 +37,7 @@ struct channel {
     uint32_t needs_lost; /* kinds that did not fit */
     uint32_t exit_value; /* written to port 0xf4, plus 1; 0: none */
     uint32_t breaks;     /* how often the console has sent a break; runs freely */
+    uint32_t presses;    /* how often the power button was pressed; runs freely */
     struct need need[CHANNEL_NEEDS];
     uint8_t input[CHANNEL_INPUT];
     uint8_t output[CHANNEL_OUTPUT];

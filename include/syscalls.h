@@ -9,9 +9,10 @@ enum syscall_number {
     SYS_UPCALL_DONE, /* [all] (): the upcall is answered; does not return */
     SYS_PRINT, /* [all] (text, length <= 512): for the monitor's log; a device model's is one line under its
                   guest's name */
-    SYS_TIMER_SET,     /* [all] (guest time in TSC ticks, 0: off): EVENT_TIMER at that time */
-    SYS_NOTIFY,        /* [all] (guest index): EVENT_CHANNEL to the other side of the channel */
-    SYS_VCPU_GET,      /* [device model] (groups): more state of the vCPU of this upcall into upcall.state */
+    SYS_TIMER_SET, /* [all] (guest time in TSC ticks, 0: off): EVENT_TIMER at that time */
+    SYS_NOTIFY,    /* [all] (guest index): EVENT_CHANNEL to the other side of the channel */
+    SYS_VCPU_GET,  /* [device model] (groups): more state of the vCPU of this upcall into upcall.state; not 0:
+                      an event  waits until the guest can take it */
     SYS_LAPIC_MESSAGE, /* [device model] (address, data): an MSI, or what an IOAPIC sends in its place */
     SYS_INTR_LEVEL,    /* [device model] (0 or 1): the INTR output of the 8259 pair */
     SYS_NMI,           /* [device model] (): the chipset's NMI, to LINT1 */

@@ -90,7 +90,8 @@ struct upcall {
     uint32_t status;   /* enum upcall_status */
     uint32_t modified; /* groups of state that the process changed */
     uint32_t value;    /* UPCALL_INTA: the vector */
-    uint32_t reserved;
+    uint32_t waiting; /* to the process, UPCALL_EMULATE: not 0: an event waits until the guest can take it, so
+                         the process does not go on behind the instruction */
     /* UPCALL_PIO: guest time in TSC ticks. The guest polls, and nothing that it can see changes before: the
      * vCPU rests until then, at most VCPU_REST_US_MAX, or until an interrupt can be delivered. 0: it goes on
      * at once. */

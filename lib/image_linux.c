@@ -2,9 +2,8 @@
  * The setup header of a Linux bzImage. Follows Documentation/arch/x86/boot.rst of Linux; protocol versions
  * before 2.06 (Linux 2.6.22) have no cmdline_size and are refused.
  */
-#include <stdarg.h>
-#include "format.h"
 #include "image_linux.h"
+#include "image_reader.h"
 #include "little_endian.h"
 #include "string.h"
 
@@ -41,76 +40,59 @@ static const char *find_wrong_kind(const uint8_t *head, uint64_t size)
     return NULL;
 }
 
-/* What the checks need, and where their sentence goes. */
-struct reader {
-    const char *file;
-    const uint8_t *head;
-    uint64_t head_size, file_size;
-    char *sentence;
-    size_t sentence_size;
-};
-
-__attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, const char *format, ...)
-{
-    va_list arguments;
-    size_t length = format_text(reader->sentence, reader->sentence_size, "kernel \"%s\": ", reader->file);
-
-    va_start(arguments, format);
-    format_text_va(reader->sentence + length, reader->sentence_size - length, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
 /* Is it a bzImage, as a whole, of a size that a kernel can have? */
-static bool check_file(struct reader *reader)
+static bool check_file(struct image_reader *reader)
 {
     const char *wrong = find_wrong_kind(reader->head, reader->head_size);
 
     if (reader->file_size == 0)
-        return refuse(reader, "the file is empty; copy the kernel again");
+        return image_refuse(reader, "the file is empty; copy the kernel again");
     if (wrong != NULL)
-        return refuse(reader, "%s", wrong);
+        return image_refuse(reader, "%s", wrong);
     if (reader->file_size < LINUX_HEADER_MAX || reader->head_size < LINUX_HEADER_MAX) {
-        return refuse(
+        return image_refuse(
             reader,
             "truncated: the setup header ends at byte 0x%x, the file at byte 0x%lx; copy the kernel "
             "again",
             LINUX_HEADER_MAX, reader->file_size);
     }
     if (reader->file_size > KERNEL_SIZE_MAX) {
-        return refuse(reader,
-                      "%lu MiB is more than the %lu MiB a kernel may have; check that this is the kernel and "
-                      "not a disk",
-                      reader->file_size >> 20, (uint64_t)(KERNEL_SIZE_MAX >> 20));
+        return image_refuse(
+            reader,
+            "%lu MiB is more than the %lu MiB a kernel may have; check that this is the kernel and "
+            "not a disk",
+            reader->file_size >> 20, (uint64_t)(KERNEL_SIZE_MAX >> 20));
     }
     return true;
 }
 
 /* Boot flag, version, load flags and the header's own end. */
-static bool read_header(struct reader *reader, struct linux_image *image)
+static bool read_header(struct image_reader *reader, struct linux_image *image)
 {
     const uint8_t *head = reader->head;
 
     if (load16(head + LINUX_BOOT_FLAG) != BOOT_FLAG) {
-        return refuse(reader,
-                      "the boot flag at byte 0x1fe is 0x%x, not 0xaa55: the file is damaged; copy the kernel "
-                      "again",
-                      load16(head + LINUX_BOOT_FLAG));
+        return image_refuse(
+            reader,
+            "the boot flag at byte 0x1fe is 0x%x, not 0xaa55: the file is damaged; copy the kernel "
+            "again",
+            load16(head + LINUX_BOOT_FLAG));
     }
     image->version = load16(head + LINUX_VERSION);
     if (image->version < VERSION_MIN) {
-        return refuse(
+        return image_refuse(
             reader,
             "boot protocol %u.%02u at byte 0x206, at least 2.06 is needed; give Linux 2.6.22 or later",
             image->version >> 8, image->version & 0xff);
     }
     if ((head[LINUX_LOADFLAGS] & LINUX_LOADED_HIGH) == 0) {
-        return refuse(reader, "a zImage (loadflags at byte 0x211 are 0x%x), which loads low; build a bzImage",
-                      head[LINUX_LOADFLAGS]);
+        return image_refuse(reader,
+                            "a zImage (loadflags at byte 0x211 are 0x%x), which loads low; build a bzImage",
+                            head[LINUX_LOADFLAGS]);
     }
     image->header_end = LINUX_MAGIC + head[LINUX_JUMP + 1];
     if (image->header_end < HEADER_FIXED || image->header_end > LINUX_HEADER_MAX) {
-        return refuse(
+        return image_refuse(
             reader,
             "the setup header ends at byte 0x%x, allowed is 0x%x to 0x%x: the file is damaged; copy "
             "the kernel again",
@@ -124,7 +106,7 @@ static bool read_header(struct reader *reader, struct linux_image *image)
 }
 
 /* The protected-mode part. What lies behind it belongs to the file (a signature) and not to the kernel. */
-static bool read_payload(struct reader *reader, struct linux_image *image)
+static bool read_payload(struct image_reader *reader, struct linux_image *image)
 {
     const uint8_t *head = reader->head;
     uint64_t setup_sects = head[LINUX_SETUP_SECTS] != 0 ? head[LINUX_SETUP_SECTS] : SETUP_SECTS_DEFAULT;
@@ -132,13 +114,14 @@ static bool read_payload(struct reader *reader, struct linux_image *image)
     image->payload = (setup_sects + 1) * SECTOR;
     image->payload_size = (uint64_t)load32(head + LINUX_SYSSIZE) * PARAGRAPH;
     if (image->payload_size == 0)
-        return refuse(reader, "its size at byte 0x1f4 is 0: the file is damaged; copy the kernel again");
+        return image_refuse(reader,
+                            "its size at byte 0x1f4 is 0: the file is damaged; copy the kernel again");
     uint64_t need = image->payload + image->payload_size;
     /* syssize is rounded up to a paragraph. */
     if (reader->file_size + PARAGRAPH <= need) {
-        return refuse(reader,
-                      "truncated: its header announces %lu bytes, the file has %lu; copy the kernel again",
-                      need, reader->file_size);
+        return image_refuse(
+            reader, "truncated: its header announces %lu bytes, the file has %lu; copy the kernel again",
+            need, reader->file_size);
     }
     if (need > reader->file_size)
         image->payload_size = reader->file_size - image->payload;
@@ -150,7 +133,7 @@ static bool read_payload(struct reader *reader, struct linux_image *image)
 
 /* Protocol 2.10 tells where the kernel will run and how much it needs there. One that cannot be relocated is
  * loaded at 1 MiB and moves itself. */
-static bool read_preferred(struct reader *reader, struct linux_image *image)
+static bool read_preferred(struct image_reader *reader, struct linux_image *image)
 {
     const uint8_t *head = reader->head;
 
@@ -161,10 +144,11 @@ static bool read_preferred(struct reader *reader, struct linux_image *image)
     if (preferred == 0)
         return true;
     if (preferred < LINUX_LOAD_ADDRESS || preferred > UINT32_MAX) {
-        return refuse(reader,
-                      "its preferred address at byte 0x258 is 0x%lx, allowed is 0x100000 to 0xffffffff: the "
-                      "file is damaged; copy the kernel again",
-                      preferred);
+        return image_refuse(
+            reader,
+            "its preferred address at byte 0x258 is 0x%lx, allowed is 0x100000 to 0xffffffff: the "
+            "file is damaged; copy the kernel again",
+            preferred);
     }
     image->run_address = preferred;
     if (head[LINUX_RELOCATABLE] != 0)
@@ -177,7 +161,7 @@ static bool read_preferred(struct reader *reader, struct linux_image *image)
 bool linux_image_read(struct linux_image *image, const char *file, const uint8_t *head, uint64_t head_size,
                       uint64_t file_size, char *sentence, size_t sentence_size)
 {
-    struct reader reader = {file, head, head_size, file_size, sentence, sentence_size};
+    struct image_reader reader = {file, head, head_size, file_size, sentence, sentence_size};
 
     memset(image, 0, sizeof *image);
     return check_file(&reader) && read_header(&reader, image) && read_payload(&reader, image) &&

@@ -2,9 +2,8 @@
  * The headers of a Multiboot 1 kernel. Follows the Multiboot Specification 0.6.96, sections 3.1 and 3.2, and
  * the ELF specification 1.2 for 32-bit files. Video modes (flag 2) are refused.
  */
-#include <stdarg.h>
-#include "format.h"
 #include "image_multiboot.h"
+#include "image_reader.h"
 #include "little_endian.h"
 #include "string.h"
 
@@ -52,28 +51,8 @@ enum {
     PHDR_TYPE_LOAD = 1,
 };
 
-/* What the checks need, and where their sentence goes. */
-struct reader {
-    const char *file;
-    const uint8_t *head;
-    uint64_t head_size, file_size;
-    char *sentence;
-    size_t sentence_size;
-};
-
-__attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, const char *format, ...)
-{
-    va_list arguments;
-    size_t length = format_text(reader->sentence, reader->sentence_size, "kernel \"%s\": ", reader->file);
-
-    va_start(arguments, format);
-    format_text_va(reader->sentence + length, reader->sentence_size - length, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
 /* File offset of the multiboot header, or UINT64_MAX. */
-static uint64_t find_header(const struct reader *reader)
+static uint64_t find_header(const struct image_reader *reader)
 {
     uint64_t end = reader->head_size < MULTIBOOT_HEADER_AREA ? reader->head_size : MULTIBOOT_HEADER_AREA;
 
@@ -86,38 +65,39 @@ static uint64_t find_header(const struct reader *reader)
     return UINT64_MAX;
 }
 
-static bool add_segment(struct reader *reader, struct multiboot_image *image,
+static bool add_segment(struct image_reader *reader, struct multiboot_image *image,
                         struct multiboot_segment segment)
 {
     uint32_t number = image->segment_count;
 
     if (number == MULTIBOOT_SEGMENTS_MAX)
-        return refuse(reader, "more than %u loadable segments; link it with fewer", MULTIBOOT_SEGMENTS_MAX);
+        return image_refuse(reader, "more than %u loadable segments; link it with fewer",
+                            MULTIBOOT_SEGMENTS_MAX);
     if (segment.offset + segment.filled > reader->file_size) {
-        return refuse(reader,
-                      "truncated: segment %u ends at byte %lu, the file at byte %lu; copy the kernel again",
-                      number, segment.offset + segment.filled, reader->file_size);
+        return image_refuse(
+            reader, "truncated: segment %u ends at byte %lu, the file at byte %lu; copy the kernel again",
+            number, segment.offset + segment.filled, reader->file_size);
     }
     if (segment.filled > segment.size) {
-        return refuse(reader, "segment %u has %lu bytes in the file but %lu in memory; link it again", number,
-                      segment.filled, segment.size);
+        return image_refuse(reader, "segment %u has %lu bytes in the file but %lu in memory; link it again",
+                            number, segment.filled, segment.size);
     }
     if (segment.start + segment.size > UINT64_C(1) << 32) {
-        return refuse(reader, "segment %u at 0x%lx reaches beyond 4 GiB; link it lower", number,
-                      segment.start);
+        return image_refuse(reader, "segment %u at 0x%lx reaches beyond 4 GiB; link it lower", number,
+                            segment.start);
     }
     image->segment[image->segment_count++] = segment;
     return true;
 }
 
 /* Section 3.1.3: the header itself says what goes where. */
-static bool read_addresses(struct reader *reader, struct multiboot_image *image, uint64_t at)
+static bool read_addresses(struct image_reader *reader, struct multiboot_image *image, uint64_t at)
 {
     const uint8_t *header = reader->head + at;
 
     if (at + HEADER_SIZE_ADDRESSES > reader->head_size) {
-        return refuse(reader, "truncated within the multiboot header at byte 0x%lx; copy the kernel again",
-                      at);
+        return image_refuse(reader,
+                            "truncated within the multiboot header at byte 0x%lx; copy the kernel again", at);
     }
     uint32_t header_addr = load32(header + HEADER_HEADER_ADDR);
     uint32_t load_addr = load32(header + HEADER_LOAD_ADDR);
@@ -126,21 +106,23 @@ static bool read_addresses(struct reader *reader, struct multiboot_image *image,
 
     image->entry = load32(header + HEADER_ENTRY_ADDR);
     if (load_addr > header_addr || header_addr - load_addr > at) {
-        return refuse(reader,
-                      "the multiboot header at byte 0x%lx puts itself at 0x%x but the file's start at 0x%x; "
-                      "correct header_addr and load_addr",
-                      at, header_addr, load_addr);
+        return image_refuse(
+            reader,
+            "the multiboot header at byte 0x%lx puts itself at 0x%x but the file's start at 0x%x; "
+            "correct header_addr and load_addr",
+            at, header_addr, load_addr);
     }
     struct multiboot_segment segment = {.offset = at - (header_addr - load_addr), .start = load_addr};
     segment.filled = load_end != 0 ? (uint64_t)load_end - load_addr : reader->file_size - segment.offset;
     if (load_end != 0 && load_end < load_addr) {
-        return refuse(reader, "load_end_addr 0x%x lies below load_addr 0x%x; correct the multiboot header",
-                      load_end, load_addr);
+        return image_refuse(reader,
+                            "load_end_addr 0x%x lies below load_addr 0x%x; correct the multiboot header",
+                            load_end, load_addr);
     }
     segment.size = segment.filled;
     if (bss_end != 0) {
         if (bss_end < load_addr + segment.filled) {
-            return refuse(
+            return image_refuse(
                 reader,
                 "bss_end_addr 0x%x lies below the end of the data 0x%lx; correct the multiboot header",
                 bss_end, load_addr + segment.filled);
@@ -148,7 +130,7 @@ static bool read_addresses(struct reader *reader, struct multiboot_image *image,
         segment.size = (uint64_t)bss_end - load_addr;
     }
     if (image->entry < load_addr || image->entry - load_addr >= segment.size) {
-        return refuse(
+        return image_refuse(
             reader,
             "entry_addr 0x%x lies outside of what is loaded, 0x%x to 0x%lx; correct the multiboot header",
             image->entry, load_addr, load_addr + segment.size);
@@ -166,7 +148,7 @@ static bool translate_entry(struct multiboot_image *image, uint32_t entry, uint3
     return true;
 }
 
-static bool read_elf_segments(struct reader *reader, struct multiboot_image *image)
+static bool read_elf_segments(struct image_reader *reader, struct multiboot_image *image)
 {
     uint32_t entry = load32(reader->head + ELF_ENTRY);
     uint64_t phoff = load32(reader->head + ELF_PHOFF);
@@ -174,13 +156,13 @@ static bool read_elf_segments(struct reader *reader, struct multiboot_image *ima
     bool entry_found = false;
 
     if (load16(reader->head + ELF_PHENTSIZE) != ELF_PHDR_SIZE) {
-        return refuse(reader,
-                      "program headers of %u bytes at byte 42, an ELF32 file has %u; the file is damaged",
-                      load16(reader->head + ELF_PHENTSIZE), ELF_PHDR_SIZE);
+        return image_refuse(
+            reader, "program headers of %u bytes at byte 42, an ELF32 file has %u; the file is damaged",
+            load16(reader->head + ELF_PHENTSIZE), ELF_PHDR_SIZE);
     }
     if (phoff + (uint64_t)count * ELF_PHDR_SIZE > reader->head_size) {
-        return refuse(reader, "the program headers at byte %lu lie outside the file; copy the kernel again",
-                      phoff);
+        return image_refuse(
+            reader, "the program headers at byte %lu lie outside the file; copy the kernel again", phoff);
     }
     for (unsigned i = 0; i < count; i++) {
         const uint8_t *phdr = reader->head + phoff + i * ELF_PHDR_SIZE;
@@ -196,28 +178,28 @@ static bool read_elf_segments(struct reader *reader, struct multiboot_image *ima
             entry_found = translate_entry(image, entry, load32(phdr + PHDR_VADDR), &segment);
     }
     if (!entry_found)
-        return refuse(reader, "the entry point 0x%x lies in no loadable segment; link it again", entry);
+        return image_refuse(reader, "the entry point 0x%x lies in no loadable segment; link it again", entry);
     return true;
 }
 
-static bool read_elf(struct reader *reader, struct multiboot_image *image)
+static bool read_elf(struct image_reader *reader, struct multiboot_image *image)
 {
     static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
     const uint8_t *head = reader->head;
 
     if (reader->head_size < ELF_HEADER_SIZE || memcmp(head, magic, sizeof magic) != 0) {
-        return refuse(reader,
-                      "a multiboot header without load addresses (flag 16), and not an ELF file; set flag 16 "
-                      "or link it as elf32-i386");
+        return image_refuse(
+            reader, "a multiboot header without load addresses (flag 16), and not an ELF file; set flag 16 "
+                    "or link it as elf32-i386");
     }
     if (head[ELF_CLASS] == ELF_CLASS_64) {
-        return refuse(reader,
-                      "a 64-bit ELF file; Multiboot 1 loads 32-bit ones: objcopy -O elf32-i386 makes one");
+        return image_refuse(
+            reader, "a 64-bit ELF file; Multiboot 1 loads 32-bit ones: objcopy -O elf32-i386 makes one");
     }
     if (head[ELF_CLASS] != ELF_CLASS_32 || head[ELF_DATA] != ELF_DATA_LITTLE ||
         load16(head + ELF_MACHINE) != ELF_MACHINE_386) {
-        return refuse(reader, "an ELF file for machine %u, not for i386 (3); give an elf32-i386 kernel",
-                      load16(head + ELF_MACHINE));
+        return image_refuse(reader, "an ELF file for machine %u, not for i386 (3); give an elf32-i386 kernel",
+                            load16(head + ELF_MACHINE));
     }
     return read_elf_segments(reader, image);
 }
@@ -225,21 +207,21 @@ static bool read_elf(struct reader *reader, struct multiboot_image *image)
 bool multiboot_image_read(struct multiboot_image *image, const char *file, const uint8_t *head,
                           uint64_t head_size, uint64_t file_size, char *sentence, size_t sentence_size)
 {
-    struct reader reader = {file, head, head_size, file_size, sentence, sentence_size};
+    struct image_reader reader = {file, head, head_size, file_size, sentence, sentence_size};
 
     memset(image, 0, sizeof *image);
     if (file_size == 0)
-        return refuse(&reader, "the file is empty; copy the kernel again");
+        return image_refuse(&reader, "the file is empty; copy the kernel again");
     uint64_t at = find_header(&reader);
     if (at == UINT64_MAX) {
-        return refuse(&reader,
-                      "no multiboot header (0x1badb002) in its first 8192 bytes; give a Multiboot 1 kernel, "
-                      "or loader = \"linux\" for a bzImage");
+        return image_refuse(
+            &reader, "no multiboot header (0x1badb002) in its first 8192 bytes; give a Multiboot 1 kernel, "
+                     "or loader = \"linux\" for a bzImage");
     }
     image->flags = load32(head + at + HEADER_FLAGS);
     uint32_t unknown = image->flags & FLAGS_REQUIRED & ~(uint32_t)(FLAG_PAGE_ALIGN | FLAG_MEMORY_INFO);
     if (unknown != 0) {
-        return refuse(
+        return image_refuse(
             &reader,
             "the multiboot header at byte 0x%lx requires flags 0x%x%s, which are not in this version; "
             "build it without",

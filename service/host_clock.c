@@ -2,6 +2,7 @@
  * The host's date (MC146818 data sheet): waits out an update in progress, binary or BCD, 12 or 24 hours. The
  * monitor opens the two ports to this process.
  */
+#include "calendar.h"
 #include "service.h"
 
 enum {
@@ -13,6 +14,7 @@ enum {
     RTC_PM = 0x80
 };
 enum { SECONDS, MINUTES = 2, HOURS = 4, DAY = 7, MONTH = 8, YEAR = 9, STATUS_A = 10, STATUS_B = 11 };
+enum { CENTURY = 2000 }; /* its register is where each board has it */
 
 static uint8_t cmos_read(uint8_t index)
 {
@@ -22,9 +24,9 @@ static uint8_t cmos_read(uint8_t index)
     return value;
 }
 
-static uint64_t number(uint8_t value, bool binary)
+static uint32_t number(uint8_t value, bool binary)
 {
-    return binary ? value : (uint64_t)(value >> 4) * 10 + (value & 15);
+    return binary ? value : (value >> 4) * 10u + (value & 15);
 }
 
 uint64_t host_epoch_read(void)
@@ -34,15 +36,16 @@ uint64_t host_epoch_read(void)
     uint8_t status = cmos_read(STATUS_B);
     bool binary = status & RTC_BINARY;
     uint8_t raw_hours = cmos_read(HOURS);
-    uint64_t hours = number(raw_hours & 0x7f, binary);
+    uint32_t hours = number(raw_hours & 0x7f, binary);
     if (!(status & RTC_24_HOURS))
         hours = hours % 12 + (raw_hours & RTC_PM ? 12 : 0);
-    uint64_t day = number(cmos_read(DAY), binary), month = number(cmos_read(MONTH), binary);
-    uint64_t year = 2000 + number(cmos_read(YEAR), binary);
-    /* Days from the civil calendar, with the year beginning in March. */
-    year -= month <= 2;
-    uint64_t day_of_year = (153 * (month + (month > 2 ? -3ull : 9)) + 2) / 5 + day - 1;
-    uint64_t days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
-    return days * 86400 + hours * 3600 + number(cmos_read(MINUTES), binary) * 60 +
-           number(cmos_read(SECONDS), binary);
+    const struct calendar date = {
+        .year = CENTURY + number(cmos_read(YEAR), binary),
+        .month = number(cmos_read(MONTH), binary),
+        .day = number(cmos_read(DAY), binary),
+        .hour = hours,
+        .minute = number(cmos_read(MINUTES), binary),
+        .second = number(cmos_read(SECONDS), binary),
+    };
+    return calendar_seconds(&date);
 }

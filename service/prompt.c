@@ -26,7 +26,8 @@ static const char *const commands_help[] = {
     "info NAME     exits, upcalls, overlay",
     "why NAME      the last exits, in words",
     "needs NAME    what it touched and nobody has",
-    "reset NAME    as its reset button",
+    "power NAME    press its power button",
+    "reset NAME    press its reset button",
     "destroy NAME  end it",
     "quit          back to the guest (also an empty line)",
 };
@@ -81,6 +82,15 @@ static void end_guest(uint32_t guest, enum guest_end end)
         console_print("the monitor refused it\r\n");
 }
 
+/* What the guest does then is its own affair, as on a machine of its own. */
+static void press_power(uint32_t guest)
+{
+    struct channel *channel = service.guest[guest].channel;
+
+    __atomic_store_n(&channel->presses, channel->presses + 1, __ATOMIC_RELEASE);
+    sys_notify(guest);
+}
+
 static void run_command(void)
 {
     static const struct {
@@ -102,6 +112,8 @@ static void run_command(void)
         start_answer(commands_line, 0);
     } else if (guest < 0 || (uint32_t)guest >= service.guest_count) {
         console_print("no guest is called \"%s\"; list shows them\r\n", argument != NULL ? argument : "");
+    } else if (strcmp(command, "power") == 0) {
+        press_power((uint32_t)guest);
     } else if (strcmp(command, "reset") == 0) {
         end_guest((uint32_t)guest, GUEST_END_RESET);
     } else if (strcmp(command, "destroy") == 0) {

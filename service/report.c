@@ -125,23 +125,38 @@ static void format_entry(const struct recorder_entry *entry, uint64_t newest, ch
                 NAME_OF(outcome_name, entry->outcome));
 }
 
+/*
+ * The record of a vCPU as it was when the first line of a report was asked for. That of a guest that has
+ * ended stands still, so that only the prompt needs a copy: a guest's end is reported in between its lines.
+ */
+static const struct vcpu_record *record_since(uint32_t guest, uint32_t vcpu, bool first)
+{
+    static struct vcpu_record copy;
+
+    if (service.guest[guest].ended)
+        return record_of(guest, vcpu);
+    if (first)
+        copy = *record_of(guest, vcpu);
+    return &copy;
+}
+
 bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size)
 {
-    static struct vcpu_record record; /* as it was when the first line was asked for */
     uint32_t vcpu = index / (RECORDER_ENTRIES + 1);
     uint32_t entry = index % (RECORDER_ENTRIES + 1);
 
     line[0] = '\0';
     if (vcpu >= report_of(guest)->cpu_count)
         return false;
+    const struct vcpu_record *record = record_since(guest, vcpu, entry == 0);
     if (entry == 0) {
-        record = *record_of(guest, vcpu);
         format_text(line, size, "the last exits of vCPU %u, oldest first:", vcpu);
         return true;
     }
-    const struct recorder_entry *at = &record.recorder[(record.recorder_next + entry - 1) % RECORDER_ENTRIES];
+    const struct recorder_entry *at =
+        &record->recorder[(record->recorder_next + entry - 1) % RECORDER_ENTRIES];
     if (at->tsc != 0)
-        format_entry(at, record.recorder[(record.recorder_next - 1) % RECORDER_ENTRIES].tsc, line, size);
+        format_entry(at, record->recorder[(record->recorder_next - 1) % RECORDER_ENTRIES].tsc, line, size);
     return true;
 }
 

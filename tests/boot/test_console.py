@@ -56,6 +56,20 @@ def test_prompt(console):
     console.expect("\r\n48ok")
 
 
+def test_the_power_button_reaches_the_guest(console):
+    """PWRBTN_STS is bit 8 of the PIIX4's PMSTS at 0xb000. No driver takes the event in this initrd."""
+    read = "dd if=/dev/port bs=1 skip=45057 count=1 2>/dev/null | hexdump -e '\"pmsts %x\"'; echo\r"
+    console.send(read)
+    console.expect("\r\npmsts 0\r\n")
+    console.send(KEY + "m")
+    console.expect("nullring> ")
+    console.send("power\r")
+    console.expect("nullring> ")
+    console.send("quit\r")
+    console.send("\r" + read)
+    console.expect("\r\npmsts 1\r\n")
+
+
 def test_destroy(console):
     console.send(KEY + "m")
     console.expect("nullring> ")

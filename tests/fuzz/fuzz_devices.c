@@ -4,7 +4,7 @@
  * a guest can reach is what a restarted device model takes over.
  *
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
- * sources: devices/pit_channel.c devices/cmos_clock.c devices/calendar.c devices/i8042.c
+ * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c
@@ -73,6 +73,8 @@ static void step_do(const struct step *step)
     case 9:
         pic_acknowledge(&pc.pic);
         uart_receive(&pc.uart);
+        host.presses += step->shift & 1;
+        piix4_pm_look(&pc.piix4_pm);
         ioapic_end_of_interrupt(&pc.ioapic, (uint64_t[4]){step->value, step->value, ~0ull, step->value});
         break;
     case 10:

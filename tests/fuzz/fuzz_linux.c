@@ -4,7 +4,7 @@
  * here, or the fuzzer would spend its time on finding them.
  *
  * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
- * sources: lib/format.c lib/modules.c lib/image_linux.c lib/image_multiboot.c
+ * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/linux.c lib/image_linux.c loaders/loader.c loaders/entry.c loaders/memory_map.c
  */
 #include <stddef.h>

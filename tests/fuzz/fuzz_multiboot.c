@@ -4,7 +4,7 @@
  * that is spoilt again.
  *
  * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
- * sources: lib/format.c lib/modules.c lib/image_linux.c lib/image_multiboot.c
+ * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/multiboot.c lib/image_multiboot.c loaders/loader.c loaders/memory_map.c
  */
 #include <stddef.h>

@@ -60,11 +60,6 @@ void effect_intr(bool level)
     host.intr = level;
 }
 
-void effect_nmi(void)
-{
-    host.nmis++;
-}
-
 void effect_rest(uint64_t ns)
 {
     host.rest = ns;
@@ -113,6 +108,11 @@ int effect_console_get(void)
 uint32_t effect_console_breaks(void)
 {
     return host.breaks;
+}
+
+uint32_t effect_power_presses(void)
+{
+    return host.presses;
 }
 
 void effect_guest_end(enum guest_end end)

@@ -31,7 +31,7 @@ struct host_effects {
     bool irq_waiting;              /* answer of effect_irq_waiting() */
     uint8_t pci_pins[256];         /* by function: a bit per pin that is asserted */
     bool intr;
-    unsigned intr_changes, nmis;
+    unsigned intr_changes;
     uint64_t rest;                  /* what effect_rest was last told */
     struct host_msi msi[HOST_MSIS]; /* the first of msi_count */
     unsigned msi_count;
@@ -41,7 +41,7 @@ struct host_effects {
     size_t output_length, output_room; /* room: bytes that the console still takes */
     const uint8_t *input;
     size_t input_length;
-    uint32_t breaks;
+    uint32_t breaks, presses;
     enum guest_end end; /* 0: not asked for */
     unsigned ends;
     uint32_t exit_value;

@@ -44,6 +44,7 @@ static struct world {
     } msi[WORLD_MSIS];
     unsigned needs, logs;
     int ended;             /* enum guest_end */
+    uint32_t presses;      /* of the power button */
     int64_t overlay_pages; /* that are left */
     uint8_t prepared[WORLD_DISK / 4096];
     struct guest_config config;
@@ -93,6 +94,11 @@ uint64_t effect_now(void)
 void *effect_ram(uint64_t gpa, uint64_t length)
 {
     return gpa > WORLD_RAM || length > WORLD_RAM - gpa ? NULL : world.ram + gpa;
+}
+
+uint32_t effect_power_presses(void)
+{
+    return world.presses;
 }
 
 void effect_guest_end(enum guest_end end)

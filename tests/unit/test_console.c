@@ -454,6 +454,10 @@ static void test_prompt(void **state)
     assert_null(strstr(sent, "held back"));
     type("info guest0\r");
     assert_non_null(strstr(sent, "some\r\nnullring> "));
+    type("power guest1\r");
+    assert_int_equal(channels[1].presses, 1);
+    assert_int_equal(channels[0].presses, 0);
+    assert_int_equal(notified, 1u << 1);
     type("reset guest1\r");
     assert_int_equal(ended_guest, 1);
     assert_int_equal(ended_how, GUEST_END_RESET);

@@ -126,6 +126,20 @@ static void goes_on(void **unused)
     assert_int_equal(emulator.modified, VCPU_GPR);
 }
 
+/* An instruction that would fault behind its read of a device: the processor reads, and nobody else. */
+static void reads_once(void **unused)
+{
+    (void)unused;
+    state.gpr.reg[RBX] = TEST_DEVICE;            /* which reads 0 */
+    assert_int_equal(GO("\xe4\x71\xf7\x3b"), 2); /* in al, 0x71; idiv [ebx] */
+    assert_int_equal(ahead.accesses, 1);
+    assert_int_equal(GO("\xe4\x71\xff\x23"), 2); /* jmp [ebx] */
+    assert_int_equal(ahead.accesses, 1);
+    state.gpr.reg[RSP] = TEST_DEVICE;
+    assert_int_equal(GO("\xe4\x71\xc3"), 2); /* ret */
+    assert_int_equal(ahead.accesses, 1);
+}
+
 /* PUSHF, CLI, LEA, CDQ, LEAVE, RET n, RDTSC, fences and flags. */
 static void other_instructions(void **unused)
 {
@@ -265,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(goes_on, set_up),
+        cmocka_unit_test_setup(reads_once, set_up),
         cmocka_unit_test_setup(page_end, set_up),
         cmocka_unit_test_setup(other_instructions, set_up),
         cmocka_unit_test_setup(stops, set_up),

@@ -2,7 +2,7 @@
  * The Linux loader on kernels made here, right ones and each kind of wrong one.
  *
  * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
- * sources: lib/format.c lib/modules.c lib/image_linux.c lib/image_multiboot.c
+ * sources: lib/format.c lib/modules.c lib/image_*.c
  */
 #include "loader_machine.h"
 #include "image_linux.h"

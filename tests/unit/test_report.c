@@ -106,12 +106,61 @@ static void what_a_device_model_says_is_bounded(void **state)
     assert_non_null(strstr(said, "needs: unknown 0x0, 0 times\n"));
 }
 
+static struct vcpu_record *record(uint32_t guest)
+{
+    return (struct vcpu_record *)(USER_GUESTS + guest * USER_GUEST_SIZE + USER_GUEST_RECORDS);
+}
+
+/* One exit at that address. */
+static void note_exit(uint32_t guest, uint64_t rip)
+{
+    struct vcpu_record *to = record(guest);
+
+    to->recorder[to->recorder_next++ % RECORDER_ENTRIES] =
+        (struct recorder_entry){.tsc = to->recorder_next, .rip = rip, .reason = VCPU_EXIT_HLT};
+}
+
+/* The answer to "why" at the prompt, of a guest that runs on, in which the report of another's end falls. */
+static void an_answer_is_not_mixed_with_an_ending(void **state)
+{
+    struct guest_report *other = (struct guest_report *)((uintptr_t)answer + USER_GUEST_SIZE);
+    char line[200];
+
+    (void)state;
+    memset(record(0), 0, sizeof *record(0));
+    memset(record(1), 0, sizeof *record(1));
+    *other = (struct guest_report){.status = GUEST_KILLED, .cpu_count = 1};
+    answer->status = GUEST_RUNNING;
+    service.guest_count = 2;
+    service.guest[1] = (struct service_guest){.name = "other", .channel = &channel};
+    note_exit(0, 0xaaaa);
+    note_exit(1, 0xbbbb);
+    assert_true(report_why_line(0, 0, line, sizeof line));
+    assert_string_equal(line, "the last exits of vCPU 0, oldest first:");
+    run();
+    assert_non_null(strstr(said, "guest other: why:        0 us before the last: HLT at bbbb"));
+    note_exit(0, 0xcccc); /* later than the answer began */
+    for (uint32_t i = 1; i < RECORDER_ENTRIES; i++) {
+        assert_true(report_why_line(0, i, line, sizeof line));
+        assert_string_equal(line, "");
+    }
+    assert_true(report_why_line(0, RECORDER_ENTRIES, line, sizeof line));
+    assert_non_null(strstr(line, "HLT at aaaa"));
+    assert_false(report_why_line(0, RECORDER_ENTRIES + 1, line, sizeof line));
+}
+
+static bool map(uint64_t address, size_t size)
+{
+    void *wanted = (void *)(uintptr_t)address;
+
+    return mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                0) == wanted;
+}
+
 static int map_records(void **state)
 {
     (void)state;
-    void *at = mmap((void *)USER_GUESTS, USER_GUEST_SIZE, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    return at == (void *)USER_GUESTS ? 0 : -1;
+    return map(USER_INFO, sizeof(struct process_info)) && map(USER_GUESTS, 2 * USER_GUEST_SIZE) ? 0 : -1;
 }
 
 int main(void)
@@ -120,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup(a_powered_off_guest_is_one_line, set_up),
         cmocka_unit_test_setup(a_sentence_cannot_pretend_to_be_another_line, set_up),
         cmocka_unit_test_setup(what_a_device_model_says_is_bounded, set_up),
+        cmocka_unit_test_setup(an_answer_is_not_mixed_with_an_ending, set_up),
     };
     return cmocka_run_group_tests_name("report", tests, map_records, NULL);
 }
