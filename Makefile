@@ -26,11 +26,11 @@ RING3 := $(COMMON) -flto=1 -flto-partition=one -mcmodel=small
 HOSTED := -std=c17 $(WARN) -g -O2 -MMD -MP -D_GNU_SOURCE
 
 # What each directory may include.
-INC_core := -Iinclude -Ilib -Icore -Imm
+INC_core := -Iinclude -Ilib -Icore -Imm -Ichecks
 INC_mm := $(INC_core)
-INC_svm := $(INC_core) -Isvm -Ichecks
-INC_vmx := $(INC_core) -Ivmx -Ichecks
-INC_checks := $(INC_core) -Ichecks
+INC_svm := $(INC_core) -Isvm
+INC_vmx := $(INC_core) -Ivmx
+INC_checks := $(INC_core)
 INC_lib := -Iinclude -Ilib
 INC_loaders := -Iinclude -Ilib -Iloaders
 INC_devices := -Iinclude -Ilib -Iloaders -Idevices -I$(B)/gen

@@ -9,7 +9,7 @@
 #include "vcpu_state.h"
 #include "x86.h"
 
-enum { TYPE_CODE = 8, TSS_32_BUSY = 0xb, TSS_16_BUSY = 3, LDT = 2, EVENT_TYPES = EVENT_SOFT_EXCEPTION + 1 };
+enum { TYPE_CODE = 8, TSS_32_BUSY = 0xb, TSS_16_BUSY = 3, LDT = 2 };
 
 #define EFER_KNOWN (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
 #define CR4_KNOWN                                                                                            \
@@ -209,7 +209,9 @@ static bool xcr0_x87(const struct vcpu_state *s)
 static bool event_type(const struct vcpu_state *s)
 {
     const struct vcpu_event *event = &s->interrupts.event;
-    return event->type < EVENT_TYPES &&
+    const uint32_t known = 1u << EVENT_NONE | 1u << EVENT_INTERRUPT | 1u << EVENT_NMI |
+                           1u << EVENT_EXCEPTION | 1u << EVENT_SOFT_INTERRUPT | 1u << EVENT_SOFT_EXCEPTION;
+    return event->type <= EVENT_SOFT_EXCEPTION && known >> event->type & 1 &&
            implies(event->type == EVENT_EXCEPTION,
                    event->vector < EXCEPTION_COUNT && event->vector != EXCEPTION_NMI);
 }

@@ -60,7 +60,7 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
     }
     if (vcpu->windows != windows) {
         vcpu->windows = windows;
-        vcpu_ops->window(vcpu, windows);
+        vcpu_ops->window(vcpu);
     }
     if (interrupts->event.type != EVENT_NONE)
         vcpu_ops->inject(vcpu);

@@ -3,6 +3,7 @@
  */
 #include "exit.h"
 #include "cpu.h"
+#include "entry_checks.h"
 #include "layout.h"
 #include "string.h"
 #include "trap.h"
@@ -71,6 +72,7 @@ static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
 
 static enum exit_outcome exit_decide(struct vcpu *vcpu)
 {
+    const char *rule;
     if (vcpu->exit.next_rip == NEXT_RIP_UNKNOWN)
         return exit_upcall(vcpu, UPCALL_LOCATE);
     switch (vcpu->exit.reason) {
@@ -108,8 +110,9 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_UNFIT:
         return exit_upcall(vcpu, UPCALL_EMULATE);
     default:
+        rule = entry_check(&vcpu->state);
         guest_kill(vcpu->vm, "vCPU %u: the processor refused its state (vendor code %x): %s", vcpu->index,
-                   vcpu->exit.qualification, vcpu_ops->check(vcpu) ? vcpu_ops->check(vcpu) : "no rule known");
+                   vcpu->exit.qualification, rule ? rule : "no rule known");
         return EXIT_KILL;
     }
 }

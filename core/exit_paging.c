@@ -21,7 +21,7 @@ enum exit_outcome exit_cr3(struct vcpu *vcpu)
     uint64_t *reg = &vcpu->state.gpr.reg[insn ? insn->gpr % GPR_COUNT : RAX];
     bool done = insn && insn->move == MOVE_FROM_CR3;
     if (done)
-        *reg = *vtlb_cr3(vcpu);
+        *reg = vcpu->state.control.cr3;
     else if (insn && insn->move == MOVE_TO_CR3)
         done = vtlb_may_load_cr3(vcpu, code.mode & SEG_L ? *reg : (uint32_t)*reg);
     vcpu->upcall_kind = UPCALL_EMULATE;

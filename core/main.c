@@ -22,6 +22,7 @@ struct vcpu_features vcpu_features;
 const char vcpu_absent[] = "the processor has no hardware virtualization, AMD SVM or Intel VT-x; in an "
                            "emulator choose a model that has it";
 extern uint64_t __stack_chk_guard;
+static char facts[PROCESS_FEATURES_SIZE]; /* lines of the boot report about the chosen extension */
 
 static void stop_if(const char *sentence)
 {
@@ -64,15 +65,11 @@ static const char *backend_choose(void)
     return why_not;
 }
 
-/* Lines for the boot report: the extension, and each of its features. */
-static void facts_write(char *text, size_t size)
+bool vcpu_fact(const char *name, const char *instead, bool have)
 {
-    size_t at = format_text(text, size, "%s\n", vcpu_ops->name);
-    for (uint32_t i = 0; i < vcpu_features.fact_count && at < size; i++) {
-        const struct vcpu_fact *fact = &vcpu_features.facts[i];
-        at += format_text(text + at, size - at, fact->have ? "  %s: yes\n" : "  %s: no: %s\n", fact->name,
-                          fact->instead);
-    }
+    static size_t at;
+    at += format_text(facts + at, sizeof(facts) - at, have ? "  %s: yes\n" : "  %s: no: %s\n", name, instead);
+    return have;
 }
 
 /* From boot.asm, on that stack. */
@@ -98,7 +95,7 @@ void monitor_main(void)
     service->info.memory_free = frames_free_count() * PAGE_SIZE;
     service->info.memory_held = monitor_held;
     service->info.multiboot = boot_info.multiboot;
-    facts_write(service->info.features, sizeof(service->info.features));
+    format_text(service->info.features, sizeof(service->info.features), "%s\n%s", vcpu_ops->name, facts);
     service->info.modules_lost = boot_info.modules_lost;
     for (uint32_t i = 0; i < boot_info.module_count; i++)
         stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);

@@ -76,7 +76,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
     s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0)->eax;
     vcpu->exit_again = false;
     vcpu->windows = WINDOW_NONE;
-    vcpu_ops->window(vcpu, WINDOW_NONE);
+    vcpu_ops->window(vcpu);
     vcpu_ops->set(vcpu, VCPU_ALL & ~(uint32_t)(VCPU_TIME | (init ? VCPU_FPU : 0)));
 }
 

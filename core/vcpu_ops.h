@@ -32,23 +32,19 @@ struct vcpu_code {
 #define CODE_SPACE_FLAT (~0ull)
 #define CODE_SPACE_ANY  (~1ull)
 
-/* For the boot report: a feature of the extension, and what replaces it where it is missing. */
-struct vcpu_fact {
-    const char *name, *instead;
-    bool have;
-};
-
 /* What the processor does alone; probe() finds out. What it does not, the vTLB and the emulator do. */
 struct vcpu_features {
     bool nested_paging;
     bool unpaged; /* guests with CR0.PE or CR0.PG clear run on nested paging (VT-x: unrestricted guest) */
     bool real;    /* guests with CR0.PE clear run as they are; else in virtual-8086 mode (lib/real_mode.h) */
     bool nmi_bound; /* only an NMI surely ends a guest that masks interrupts: core/host_apic.c */
-    const struct vcpu_fact *facts;
-    uint32_t fact_count;
 };
 
 extern struct vcpu_features vcpu_features;
+
+/* For probe(): a line of the boot report about a feature of the extension, and what replaces it where the
+ * processor does not have it. Returns `have`. */
+bool vcpu_fact(const char *name, const char *instead, bool have);
 
 struct vcpu_ops {
     const char *name; /* "AMD SVM" */
@@ -59,9 +55,9 @@ struct vcpu_ops {
     /* Turn the extension on, on the calling processor. 0 or an enum nr_error. */
     int (*cpu_enable)(void);
 
-    /* Allocate and initialise the backend's part of a vCPU. On failure nothing is left behind. */
-    int (*vcpu_create)(struct vcpu *vcpu);
-    void (*vcpu_destroy)(struct vcpu *vcpu);
+    /* The backend's part of a vCPU, vcpu->backend: 2^order zeroed pages, and what is to be done with them. */
+    unsigned vcpu_order;
+    void (*vcpu_init)(struct vcpu *vcpu);
 
     /* Load what stays on the processor between entries (guest FPU, XCR0, DR0-3); put it back. Interrupts are
      * off. load() comes when a vCPU becomes current on a processor, unload() before another one does. */
@@ -86,16 +82,13 @@ struct vcpu_ops {
 
     /* Inject vcpu->state.interrupts.event at the next entry (type != EVENT_NONE). */
     void (*inject)(struct vcpu *vcpu);
-    /* Ask for an exit as soon as the guest can take what the mask names; replaces the previous request. */
-    void (*window)(struct vcpu *vcpu, uint32_t windows);
+    /* vcpu->windows has changed: ask for an exit as soon as the guest can take what it names. */
+    void (*window)(struct vcpu *vcpu);
     /* The second-level tree of the VM, or the vTLB, has lost rights: the processor forgets its translations
      * before the next entry of this vCPU. */
     void (*flush)(struct vcpu *vcpu);
     /* With the vTLB: the guest's CR2, and nothing else of VCPU_CONTROL. */
     void (*set_cr2)(struct vcpu *vcpu, uint64_t linear);
-    /* NULL, or the name of the entry rule that vcpu->state breaks (checked for state that comes from
-     * outside). */
-    const char *(*check)(const struct vcpu *vcpu);
 };
 
 extern const char vcpu_absent[];

@@ -3,6 +3,7 @@
  */
 #include "vm.h"
 #include "cpu.h"
+#include "entry_checks.h"
 #include "errors.h"
 #include "fixup.h"
 #include "format.h"
@@ -90,6 +91,13 @@ bool vm_zero_ram(struct vm *vm)
     return left != 0;
 }
 
+static void vcpu_free(struct vcpu *vcpu)
+{
+    page_free(vcpu->backend, vcpu_ops->vcpu_order);
+    vtlb_destroy(vcpu);
+    page_free(vcpu, order_of(sizeof(*vcpu)));
+}
+
 static int vcpu_create(struct vm *vm)
 {
     struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
@@ -100,11 +108,12 @@ static int vcpu_create(struct vm *vm)
     vcpu->entity.kind = ENTITY_VCPU;
     vcpu->entity.token_number = TOKEN_VCPU_0 + vcpu->index;
     vcpu->run_state = VCPU_WAIT_SIPI;
-    if ((vtlb_may_be_needed(vm) && vtlb_create(vcpu)) || vcpu_ops->vcpu_create(vcpu)) {
-        vtlb_destroy(vcpu);
-        page_free(vcpu, order_of(sizeof(*vcpu)));
+    vcpu->backend = page_alloc(vcpu_ops->vcpu_order);
+    if (!vcpu->backend || (vtlb_may_be_needed(vm) && vtlb_create(vcpu))) {
+        vcpu_free(vcpu);
         return NR_ENOMEM;
     }
+    vcpu_ops->vcpu_init(vcpu);
     vcpu_reset(vcpu, false);
     vcpu->state.time.tsc_offset = vm->clock_offset;
     vcpu_ops->set(vcpu, VCPU_TIME);
@@ -157,11 +166,8 @@ static int vm_build(struct vm *vm)
 /* Takes apart what vm_build() had reached. */
 static void vm_free(struct vm *vm)
 {
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-        vcpu_ops->vcpu_destroy(vm->vcpu[i]);
-        vtlb_destroy(vm->vcpu[i]);
-        page_free(vm->vcpu[i], order_of(sizeof(*vm->vcpu[i])));
-    }
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        vcpu_free(vm->vcpu[i]);
     if (vm->process)
         process_destroy(vm->process);
     stage2_destroy(&vm->stage2);
@@ -241,7 +247,7 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     to->time = groups & VCPU_TIME ? from->time : to->time;
     if (groups & VCPU_SEGMENTS)
         memcpy(to->segment, from->segment, sizeof(to->segment));
-    const char *rule = vcpu_ops->check(vcpu);
+    const char *rule = entry_check(&vcpu->state);
     if (!rule && !fpu_xcr0_valid(to->control.xcr0))
         rule = "XCR0 has only components that the processor has and that go together";
     if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))

@@ -61,7 +61,7 @@ struct vcpu {
     struct lapic lapic;
     bool exit_again; /* `exit` is to be handled once more, with the next_rip that UPCALL_LOCATE has found */
     known_insns known;
-    uint32_t windows;  /* what vcpu_ops->window was last asked for */
+    uint32_t windows;  /* enum vcpu_window: exits that are asked for */
     void *backend;     /* struct svm_vcpu or struct vmx_vcpu */
     struct vtlb *vtlb; /* NULL: it is never needed */
 

@@ -6,6 +6,7 @@
  * keep copies of them. In long mode the first page is the root.
  */
 #include "vtlb.h"
+#include "backend.h"
 #include "errors.h"
 #include "exit.h"
 #include "guest_memory.h"
@@ -119,11 +120,6 @@ uint64_t vtlb_root(const struct vcpu *vcpu)
     return is_long(vcpu->vtlb) ? virt_to_phys(vcpu->vtlb->table[0]) : vcpu->vtlb->pointers;
 }
 
-const uint64_t *vtlb_cr3(const struct vcpu *vcpu)
-{
-    return &vcpu->vtlb->registers.cr3;
-}
-
 /* An entry of the second level, with the table behind it. */
 static void forget_entry(struct vtlb *vtlb, uint64_t *entry)
 {
@@ -145,7 +141,7 @@ void vtlb_flush(struct vcpu *vcpu)
 void vtlb_load_cr3(struct vcpu *vcpu, uint64_t cr3)
 {
     struct vtlb *vtlb = vcpu->vtlb;
-    vtlb->registers.cr3 = cr3;
+    vtlb->registers.cr3 = vcpu->state.control.cr3 = cr3;
     for (uint32_t i = 0; i < vtlb->local_count; i++)
         if (*vtlb->local[i] & ENTRY_LOCAL)
             forget_entry(vtlb, vtlb->local[i]);
@@ -168,17 +164,18 @@ bool vtlb_may_load_cr3(struct vcpu *vcpu, uint64_t cr3)
     return true;
 }
 
-void vtlb_set_registers(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+void vtlb_set_registers(struct vcpu *vcpu)
 {
-    struct vtlb *vtlb = vcpu->vtlb;
-    struct walk_registers *r = &vtlb->registers;
-    bool all = ((r->cr0 ^ cr0) & CR0_TRANSLATES) || ((r->cr4 ^ cr4) & CR4_TRANSLATES) ||
+    struct walk_registers *r = &vcpu->vtlb->registers;
+    const struct vcpu_control *control = &vcpu->state.control;
+    uint64_t efer = vcpu->state.msrs.efer;
+    bool all = ((r->cr0 ^ control->cr0) & CR0_TRANSLATES) || ((r->cr4 ^ control->cr4) & CR4_TRANSLATES) ||
                ((r->efer ^ efer) & EFER_TRANSLATES);
-    r->cr0 = cr0;
-    r->cr4 = cr4;
+    r->cr0 = control->cr0;
+    r->cr4 = control->cr4;
     r->efer = efer;
-    if (r->cr3 != cr3)
-        vtlb_load_cr3(vcpu, cr3);
+    if (r->cr3 != control->cr3)
+        vtlb_load_cr3(vcpu, control->cr3);
     if (all)
         vtlb_flush(vcpu);
 }
@@ -342,16 +339,13 @@ static void fill_from_stage2(struct vcpu *vcpu, uint64_t linear, uint32_t access
                              const struct walk_result *page)
 {
     const struct vtlb *vtlb = vcpu->vtlb;
-    struct vcpu_exit *exit = &vcpu->exit;
     uint64_t physical, size = PAGE_SIZE, entry = entry_rights(&vtlb->registers, page, access) | ENTRY_LEAF;
     unsigned level;
     int allowed = stage2_get(&vcpu->vm->stage2, page->gpa, &physical, &level);
     int wanted = access & WALK_WRITE ? STAGE2_WRITE : access & WALK_FETCH ? STAGE2_EXECUTE : STAGE2_READ;
     if (allowed < 0 || !(allowed & wanted)) {
-        uint32_t how = access & WALK_FETCH ? ACCESS_FETCH : access & WALK_WRITE ? ACCESS_WRITE : ACCESS_READ;
-        exit->reason = VCPU_EXIT_MEMORY;
-        exit->memory =
-            (struct vcpu_exit_memory){.gpa = page->gpa, .access = how | (allowed > 0 ? ACCESS_PRESENT : 0)};
+        exit_memory(vcpu, page->gpa, access & WALK_FETCH, access & WALK_WRITE,
+                    allowed > 0 ? ACCESS_PRESENT : 0);
         return;
     }
     entry &= allowed & STAGE2_WRITE && !vtlb_protects(vcpu, linear) ? ~0ull : ~PTE_WRITE;

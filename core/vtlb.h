@@ -27,13 +27,12 @@ void vtlb_destroy(struct vcpu *vcpu);
  * description says so; elsewhere while nested paging cannot have it (vcpu_features.unpaged). */
 bool vtlb_needed(const struct vcpu *vcpu, uint64_t cr0);
 
-/* The registers as the guest has set them: from the backend, whenever VCPU_CONTROL or VCPU_MSRS was set while
- * it is active. Forgets what their writing makes a processor forget. */
-void vtlb_set_registers(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
-/* The guest's CR3 as last set, while it is active: the place stays the same. */
-const uint64_t *vtlb_cr3(const struct vcpu *vcpu);
-/* MOV to CR3 of an allowed value: also of the same one it forgets all that is not global. The second one
- * looks at the value first: false, and nothing is done, if it may not be allowed. */
+/* vcpu->state has the registers as the guest has set them, CR3 among them always: from the backend, whenever
+ * VCPU_CONTROL or VCPU_MSRS was set while it is active. Forgets what their writing makes a processor forget.
+ */
+void vtlb_set_registers(struct vcpu *vcpu);
+/* MOV to CR3 of an allowed value, into vcpu->state: also of the same one it forgets all that is not global.
+ * The second one looks at the value first: false, and nothing is done, if it may not be allowed. */
 void vtlb_load_cr3(struct vcpu *vcpu, uint64_t cr3);
 bool vtlb_may_load_cr3(struct vcpu *vcpu, uint64_t cr3);
 /* What goes into the processor's CR3: 4 levels in long mode, else PAE, then below 4 GiB. It changes with

@@ -56,14 +56,16 @@ struct descriptor_table {
     uint32_t reserved;
 };
 
-/* An event in delivery: to be injected at the next entry, or interrupted by an exit (SDM Vol. 3C, 25.8.3). */
+/* An event in delivery: to be injected at the next entry, or interrupted by an exit. Numbered as both vendors
+ * do when they inject (AMD APM Vol. 2, 15.20; SDM Vol. 3C, 25.8.3), but for one more. */
 enum event_type {
     EVENT_NONE = 0,
-    EVENT_INTERRUPT, /* external interrupt */
-    EVENT_NMI,
-    EVENT_EXCEPTION,      /* hardware exception */
-    EVENT_SOFT_INTERRUPT, /* INT n */
-    EVENT_SOFT_EXCEPTION, /* INT3, INTO */
+    EVENT_INTERRUPT = 1, /* external interrupt */
+    EVENT_NMI = 3,
+    EVENT_EXCEPTION = 4,      /* hardware exception */
+    EVENT_SOFT_INTERRUPT = 5, /* INT n */
+    EVENT_PRIVILEGED = 6,     /* INT1; in no state, but an exit may name it */
+    EVENT_SOFT_EXCEPTION = 7, /* INT3, INTO */
 };
 
 struct vcpu_event {

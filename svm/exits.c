@@ -10,13 +10,12 @@
 
 enum { LEAF_SIZES = 0x80000008 };
 
-static void describe_io(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_io(struct vcpu *vcpu)
 {
-    struct vcpu_exit *exit = &vcpu->exit;
-    uint32_t info = (uint32_t)svm->vmcb->exit_info1;
-    (void)code;
-    exit->next_rip = svm->vmcb->exit_info2;
-    exit->pio = (struct vcpu_exit_pio){
+    const struct svm_vcpu *svm = vcpu->backend;
+    uint32_t info = (uint32_t)svm->vmcb.exit_info1;
+    vcpu->exit.next_rip = svm->vmcb.exit_info2;
+    vcpu->exit.pio = (struct vcpu_exit_pio){
         .port = (uint16_t)(info >> IOIO_PORT_SHIFT),
         .size = info >> IOIO_SIZE_SHIFT & IOIO_SIZE_MASK,
         .in = info & IOIO_IN,
@@ -26,34 +25,18 @@ static void describe_io(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
     };
 }
 
-static void describe_msr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_msr(struct vcpu *vcpu)
 {
-    (void)code;
-    vcpu->exit.reason = svm->vmcb->exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
+    const struct svm_vcpu *svm = vcpu->backend;
+    vcpu->exit.reason = svm->vmcb.exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
     vcpu->exit.detail = (uint32_t)vcpu->state.gpr.reg[RCX];
 }
 
 /* MOV CR, CLTS, LMSW, SMSW. */
-static void describe_cr(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_cr(struct vcpu *vcpu)
 {
-    (void)svm;
+    uint32_t code = vcpu->exit.qualification;
     vcpu->exit.detail = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf;
-}
-
-static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_code)
-{
-    exit->reason = VCPU_EXIT_EXCEPTION;
-    exit->exception = (struct vcpu_exit_exception){
-        .vector = (uint8_t)vector,
-        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
-        .error_code = error_code,
-    };
-}
-
-static void describe_refusal(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
-{
-    (void)svm;
-    exit_raise(&vcpu->exit, svm_exits[code].detail, 0);
 }
 
 /* Bochs 2.7 does not write the cause into DR6 before the exit: none is ours, too. */
@@ -62,9 +45,11 @@ static bool step_is_seen(uint64_t dr6)
     return (dr6 & DR6_BS) || !(dr6 & (DR6_TRAPS | DR6_BD));
 }
 
-static void describe_exception(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_exception(struct vcpu *vcpu)
 {
-    struct vmcb *vmcb = svm->vmcb;
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vmcb *vmcb = &svm->vmcb;
+    uint32_t code = vcpu->exit.qualification;
     if (code == VMEXIT_MC)
         __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
     if (code == VMEXIT_DB && svm->stepping && step_is_seen(vmcb->dr6)) {
@@ -77,19 +62,20 @@ static void describe_exception(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t
         vmcb->dr7 &= ~DR7_GD;
         svm->clean &= ~CLEAN_DR;
     }
-    exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
+    exit_raise(vcpu, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
 }
 
-static void describe_page_fault(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_page_fault(struct vcpu *vcpu)
 {
-    const struct vmcb *vmcb = svm->vmcb;
+    struct svm_vcpu *svm = vcpu->backend;
+    const struct vmcb *vmcb = &svm->vmcb;
     if (vmcb->cr3 != vtlb_root(vcpu)) { /* TCG switches tasks without asking */
         guest_kill(vcpu->vm, "vCPU %u: the processor let it load CR3; without nested paging that is not safe",
                    vcpu->index);
         vcpu->exit.reason = VCPU_EXIT_NONE;
         return;
     }
-    exit_raise(&vcpu->exit, code - VMEXIT_EXCEPTION_0, (uint32_t)vmcb->exit_info1);
+    exit_raise(vcpu, EXCEPTION_PF, (uint32_t)vmcb->exit_info1);
     vcpu->exit.exception.address = vmcb->exit_info2;
     if (svm->task_guard)
         svm_task_fault(vcpu, svm);
@@ -97,16 +83,16 @@ static void describe_page_fault(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_
         vtlb_fault(vcpu);
 }
 
-static void describe_invlpg(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_invlpg(struct vcpu *vcpu)
 {
-    (void)code;
-    vcpu->exit.invlpg_address = svm_features.decode_assists ? svm->vmcb->exit_info1 : INVLPG_UNKNOWN;
+    const struct svm_vcpu *svm = vcpu->backend;
+    vcpu->exit.invlpg_address = svm_features.decode_assists ? svm->vmcb.exit_info1 : INVLPG_UNKNOWN;
 }
 
 /* NMIs open again after this instruction, not before: until RIP has moved it is only ahead. */
-static void describe_iret(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+static void describe_iret(struct vcpu *vcpu)
 {
-    (void)code;
+    struct svm_vcpu *svm = vcpu->backend;
     svm->iret_ahead = true;
     svm->iret_rip = vcpu->state.gpr.rip;
     svm_intercepts_update(vcpu);
@@ -114,7 +100,7 @@ static void describe_iret(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code
 }
 
 /* clang-format off */
-#define UD {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, describe_refusal}
+#define UD {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, exit_refuse}
 const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
     /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
      * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
@@ -155,7 +141,7 @@ const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
      * harmless. */
     [VMEXIT_RDTSC]          = {NOT, 0, 0, NULL},
     [VMEXIT_RDTSCP]         = {NOT, 0, 0, NULL},
-    [VMEXIT_RDPMC]          = {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},
+    [VMEXIT_RDPMC]          = {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, exit_refuse},
     [VMEXIT_PUSHF]          = {NOT, 0, 0, NULL},
     [VMEXIT_POPF]           = {NOT, 0, 0, NULL},
     [VMEXIT_SWINT]          = {NOT, 0, 0, NULL},
@@ -234,15 +220,16 @@ static void intercept(struct vmcb *vmcb, enum vmexit_code code)
 void svm_intercepts_update(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    struct vmcb *vmcb = svm->vmcb;
+    struct vmcb *vmcb = &svm->vmcb;
+    const struct vcpu_control *control = &vcpu->state.control;
     memcpy(vmcb->intercepts, intercepts_always, sizeof(vmcb->intercepts));
-    if (svm->cr0_hidden | svm->cr0_forced) {
+    if ((vmcb->cr0 ^ control->cr0) & ~CR0_OWNED) {
         intercept(vmcb, VMEXIT_CR0_READ);
         intercept(vmcb, VMEXIT_CR0_WRITE);
     }
-    if (svm->cr4_forced | svm->cr4_hidden)
+    if (vmcb->cr4 != control->cr4)
         intercept(vmcb, VMEXIT_CR4_READ);
-    if (svm->windows & WINDOW_INTERRUPT)
+    if (vcpu->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);
     static const uint8_t shadow[] = {VMEXIT_CR3_READ, VMEXIT_CR3_WRITE, VMEXIT_TS,
                                      VMEXIT_NP,       VMEXIT_SS,        VMEXIT_GP,
@@ -257,16 +244,6 @@ void svm_intercepts_update(struct vcpu *vcpu)
     svm->clean &= ~CLEAN_INTERCEPTS;
 }
 
-static void decode_memory(struct vcpu *vcpu, const struct vmcb *vmcb)
-{
-    struct vcpu_exit *exit = &vcpu->exit;
-    uint64_t info = vmcb->exit_info1;
-    exit->reason = VCPU_EXIT_MEMORY;
-    exit->memory.gpa = vmcb->exit_info2;
-    exit->memory.access = info & NPF_FETCH ? ACCESS_FETCH : info & NPF_WRITE ? ACCESS_WRITE : ACCESS_READ;
-    exit->memory.access |= (info & NPF_WALK ? ACCESS_WALK : 0) | (info & NPF_PRESENT ? ACCESS_PRESENT : 0);
-}
-
 /* A refused entry. TCG, which alone leaves the code's upper half clear, also ends a guest so that loads
  * reserved bits into CR3 (hardware: #GP): RIP is still at the MOV. Where it refuses an entry it has not
  * loaded RAX, whose place then shows the host's, and nothing of that state is used. Twice in a row is no MOV:
@@ -274,18 +251,22 @@ static void decode_memory(struct vcpu *vcpu, const struct vmcb *vmcb)
 static void decode_invalid(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    bool guest = svm->vmcb->exit_code == VMEXIT_INVALID && svm->vmcb->rax != svm->vmcb_physical &&
+    bool guest = svm->vmcb.exit_code == VMEXIT_INVALID && svm->vmcb.rax != svm->vmcb_physical &&
                  svm->invalid_at != vcpu->record.recorder_next;
     svm->invalid_at = vcpu->record.recorder_next + 1;
     vcpu->exit.reason = VCPU_EXIT_INVALID;
     if (guest)
-        exit_raise(&vcpu->exit, EXCEPTION_GP, 0);
+        exit_raise(vcpu, EXCEPTION_GP, 0);
 }
 
-void svm_exit_decode_sparse(struct vcpu *vcpu, const struct vmcb *vmcb)
+void svm_exit_decode_sparse(struct vcpu *vcpu)
 {
+    const struct svm_vcpu *svm = vcpu->backend;
+    const struct vmcb *vmcb = &svm->vmcb;
+    uint64_t info = vmcb->exit_info1;
     if (vmcb->exit_code == VMEXIT_NPF)
-        decode_memory(vcpu, vmcb);
+        exit_memory(vcpu, vmcb->exit_info2, info & NPF_FETCH, info & NPF_WRITE,
+                    (info & NPF_WALK ? ACCESS_WALK : 0) | (info & NPF_PRESENT ? ACCESS_PRESENT : 0));
     else if ((uint32_t)vmcb->exit_code == VMEXIT_INVALID)
         decode_invalid(vcpu);
     else

@@ -8,12 +8,12 @@
  */
 #include "svm.h"
 #include "cpu.h"
-#include "x86.h"
+#include "known_insn.h"
 
 /* A new ASID instead of a flush: the old one's translations die unused, and with the pool all at once. */
 static void asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
 {
-    struct vmcb *vmcb = svm->vmcb;
+    struct vmcb *vmcb = &svm->vmcb;
     if (cpu->asid_next >= svm_features.asid_count) {
         cpu->asid_generation++;
         cpu->asid_next = 1;
@@ -26,53 +26,39 @@ static void asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
 
 void svm_inject(struct vcpu *vcpu)
 {
-    static const uint8_t type[] = {
-        [EVENT_INTERRUPT] = EVENT_INJECT_INTR,
-        [EVENT_NMI] = EVENT_INJECT_NMI,
-        [EVENT_EXCEPTION] = EVENT_INJECT_EXCEPTION,
-    };
     const struct vcpu_event *event = &vcpu->state.interrupts.event;
     struct svm_vcpu *svm = vcpu->backend;
-    uint64_t field = EVENT_VALID | (uint64_t)type[event->type] << EVENT_TYPE_SHIFT | event->vector;
+    uint64_t field = event_encode(event);
     if (event->has_error_code)
         field |= EVENT_ERROR_VALID | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
-    svm->vmcb->event_injection = field;
+    svm->vmcb.event_injection = field;
     svm->nmi_work |= event->type == EVENT_NMI;
 }
 
-/* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
- * is still at its instruction, which is executed again. */
+/* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not, nor
+ * INT3 and INTO, which are exceptions here: RIP is still at its instruction, which is executed again. */
 static void event_recover(struct vcpu *vcpu, uint64_t info)
 {
-    struct vcpu_event *event = &vcpu->state.interrupts.event;
     uint8_t vector = (uint8_t)(info & EVENT_VECTOR);
-    *event = (struct vcpu_event){.type = EVENT_NONE, .vector = vector};
-    switch (info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK) {
-    case EVENT_INJECT_INTR:
-        event->type = EVENT_INTERRUPT;
-        break;
-    case EVENT_INJECT_NMI:
-        event->type = EVENT_NMI;
-        break;
-    case EVENT_INJECT_EXCEPTION:
-        event->type = vector == EXCEPTION_BP || vector == EXCEPTION_OF ? EVENT_NONE : EVENT_EXCEPTION;
-        event->has_error_code = (info & EVENT_ERROR_VALID) != 0;
-        event->error_code = event->has_error_code ? (uint32_t)(info >> EVENT_ERROR_SHIFT) : 0;
-        break;
-    default:
-        break;
-    }
+    enum event_type type = event_type_of((uint32_t)info);
+    bool soft = type > EVENT_EXCEPTION || vector == EXCEPTION_BP || vector == EXCEPTION_OF;
+    bool coded = type == EVENT_EXCEPTION && (info & EVENT_ERROR_VALID);
+    if (type < EVENT_EXCEPTION || !soft)
+        vcpu->state.interrupts.event = (struct vcpu_event){
+            .type = (uint8_t)type,
+            .vector = vector,
+            .has_error_code = coded,
+            .error_code = coded ? (uint32_t)(info >> EVENT_ERROR_SHIFT) : 0,
+        };
 }
 
-void svm_window(struct vcpu *vcpu, uint32_t windows)
+void svm_window(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    struct vmcb *vmcb = svm->vmcb;
-    svm->windows = windows;
-    svm->nmi_work |= (windows & WINDOW_NMI) != 0;
-    vmcb->virtual_interrupt = V_INTR_MASKING;
-    if (windows & WINDOW_INTERRUPT)
-        vmcb->virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
+    svm->nmi_work |= (vcpu->windows & WINDOW_NMI) != 0;
+    svm->vmcb.virtual_interrupt = V_INTR_MASKING;
+    if (vcpu->windows & WINDOW_INTERRUPT)
+        svm->vmcb.virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
     svm->clean &= ~CLEAN_TPR;
     svm_intercepts_update(vcpu);
 }
@@ -84,12 +70,12 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
     if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead))
         svm_intercepts_update(vcpu);
     svm->stepping = false;
-    svm->nmi_work = interrupts->nmi_blocked || (svm->windows & WINDOW_NMI) || svm->task_guard;
+    svm->nmi_work = interrupts->nmi_blocked || (vcpu->windows & WINDOW_NMI) || svm->task_guard;
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
-    if ((svm->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
+    if ((vcpu->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
         !(vcpu->state.gpr.rflags & RFLAGS_TF)) {
         svm->stepping = true;
-        svm->vmcb->rflags |= RFLAGS_TF;
+        svm->vmcb.rflags |= RFLAGS_TF;
     }
 }
 
@@ -110,7 +96,7 @@ static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
 
 static inline void code_find(const struct svm_vcpu *svm, struct vcpu_code *code)
 {
-    const struct vmcb *vmcb = svm->vmcb;
+    const struct vmcb *vmcb = &svm->vmcb;
     bool wide = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
     code->linear = wide ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
     code->space = *svm->space;
@@ -125,7 +111,7 @@ void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
 /* Without NRIPS the length of the instruction has to be known from before. */
 static inline uint64_t next_rip(struct vcpu *vcpu, const struct svm_vcpu *svm)
 {
-    const struct vmcb *vmcb = svm->vmcb;
+    const struct vmcb *vmcb = &svm->vmcb;
     struct vcpu_code code;
     if (svm_features.next_rip)
         return vmcb->next_rip;
@@ -135,28 +121,29 @@ static inline uint64_t next_rip(struct vcpu *vcpu, const struct svm_vcpu *svm)
 }
 
 /* Describes the exit in vcpu->exit. The most frequent ones need no call. */
-static inline void exit_decode(struct vcpu *vcpu, struct svm_vcpu *svm, const struct vmcb *vmcb)
+static inline void exit_decode(struct vcpu *vcpu, const struct svm_vcpu *svm)
 {
     struct vcpu_exit *exit = &vcpu->exit;
-    uint64_t code = vmcb->exit_code;
+    uint64_t code = svm->vmcb.exit_code;
     exit->qualification = (uint32_t)code;
     exit->next_rip = 0;
     if (code >= EXIT_CODES_DENSE) {
-        svm_exit_decode_sparse(vcpu, vmcb);
+        svm_exit_decode_sparse(vcpu);
         return;
     }
     const struct exit_decision *decision = &svm_exits[code];
     exit->reason = decision->reason ? decision->reason : VCPU_EXIT_INVALID;
+    exit->detail = decision->detail;
     if (decision->detail == SKIPPED)
         exit->next_rip = next_rip(vcpu, svm);
     if (decision->describe)
-        decision->describe(vcpu, svm, (uint32_t)code);
+        decision->describe(vcpu);
 }
 
 void svm_run(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    struct vmcb *vmcb = svm->vmcb;
+    struct vmcb *vmcb = &svm->vmcb;
     struct vcpu_gpr *gpr = &vcpu->state.gpr;
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     struct svm_cpu *cpu = this_cpu()->vendor;
@@ -187,5 +174,5 @@ void svm_run(struct vcpu *vcpu)
         event_recover(vcpu, vmcb->exit_int_info);
     if (svm->nmi_work)
         nmi_settle(vcpu, svm);
-    exit_decode(vcpu, svm, vmcb);
+    exit_decode(vcpu, svm);
 }

@@ -49,13 +49,13 @@ static void set_segments(const struct vcpu_state *state, struct vmcb *vmcb)
 static void get_control(struct vcpu *vcpu, const struct svm_vcpu *svm)
 {
     struct vcpu_control *control = &vcpu->state.control;
-    const struct vmcb *vmcb = svm->vmcb;
+    const struct vmcb *vmcb = &svm->vmcb;
     if (vcpu_is_loaded(vcpu))
         registers_store_control(vcpu);
-    control->cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
+    control->cr0 = (control->cr0 & ~CR0_OWNED) | (vmcb->cr0 & CR0_OWNED);
     control->cr2 = vmcb->cr2;
-    control->cr3 = svm->shadow ? *vtlb_cr3(vcpu) : vmcb->cr3;
-    control->cr4 = (vmcb->cr4 & ~svm->cr4_forced) | svm->cr4_hidden;
+    if (!svm->shadow)
+        control->cr3 = vmcb->cr3;
     control->cr8 = lapic_get_cr8(vcpu);
     control->dr6 = vmcb->dr6;
     control->dr7 = vmcb->dr7;
@@ -63,53 +63,41 @@ static void get_control(struct vcpu *vcpu, const struct svm_vcpu *svm)
 
 /* What of the guest's EFER the VMCB gets. LME waits for CR4.PAE: with LME, without PAE and without paging TCG
  * fails to restore the host at the next exit. */
-static void efer_update(struct svm_vcpu *svm)
+static void efer_update(struct svm_vcpu *svm, uint64_t efer)
 {
-    struct vmcb *vmcb = svm->vmcb;
-    uint64_t efer = svm->efer | EFER_SVME;
+    struct vmcb *vmcb = &svm->vmcb;
+    efer |= EFER_SVME;
     if (!(vmcb->cr4 & CR4_PAE))
-        efer &= ~(EFER_LME | EFER_LMA);
-    if (!(vmcb->cr0 & CR0_PG))
-        efer &= ~EFER_LMA;
-    if (svm->shadow) /* paging is always on: with LME it would be long mode */
-        efer = (efer | EFER_NXE) & (svm->efer & EFER_LMA ? ~0ull : ~(EFER_LME | EFER_LMA));
+        efer &= ~EFER_LME;
+    if ((vmcb->efer ^ efer) & (EFER_NXE | EFER_LMA))
+        svm->asid_generation = 0;
     vmcb->efer = efer;
     svm->clean &= ~CLEAN_CR;
 }
 
-static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm)
+static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm, const struct processor_registers *r)
 {
     static const uint64_t flat = CODE_SPACE_FLAT, translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
     const struct vcpu_control *control = &vcpu->state.control;
-    struct vmcb *vmcb = svm->vmcb;
-    bool paging = control->cr0 & CR0_PG;
-    uint64_t cr3 = svm->shadow ? vmcb->cr3 : control->cr3; /* shadow_update() follows */
-    svm->cr0_hidden = control->cr0 & (CR0_CD | CR0_NW);    /* would make the host's caches slow */
-    svm->cr0_forced = svm->shadow ? ~control->cr0 & (CR0_PG | CR0_WP) : 0;
-    /* A machine check without MCE would be a shutdown of the processor. */
-    svm->cr4_forced = ~control->cr4 & (CR4_MCE | (svm->shadow ? CR4_PAE : 0));
-    svm->cr4_hidden = svm->shadow && !paging ? control->cr4 & (CR4_SMEP | CR4_SMAP) : 0;
-    uint64_t cr0 = (control->cr0 & ~svm->cr0_hidden) | svm->cr0_forced | CR0_ET;
-    uint64_t cr4 = (control->cr4 & ~svm->cr4_hidden) | svm->cr4_forced;
-    if (((vmcb->cr0 ^ cr0) & translation_cr0) || vmcb->cr3 != cr3 || vmcb->cr4 != cr4)
+    struct vmcb *vmcb = &svm->vmcb;
+    uint64_t cr3 = svm->shadow ? vmcb->cr3 : control->cr3; /* the vTLB's root follows */
+    if (((vmcb->cr0 ^ r->cr0) & translation_cr0) || vmcb->cr3 != cr3 || vmcb->cr4 != r->cr4)
         svm->asid_generation = 0; /* as the write of a control register flushes */
-    svm->space = !paging ? &flat : svm->shadow ? vtlb_cr3(vcpu) : &vmcb->cr3;
-    vmcb->cr0 = cr0;
+    svm->space = !(control->cr0 & CR0_PG) ? &flat : svm->shadow ? &control->cr3 : &vmcb->cr3;
+    vmcb->cr0 = r->cr0;
     vmcb->cr2 = control->cr2;
     vmcb->cr3 = cr3;
-    vmcb->cr4 = cr4;
+    vmcb->cr4 = r->cr4;
     vmcb->dr6 = control->dr6;
     vmcb->dr7 = control->dr7;
     lapic_set_cr8(vcpu, (uint8_t)control->cr8);
     svm->clean &= ~(CLEAN_CR | CLEAN_CR2 | CLEAN_DR);
-    efer_update(svm);
     svm_intercepts_update(vcpu);
 }
 
 static void get_msrs(struct vcpu_msrs *msrs, const struct svm_vcpu *svm)
 {
-    const struct vmcb *vmcb = svm->vmcb;
-    msrs->efer = svm->shadow ? svm->efer : (svm->efer & ~EFER_LMA) | (vmcb->efer & EFER_LMA);
+    const struct vmcb *vmcb = &svm->vmcb;
     msrs->star = vmcb->star;
     msrs->lstar = vmcb->lstar;
     msrs->cstar = vmcb->cstar;
@@ -118,17 +106,12 @@ static void get_msrs(struct vcpu_msrs *msrs, const struct svm_vcpu *svm)
     msrs->sysenter_cs = vmcb->sysenter_cs;
     msrs->sysenter_esp = vmcb->sysenter_esp;
     msrs->sysenter_eip = vmcb->sysenter_eip;
-    msrs->pat = vmcb->g_pat;
-    msrs->debugctl = vmcb->debugctl;
 }
 
 static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     const struct vcpu_msrs *msrs = &vcpu->state.msrs;
-    struct vmcb *vmcb = svm->vmcb;
-    if ((svm->efer ^ msrs->efer) & (EFER_NXE | EFER_LMA))
-        svm->asid_generation = 0;
-    svm->efer = msrs->efer;
+    struct vmcb *vmcb = &svm->vmcb;
     vmcb->star = msrs->star;
     vmcb->lstar = msrs->lstar;
     vmcb->cstar = msrs->cstar;
@@ -140,7 +123,6 @@ static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
     vmcb->g_pat = msrs->pat;
     vmcb->debugctl = msrs->debugctl;
     svm->clean &= ~CLEAN_NESTED; /* g_pat goes with it */
-    efer_update(svm);
     if (vcpu_is_loaded(vcpu))
         registers_load_tsc_aux(vcpu);
 }
@@ -149,7 +131,7 @@ void svm_get(struct vcpu *vcpu, uint32_t groups)
 {
     struct svm_vcpu *svm = vcpu->backend;
     struct vcpu_state *state = &vcpu->state;
-    const struct vmcb *vmcb = svm->vmcb;
+    const struct vmcb *vmcb = &svm->vmcb;
     if (groups & VCPU_SEGMENTS)
         get_segments(state, vmcb);
     if (groups & VCPU_CONTROL)
@@ -164,22 +146,12 @@ void svm_get(struct vcpu *vcpu, uint32_t groups)
         fpu_store(vcpu);
 }
 
-/* The vTLB learns the guest's registers when both groups are in place. */
-static void shadow_update(struct vcpu *vcpu, struct svm_vcpu *svm, uint64_t cr3)
-{
-    struct vmcb *vmcb = svm->vmcb;
-    uint64_t cr0 = (vmcb->cr0 & ~svm->cr0_forced) | svm->cr0_hidden;
-    uint64_t cr4 = (vmcb->cr4 & ~svm->cr4_forced) | svm->cr4_hidden;
-    vtlb_set_registers(vcpu, cr0, cr3, cr4, svm->efer);
-    vmcb->cr3 = vtlb_root(vcpu);
-    svm->clean &= ~CLEAN_CR;
-}
-
 void svm_set(struct vcpu *vcpu, uint32_t groups)
 {
     struct svm_vcpu *svm = vcpu->backend;
     const struct vcpu_state *state = &vcpu->state;
-    struct vmcb *vmcb = svm->vmcb;
+    const struct processor_registers registers = processor_registers(state, svm->shadow);
+    struct vmcb *vmcb = &svm->vmcb;
     if (groups & VCPU_SEGMENTS) {
         set_segments(state, vmcb);
         svm->clean &= ~CLEAN_SEGMENTS;
@@ -187,7 +159,7 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
             svm_task_guard(vcpu, svm);
     }
     if (groups & VCPU_CONTROL) {
-        set_control(vcpu, svm);
+        set_control(vcpu, svm, &registers);
         if (vcpu_is_loaded(vcpu))
             registers_load_control(vcpu);
     }
@@ -200,8 +172,12 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
     }
     if (groups & VCPU_MSRS)
         set_msrs(vcpu, svm);
-    if (svm->shadow && (groups & (VCPU_CONTROL | VCPU_MSRS)))
-        shadow_update(vcpu, svm, groups & VCPU_CONTROL ? state->control.cr3 : *vtlb_cr3(vcpu));
+    if (groups & (VCPU_CONTROL | VCPU_MSRS))
+        efer_update(svm, registers.efer);
+    if (svm->shadow && (groups & (VCPU_CONTROL | VCPU_MSRS))) {
+        vtlb_set_registers(vcpu);
+        vmcb->cr3 = vtlb_root(vcpu);
+    }
     if (groups & VCPU_TIME) {
         vmcb->tsc_offset = state->time.tsc_offset;
         svm->clean &= ~CLEAN_INTERCEPTS;

@@ -7,7 +7,6 @@
  */
 #include "svm.h"
 #include "cpu.h"
-#include "entry_checks.h"
 #include "errors.h"
 #include "fpu.h"
 #include "frames.h"
@@ -32,6 +31,7 @@ enum {
     VM_CR_SVMDIS = 1 << 4,
     IOPM_ORDER = 2, /* three pages are needed */
     MSRPM_ORDER = 1,
+    VCPU_ORDER = 1,
     ASID_GENERATION_CPU_SHIFT = 32,
 };
 
@@ -41,7 +41,8 @@ enum {
 #define C1E_ENABLES     (3ull << 27)
 
 struct svm_features svm_features;
-uint64_t svm_iopm_physical, svm_msrpm_physical;
+static uint64_t svm_iopm_physical, svm_msrpm_physical;
+_Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE << VCPU_ORDER, "two pages");
 static struct svm_cpu svm_cpus[CPU_MAX];
 static uint32_t svm_edx;
 
@@ -51,29 +52,6 @@ static const uint32_t msrs_passed[] = {
     MSR_CSTAR,       MSR_SFMASK,       MSR_FS_BASE,      MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 };
 
-static void facts_find(void)
-{
-    static struct vcpu_fact facts[] = {
-        {"nested paging", "shadow paging", false},
-        {"next RIP", "instruction lengths are decoded", false},
-        {"decode assists", "operands are decoded", false},
-        {"flush by ASID", "flushes take a new ASID", false},
-        {"clean bits", "all state is reloaded", false},
-    };
-    const bool have[] = {svm_edx & EDX_NESTED_PAGING, svm_features.next_rip, svm_features.decode_assists,
-                         svm_features.flush_by_asid, svm_features.clean != 0};
-    _Static_assert(sizeof(have) / sizeof(have[0]) == sizeof(facts) / sizeof(facts[0]), "one for each");
-    for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
-        facts[i].have = have[i];
-    vcpu_features = (struct vcpu_features){
-        .nested_paging = have[0],
-        .unpaged = have[0], /* else paged real mode (15.18) stands for CR0.PG clear */
-        .real = true,
-        .facts = facts,
-        .fact_count = sizeof(facts) / sizeof(facts[0]),
-    };
-}
-
 static const char *svm_probe(void)
 {
     uint64_t vm_cr;
@@ -82,18 +60,26 @@ static const char *svm_probe(void)
     if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) /* without the MSR nothing can disable it */
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
     struct cpuid_result leaf = cpuid(LEAF_SVM, 0);
+    if (leaf.ebx < 2)
+        return "the processor has no address space identifiers for guests";
     svm_edx = leaf.edx;
-    svm_features = (struct svm_features){
-        .next_rip = svm_edx & EDX_NEXT_RIP,
-        .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
-        .flush_by_asid = svm_edx & EDX_FLUSH_BY_ASID,
-        .asid_count = leaf.ebx,
-        .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
+    bool nested = vcpu_fact("nested paging", "shadow paging", svm_edx & EDX_NESTED_PAGING);
+    vcpu_features = (struct vcpu_features){
+        .nested_paging = nested,
+        .unpaged = nested, /* else paged real mode (15.18) stands for CR0.PG clear */
+        .real = true,
     };
-    facts_find();
+    svm_features.asid_count = leaf.ebx;
+    svm_features.next_rip = vcpu_fact("next RIP", "instruction lengths are decoded", svm_edx & EDX_NEXT_RIP);
+    svm_features.decode_assists =
+        vcpu_fact("decode assists", "operands are decoded", svm_edx & EDX_DECODE_ASSISTS);
+    svm_features.flush_by_asid =
+        vcpu_fact("flush by ASID", "flushes take a new ASID", svm_edx & EDX_FLUSH_BY_ASID);
+    svm_features.clean =
+        vcpu_fact("clean bits", "all state is reloaded", svm_edx & EDX_CLEAN_BITS) ? CLEAN_ALL : 0;
     if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_PAGE_1G))
         stage2_format.level_max = LEVEL_2M;
-    return leaf.ebx < 2 ? "the processor has no address space identifiers for guests" : NULL;
+    return NULL;
 }
 
 /* Clears both bits of an MSR in the map (15.11): 2 KiB for each of three ranges of 8192 MSRs. */
@@ -161,17 +147,11 @@ static int svm_cpu_enable(void)
     return NR_OK;
 }
 
-static int svm_vcpu_create(struct vcpu *vcpu)
+static void svm_vcpu_init(struct vcpu *vcpu)
 {
-    _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE, "one page");
-    struct svm_vcpu *svm = page_alloc(0);
-    struct vmcb *vmcb = page_alloc(0);
-    if (!svm || !vmcb) {
-        page_free(svm, 0);
-        page_free(vmcb, 0);
-        return NR_ENOMEM;
-    }
-    *svm = (struct svm_vcpu){.vmcb = vmcb, .vmcb_physical = virt_to_phys(vmcb)};
+    struct svm_vcpu *svm = vcpu->backend;
+    struct vmcb *vmcb = &svm->vmcb;
+    svm->vmcb_physical = virt_to_phys(vmcb);
     vmcb->iopm_base = svm_iopm_physical;
     vmcb->msrpm_base = svm_msrpm_physical;
     vmcb->virtual_interrupt = V_INTR_MASKING;
@@ -179,16 +159,6 @@ static int svm_vcpu_create(struct vcpu *vcpu)
     svm->task_guard = svm->nmi_work = svm->shadow && svm_task_unasked();
     vmcb->nested_control = svm->shadow ? 0 : NESTED_PAGING;
     vmcb->nested_cr3 = vcpu->vm->stage2.root;
-    vcpu->backend = svm;
-    return NR_OK;
-}
-
-static void svm_vcpu_destroy(struct vcpu *vcpu)
-{
-    struct svm_vcpu *svm = vcpu->backend;
-    page_free(svm->vmcb, 0);
-    page_free(svm, 0);
-    vcpu->backend = NULL;
 }
 
 /* With flush-by-ASID the ASID stays; without, the vCPU gets a new one. */
@@ -196,7 +166,7 @@ static void svm_flush(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
     if (svm_features.flush_by_asid)
-        svm->vmcb->tlb_control = TLB_CONTROL_FLUSH_ASID;
+        svm->vmcb.tlb_control = TLB_CONTROL_FLUSH_ASID;
     else
         svm->asid_generation = 0;
 }
@@ -204,21 +174,16 @@ static void svm_flush(struct vcpu *vcpu)
 static void svm_set_cr2(struct vcpu *vcpu, uint64_t linear)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    svm->vmcb->cr2 = linear;
+    svm->vmcb.cr2 = linear;
     svm->clean &= ~CLEAN_CR2;
-}
-
-static const char *svm_check(const struct vcpu *vcpu)
-{
-    return entry_check(&vcpu->state);
 }
 
 const struct vcpu_ops svm_ops = {
     .name = "AMD SVM",
     .probe = svm_probe,
     .cpu_enable = svm_cpu_enable,
-    .vcpu_create = svm_vcpu_create,
-    .vcpu_destroy = svm_vcpu_destroy,
+    .vcpu_order = VCPU_ORDER,
+    .vcpu_init = svm_vcpu_init,
     .load = registers_load,
     .unload = registers_store,
     .run = svm_run,
@@ -229,5 +194,4 @@ const struct vcpu_ops svm_ops = {
     .window = svm_window,
     .flush = svm_flush,
     .set_cr2 = svm_set_cr2,
-    .check = svm_check,
 };

@@ -22,30 +22,29 @@ bool svm_task_unasked(void)
     return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
 }
 
-void svm_task_describe(struct vcpu *vcpu, struct svm_vcpu *svm, uint32_t code)
+void svm_task_describe(struct vcpu *vcpu)
 {
-    (void)svm, (void)code;
     vcpu->exit.reason = VCPU_EXIT_UNFIT;
     vcpu->exit.detail = UNFIT_ONCE | (vcpu->state.interrupts.event.type != EVENT_NONE ? UNFIT_EVENT : 0);
 }
 
 void svm_task_guard(struct vcpu *vcpu, const struct svm_vcpu *svm)
 {
-    const struct vmcb *vmcb = svm->vmcb;
-    bool tasks = (vmcb->cr0 & CR0_PE) && !(svm->efer & EFER_LMA);
+    const struct vmcb *vmcb = &svm->vmcb;
+    bool tasks = (vmcb->cr0 & CR0_PE) && !(vcpu->state.msrs.efer & EFER_LMA);
     vtlb_protect(vcpu, tasks ? vmcb->tr.base : VTLB_NO_PAGE);
 }
 
 void svm_task_fault(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     const struct vcpu_exit fault = vcpu->exit;
-    uint64_t at = fault.exception.address - svm->vmcb->tr.base;
+    uint64_t at = fault.exception.address - svm->vmcb.tr.base;
     bool write = fault.exception.error_code & PAGE_FAULT_WRITE;
     vtlb_fault(vcpu);
     if (vcpu->exit.reason != VCPU_EXIT_NONE || !write || !vtlb_protects(vcpu, fault.exception.address))
         return;
     if (at == 0 && !(fault.exception.error_code & PAGE_FAULT_USER)) {
-        svm_task_describe(vcpu, svm, 0);
+        svm_task_describe(vcpu);
     } else {
         vtlb_protect(vcpu, VTLB_NO_PAGE);
         vcpu->exit = fault;

@@ -44,17 +44,8 @@ struct vmcb {
 #define NESTED_PAGING (1ull << 0)
     uint64_t avic_bar;
     uint64_t ghcb;
-    uint64_t event_injection;
-#define EVENT_VECTOR           0xffull
-#define EVENT_TYPE_SHIFT       8
-#define EVENT_TYPE_MASK        7ull
-#define EVENT_ERROR_VALID      (1ull << 11)
-#define EVENT_VALID            (1ull << 31)
-#define EVENT_ERROR_SHIFT      32
-#define EVENT_INJECT_INTR      0ull /* values of the type */
-#define EVENT_INJECT_NMI       2ull
-#define EVENT_INJECT_EXCEPTION 3ull
-#define EVENT_INJECT_SOFT      4ull
+    uint64_t event_injection; /* EVENT_VALID and what goes with it: core/backend.h */
+#define EVENT_ERROR_SHIFT 32
     uint64_t nested_cr3;
     uint64_t lbr_control;
     uint32_t clean; /* groups that the processor may take from its cache */

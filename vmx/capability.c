@@ -83,57 +83,39 @@ static bool has_all(uint64_t value, uint64_t bits)
     return (value & bits) == bits;
 }
 
-static void features_find(const struct vmx_capability *c)
-{
-    struct vmx_features *f = &vmx_features;
-    f->ept = (c->secondary & MAY(SECONDARY_EPT)) && (c->ept_vpid & EPT_INVEPT_TYPES) &&
-             has_all(c->ept_vpid, EPT_4_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT);
-    f->ept_accessed = f->ept && (c->ept_vpid & EPT_ACCESSED);
-    f->vpid = (c->secondary & MAY(SECONDARY_VPID)) && (c->ept_vpid & VPID_INVVPID) &&
-              (c->ept_vpid & VPID_INVVPID_TYPES);
-    f->unrestricted = f->ept && (c->secondary & MAY(SECONDARY_UNRESTRICTED));
-    f->preemption_timer = (c->pin & MAY(PIN_PREEMPTION_TIMER)) && (c->exit & MAY(EXIT_SAVE_TIMER));
-    f->virtual_nmis = (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW));
-    f->tpr_shadow = c->primary & MAY(PRIMARY_TPR_SHADOW);
-    f->efer = (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER));
-    f->physical_mask = (1ull << (cpuid(LEAF_SIZES, 0).eax & 0xff)) - 1;
-    f->pat = (c->entry & MAY(ENTRY_LOAD_PAT)) && (c->exit & MAY(EXIT_LOAD_PAT));
-}
-
 const char *vmx_capability_use(void)
 {
-    static struct vcpu_fact facts[] = {
-        {"EPT", "shadow paging", false},
-        {"EPT 1 GiB pages", "2 MiB pages", false},
-        {"EPT accessed and dirty bits", "not needed", false},
-        {"VPID", "each entry and exit flushes", false},
-        {"unrestricted guest", "virtual-8086 mode, shadow paging, emulation", false},
-        {"preemption timer", "NMIs interrupt guests that mask interrupts", false},
-        {"virtual NMIs", "open with interrupts", false},
-        {"TPR shadow", "MOV CR8 leaves the guest", false},
-        {"EFER controls", "MSR-load areas", false},
-        {"PAT controls", "the guest's PAT has no effect", false},
-    };
+    struct vmx_features *f = &vmx_features;
+    const struct vmx_capability *c = &vmx_capability;
     const char *why_not = vmx_capability_read(&vmx_capability);
     if (why_not)
         return why_not;
-    features_find(&vmx_capability);
-    const struct vmx_features *f = &vmx_features;
-    bool large = (vmx_capability.ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES);
-    const bool have[] = {
-        f->ept,          large,         f->ept_accessed, f->vpid, f->unrestricted, f->preemption_timer,
-        f->virtual_nmis, f->tpr_shadow, f->efer,         f->pat};
-    _Static_assert(sizeof(have) / sizeof(have[0]) == sizeof(facts) / sizeof(facts[0]), "one for each");
-    for (unsigned i = 0; i < sizeof(have) / sizeof(have[0]); i++)
-        facts[i].have = have[i];
-    vcpu_features = (struct vcpu_features){
-        .nested_paging = f->ept,
-        .unpaged = f->unrestricted,
-        .real = f->unrestricted,
-        .nmi_bound = !f->preemption_timer,
-        .facts = facts,
-        .fact_count = sizeof(facts) / sizeof(facts[0]),
-    };
+    f->ept = vcpu_fact("EPT", "shadow paging",
+                       (c->secondary & MAY(SECONDARY_EPT)) && (c->ept_vpid & EPT_INVEPT_TYPES) &&
+                           has_all(c->ept_vpid, EPT_4_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT));
+    bool large = vcpu_fact("EPT 1 GiB pages", "2 MiB pages",
+                           (c->ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES));
+    f->ept_accessed =
+        vcpu_fact("EPT accessed and dirty bits", "not needed", f->ept && (c->ept_vpid & EPT_ACCESSED));
+    f->vpid = vcpu_fact("VPID", "each entry and exit flushes",
+                        (c->secondary & MAY(SECONDARY_VPID)) && (c->ept_vpid & VPID_INVVPID) &&
+                            (c->ept_vpid & VPID_INVVPID_TYPES));
+    f->unrestricted = vcpu_fact("unrestricted guest", "virtual-8086 mode, shadow paging, emulation",
+                                f->ept && (c->secondary & MAY(SECONDARY_UNRESTRICTED)));
+    f->preemption_timer = vcpu_fact("preemption timer", "NMIs interrupt guests that mask interrupts",
+                                    (c->pin & MAY(PIN_PREEMPTION_TIMER)) && (c->exit & MAY(EXIT_SAVE_TIMER)));
+    f->virtual_nmis = vcpu_fact("virtual NMIs", "open with interrupts",
+                                (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW)));
+    f->tpr_shadow = vcpu_fact("TPR shadow", "MOV CR8 leaves the guest", c->primary & MAY(PRIMARY_TPR_SHADOW));
+    f->efer = vcpu_fact("EFER controls", "MSR-load areas",
+                        (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER)));
+    f->pat = vcpu_fact("PAT controls", "the guest's PAT has no effect",
+                       (c->entry & MAY(ENTRY_LOAD_PAT)) && (c->exit & MAY(EXIT_LOAD_PAT)));
+    f->physical_mask = (1ull << (cpuid(LEAF_SIZES, 0).eax & 0xff)) - 1;
+    vcpu_features = (struct vcpu_features){.nested_paging = f->ept,
+                                           .unpaged = f->unrestricted,
+                                           .real = f->unrestricted,
+                                           .nmi_bound = !f->preemption_timer};
     if (f->ept)
         stage2_format = (struct stage2_format){
             .separate = true, .leaf = EPT_LEAF_WRITE_BACK, .execute = EPT_LEAF_EXECUTE};

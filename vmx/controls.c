@@ -66,7 +66,7 @@ void vmx_controls_update(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
     const struct vmx_features *f = &vmx_features;
-    bool wide = vcpu->state.msrs.efer & EFER_LMA, tpr_window = vmx->windows & WINDOW_TPR;
+    bool wide = vcpu->state.msrs.efer & EFER_LMA, tpr_window = vcpu->windows & WINDOW_TPR;
     uint32_t primary = PRIMARY_TSC_OFFSET | PRIMARY_HLT | PRIMARY_MWAIT | PRIMARY_RDPMC | PRIMARY_IO |
                        PRIMARY_MSR_BITMAPS | PRIMARY_MONITOR | PRIMARY_SECONDARY;
     uint32_t secondary = SECONDARY_RDTSCP | SECONDARY_WBINVD | (f->vpid ? SECONDARY_VPID : 0);
@@ -74,8 +74,8 @@ void vmx_controls_update(struct vcpu *vcpu)
 
     primary |= f->tpr_shadow ? PRIMARY_TPR_SHADOW : PRIMARY_CR8_STORE;
     primary |= tpr_window || !f->tpr_shadow ? PRIMARY_CR8_LOAD : 0;
-    primary |= vmx->windows & WINDOW_INTERRUPT ? PRIMARY_INTERRUPT_WINDOW : 0;
-    if (vmx->windows & WINDOW_NMI)
+    primary |= vcpu->windows & WINDOW_INTERRUPT ? PRIMARY_INTERRUPT_WINDOW : 0;
+    if (vcpu->windows & WINDOW_NMI)
         primary |= f->virtual_nmis ? PRIMARY_NMI_WINDOW : PRIMARY_INTERRUPT_WINDOW;
     if (vmx->shadow)
         primary |= PRIMARY_INVLPG | PRIMARY_CR3_LOAD | PRIMARY_CR3_STORE;

@@ -30,21 +30,6 @@ static void describe_cr(struct vcpu *vcpu)
     vcpu->exit.detail = vmread(VMCS_QUALIFICATION) & CR_NUMBER_MASK;
 }
 
-static void exit_raise(struct vcpu_exit *exit, uint32_t vector, uint32_t error_code)
-{
-    exit->reason = VCPU_EXIT_EXCEPTION;
-    exit->exception = (struct vcpu_exit_exception){
-        .vector = (uint8_t)vector,
-        .has_error_code = EXCEPTIONS_WITH_CODE >> vector & 1,
-        .error_code = error_code,
-    };
-}
-
-static void describe_refusal(struct vcpu *vcpu)
-{
-    exit_raise(&vcpu->exit, vcpu->exit.detail, 0);
-}
-
 /* The IRET that faulted had let NMIs in; it will be executed again (28.2.3). */
 static void nmi_block_again(struct vcpu *vcpu)
 {
@@ -55,9 +40,9 @@ static void nmi_block_again(struct vcpu *vcpu)
 static void describe_exception(struct vcpu *vcpu)
 {
     const struct vmx_vcpu *vmx = vcpu->backend;
-    uint32_t event = (uint32_t)vmread(VMCS_EXIT_EVENT), type = event >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
-    uint32_t vector = event & EVENT_VECTOR;
-    if (type == INJECT_NMI) {
+    uint32_t event = (uint32_t)vmread(VMCS_EXIT_EVENT), vector = event & EVENT_VECTOR;
+    enum event_type type = event_type_of(event);
+    if (type == EVENT_NMI) {
         __asm__ volatile("int $2"); /* the host's handler ends with IRET, which lets the next one in */
         vcpu->exit.reason = VCPU_EXIT_EXTERNAL;
         return;
@@ -68,14 +53,14 @@ static void describe_exception(struct vcpu *vcpu)
         nmi_block_again(vcpu);
     if (vector == EXCEPTION_DB)
         vmx_debug_exception(vmread(VMCS_QUALIFICATION));
-    if (type == INJECT_PRIVILEGED) /* a trap, but RIP is still at INT1 */
+    if (type == EVENT_PRIVILEGED) /* a trap, but RIP is still at INT1 */
         vcpu->state.gpr.rip += vmread(VMCS_INSTRUCTION_LENGTH);
-    exit_raise(&vcpu->exit, vector, event & EVENT_ERROR_VALID ? (uint32_t)vmread(VMCS_EXIT_ERROR_CODE) : 0);
+    exit_raise(vcpu, vector, event & EVENT_ERROR_VALID ? (uint32_t)vmread(VMCS_EXIT_ERROR_CODE) : 0);
     if (vector == EXCEPTION_PF) {
         vcpu->exit.exception.address = vmread(VMCS_QUALIFICATION);
         vtlb_fault(vcpu);
     } else if (vmx->vm86) {
-        vmx_vm86_exception(vcpu, vector, type == INJECT_SOFT_EXCEPTION);
+        vmx_vm86_exception(vcpu, vector, type == EVENT_SOFT_EXCEPTION);
     }
 }
 
@@ -94,15 +79,11 @@ static void describe_task_switch(struct vcpu *vcpu)
 static void describe_violation(struct vcpu *vcpu)
 {
     uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
-    struct vcpu_exit_memory *memory = &vcpu->exit.memory;
     bool walk = (info & (VIOLATION_LINEAR | VIOLATION_FINAL)) == VIOLATION_LINEAR;
     if ((info & VIOLATION_NMI_OPENED) && vcpu->state.interrupts.event.type == EVENT_NONE)
         nmi_block_again(vcpu);
-    memory->gpa = vmread(VMCS_GUEST_PHYSICAL);
-    memory->access = info & VIOLATION_FETCH   ? ACCESS_FETCH
-                     : info & VIOLATION_WRITE ? ACCESS_WRITE
-                                              : ACCESS_READ;
-    memory->access |= (walk ? ACCESS_WALK : 0) | (info & VIOLATION_RIGHTS ? ACCESS_PRESENT : 0);
+    exit_memory(vcpu, vmread(VMCS_GUEST_PHYSICAL), info & VIOLATION_FETCH, info & VIOLATION_WRITE,
+                (walk ? ACCESS_WALK : 0) | (info & VIOLATION_RIGHTS ? ACCESS_PRESENT : 0));
 }
 
 /* Without virtual NMIs they are taken to be open again when interrupts are. */
@@ -134,40 +115,40 @@ static void describe_machine_check(struct vcpu *vcpu)
 }
 
 /* clang-format off */
-#define NEVER {VCPU_EXIT_INVALID, 0, NULL}
-#define UD {VCPU_EXIT_EXCEPTION, EXCEPTION_UD, describe_refusal}
+#define NEVER {0, VCPU_EXIT_INVALID, 0, NULL}
+#define UD {0, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, exit_refuse}
 const struct exit_decision vmx_exits[EXIT_CODES] = {
     /* The host's interrupts, which the core lets in; NMIs. SMI belongs to the firmware. INIT comes from
      * nobody; SIPI ends only a state in which no vCPU is. */
-    [CODE_EXCEPTION]        = {VCPU_EXIT_EXCEPTION, 0, describe_exception},
-    [CODE_EXTERNAL]         = {VCPU_EXIT_EXTERNAL, 0, NULL},
-    [CODE_PREEMPTION_TIMER] = {VCPU_EXIT_EXTERNAL, 0, describe_timer},
-    [CODE_INIT]             = {VCPU_EXIT_EXTERNAL, 0, NULL},
+    [CODE_EXCEPTION]        = {0, VCPU_EXIT_EXCEPTION, 0, describe_exception},
+    [CODE_EXTERNAL]         = {0, VCPU_EXIT_EXTERNAL, 0, NULL},
+    [CODE_PREEMPTION_TIMER] = {0, VCPU_EXIT_EXTERNAL, 0, describe_timer},
+    [CODE_INIT]             = {0, VCPU_EXIT_EXTERNAL, 0, NULL},
     [CODE_SIPI ... CODE_SMI] = NEVER,
-    [CODE_TRIPLE_FAULT]     = {VCPU_EXIT_SHUTDOWN, 0, NULL},
-    [CODE_INTERRUPT_WINDOW] = {VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_window},
-    [CODE_NMI_WINDOW]       = {VCPU_EXIT_NMI_WINDOW, 0, NULL},
-    [CODE_TASK_SWITCH]      = {VCPU_EXIT_TASK_SWITCH, SKIPPED, describe_task_switch},
-    [CODE_CPUID]            = {VCPU_EXIT_CPUID, SKIPPED, NULL},
-    [CODE_HLT]              = {VCPU_EXIT_HLT, SKIPPED, NULL},
+    [CODE_TRIPLE_FAULT]     = {0, VCPU_EXIT_SHUTDOWN, 0, NULL},
+    [CODE_INTERRUPT_WINDOW] = {0, VCPU_EXIT_INTERRUPT_WINDOW, 0, describe_window},
+    [CODE_NMI_WINDOW]       = {0, VCPU_EXIT_NMI_WINDOW, 0, NULL},
+    [CODE_TASK_SWITCH]      = {0, VCPU_EXIT_TASK_SWITCH, SKIPPED, describe_task_switch},
+    [CODE_CPUID]            = {0, VCPU_EXIT_CPUID, SKIPPED, NULL},
+    [CODE_HLT]              = {0, VCPU_EXIT_HLT, SKIPPED, NULL},
     /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
      * host's data. */
-    [CODE_INVD]             = {VCPU_EXIT_INSTRUCTION, 0, NULL},
-    [CODE_WBINVD]           = {VCPU_EXIT_INSTRUCTION, 0, NULL},
-    [CODE_XSETBV]           = {VCPU_EXIT_INSTRUCTION, 0, NULL},
-    [CODE_INVLPG]           = {VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg}, /* with the vTLB */
-    [CODE_CR_ACCESS]        = {VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [CODE_IO]               = {VCPU_EXIT_PIO, SKIPPED, describe_io},
-    [CODE_RDMSR]            = {VCPU_EXIT_RDMSR, 0, describe_msr},
-    [CODE_WRMSR]            = {VCPU_EXIT_WRMSR, 0, describe_msr},
-    [CODE_EPT_VIOLATION]    = {VCPU_EXIT_MEMORY, 0, describe_violation},
+    [CODE_INVD]             = {0, VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_WBINVD]           = {0, VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_XSETBV]           = {0, VCPU_EXIT_INSTRUCTION, 0, NULL},
+    [CODE_INVLPG]           = {0, VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg}, /* with the vTLB */
+    [CODE_CR_ACCESS]        = {0, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
+    [CODE_IO]               = {0, VCPU_EXIT_PIO, SKIPPED, describe_io},
+    [CODE_RDMSR]            = {0, VCPU_EXIT_RDMSR, 0, describe_msr},
+    [CODE_WRMSR]            = {0, VCPU_EXIT_WRMSR, 0, describe_msr},
+    [CODE_EPT_VIOLATION]    = {0, VCPU_EXIT_MEMORY, 0, describe_violation},
     [CODE_EPT_MISCONFIGURED] = NEVER, /* would be our own mistake */
-    [CODE_ENTRY_STATE]      = {VCPU_EXIT_INVALID, 0, describe_refused_state},
-    [CODE_ENTRY_MSRS]       = {VCPU_EXIT_INVALID, 0, describe_refused_state},
-    [CODE_ENTRY_MACHINE_CHECK] = {VCPU_EXIT_INVALID, 0, describe_machine_check},
+    [CODE_ENTRY_STATE]      = {0, VCPU_EXIT_INVALID, 0, describe_refused_state},
+    [CODE_ENTRY_MSRS]       = {0, VCPU_EXIT_INVALID, 0, describe_refused_state},
+    [CODE_ENTRY_MACHINE_CHECK] = {0, VCPU_EXIT_INVALID, 0, describe_machine_check},
     /* Guests have no VT-x: #UD, as with CR4.VMXE clear. SMX is not offered, RSM is outside of system
      * management mode. */
-    [CODE_VMCALL]           = {VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
+    [CODE_VMCALL]           = {0, VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
     [CODE_VMCLEAR ... CODE_VMXON] = UD,
     [CODE_INVEPT]           = UD,
     [CODE_INVVPID]          = UD,
@@ -180,7 +161,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_MWAIT]            = UD,
     [CODE_PCONFIG]          = UD,
     [CODE_UMWAIT ... CODE_LOADIWKEY] = UD,
-    [CODE_RDPMC]            = {VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},
+    [CODE_RDPMC]            = {0, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, exit_refuse},
     /* Not asked for: the TSC runs with an offset, debug registers are switched with the vCPU; INVPCID acts
      * within the VPID; a spinning guest uses up its slice. */
     [CODE_RDTSC]            = NEVER,

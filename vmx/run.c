@@ -23,13 +23,8 @@ enum { TIMER_OFF = UINT32_MAX };
 
 void vmx_inject(struct vcpu *vcpu)
 {
-    static const uint8_t types[] = {
-        [EVENT_INTERRUPT] = INJECT_INTERRUPT,           [EVENT_NMI] = INJECT_NMI,
-        [EVENT_EXCEPTION] = INJECT_EXCEPTION,           [EVENT_SOFT_INTERRUPT] = INJECT_SOFT_INTERRUPT,
-        [EVENT_SOFT_EXCEPTION] = INJECT_SOFT_EXCEPTION,
-    };
     const struct vcpu_event *event = &vcpu->state.interrupts.event;
-    uint32_t field = EVENT_VALID | (uint32_t)types[event->type] << EVENT_TYPE_SHIFT | event->vector;
+    uint32_t field = event_encode(event);
     /* Which exceptions have a code is the entry's rule, too; in real mode none has (27.2.1.3). */
     if (event->type == EVENT_EXCEPTION && (EXCEPTIONS_WITH_CODE >> event->vector & 1) &&
         (vcpu->state.control.cr0 & CR0_PE)) {
@@ -45,19 +40,14 @@ void vmx_inject(struct vcpu *vcpu)
  * executed again. */
 void vmx_recover_event(struct vcpu *vcpu, bool soft)
 {
-    static const uint8_t types[EVENT_TYPE_MASK + 1] = {
-        [INJECT_INTERRUPT] = EVENT_INTERRUPT,           [INJECT_NMI] = EVENT_NMI,
-        [INJECT_EXCEPTION] = EVENT_EXCEPTION,           [INJECT_SOFT_INTERRUPT] = EVENT_SOFT_INTERRUPT,
-        [INJECT_SOFT_EXCEPTION] = EVENT_SOFT_EXCEPTION,
-    };
     uint32_t info = (uint32_t)vmread(VMCS_VECTORING), coded = info & EVENT_ERROR_VALID;
-    uint8_t type = types[info >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK];
-    if (!(info & EVENT_VALID) || (type >= EVENT_SOFT_INTERRUPT && !soft))
+    enum event_type type = event_type_of(info);
+    if (type == EVENT_NONE || type == EVENT_PRIVILEGED || (type >= EVENT_SOFT_INTERRUPT && !soft))
         return;
     if (type == EVENT_NMI)
         ((struct vmx_vcpu *)vcpu->backend)->interruptibility |= INTERRUPTIBILITY_UNKNOWN;
     vcpu->state.interrupts.event = (struct vcpu_event){
-        .type = type,
+        .type = (uint8_t)type,
         .vector = (uint8_t)(info & EVENT_VECTOR),
         .has_error_code = coded != 0,
         .length = type >= EVENT_SOFT_INTERRUPT ? (uint8_t)vmread(VMCS_INSTRUCTION_LENGTH) : 0,
@@ -65,10 +55,8 @@ void vmx_recover_event(struct vcpu *vcpu, bool soft)
     };
 }
 
-void vmx_window(struct vcpu *vcpu, uint32_t windows)
+void vmx_window(struct vcpu *vcpu)
 {
-    struct vmx_vcpu *vmx = vcpu->backend;
-    vmx->windows = windows;
     if (this_cpu()->loaded == vcpu)
         vmx_controls_update(vcpu);
 }
@@ -81,7 +69,7 @@ void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
     uint64_t rip = vcpu->state.gpr.rip;
     code->linear = wide ? rip : (uint32_t)(vmread(VMCS_GUEST_BASE + 2 * SEG_CS) + rip);
     code->space = !(vcpu->state.control.cr0 & CR0_PG) ? CODE_SPACE_FLAT
-                  : vmx->shadow                       ? *vtlb_cr3(vcpu)
+                  : vmx->shadow                       ? vcpu->state.control.cr3
                                                       : vmread(VMCS_GUEST_CR3);
     code->mode = SEG_P | (rights & (SEG_L | SEG_DB));
 }

@@ -69,9 +69,10 @@ static void get_control(struct vcpu *vcpu, const struct vmx_vcpu *vmx)
     registers_store_control(vcpu);
     control->cr0 = (control->cr0 & ~CR0_OWNED) | (vmread(VMCS_GUEST_CR0) & CR0_OWNED);
     control->cr2 = vmx->cr2;
-    control->cr3 = vmx->shadow ? *vtlb_cr3(vcpu) : vmread(VMCS_GUEST_CR3);
-    if (!vmx->shadow)
+    if (!vmx->shadow) {
+        control->cr3 = vmread(VMCS_GUEST_CR3);
         control->cr4 = (control->cr4 & ~CR4_OWNED) | (vmread(VMCS_GUEST_CR4) & CR4_OWNED);
+    }
     control->dr6 = read_dr6();
     control->dr7 = vmread(VMCS_GUEST_DR7);
 }
@@ -87,12 +88,9 @@ static void pdptes_load(const struct vcpu_state *state)
                 pdpte[i] & PDPTE_P ? pdpte[i] & vmx_features.physical_mask & PDPTE_KNOWN : 0);
 }
 
-/* What EFER the processor gets. On the vTLB paging is always on: with LME it would be long mode. */
 static void efer_write(const struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
-    uint64_t efer = vcpu->state.msrs.efer;
-    if (vmx->shadow)
-        efer = (efer | EFER_NXE) & (efer & EFER_LMA ? ~0ull : ~EFER_LME);
+    uint64_t efer = processor_registers(&vcpu->state, vmx->shadow).efer;
     if ((vmx->efer ^ efer) & (EFER_NXE | EFER_LMA))
         vmx_invalidate_linear(vcpu);
     vmx->efer = efer;
@@ -128,11 +126,8 @@ static void set_control(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     const struct vcpu_control *control = &vcpu->state.control;
     bool free = vmx_features.unrestricted && !vmx->shadow, paging = control->cr0 & CR0_PG;
     uint64_t fixed = vmx_capability.cr0_fixed & ~(free ? CR0_PE | CR0_PG : 0);
-    uint64_t cr0 = (control->cr0 & ~(CR0_CD | CR0_NW)) | fixed | CR0_ET | (vmx->shadow ? CR0_WP : 0);
-    /* Without MCE a machine check would be a shutdown of the processor. */
-    uint64_t cr4 = control->cr4 | vmx_capability.cr4_fixed | CR4_MCE;
-    if (vmx->shadow)
-        cr4 = (cr4 | CR4_PAE) & (paging ? ~0ull : ~(CR4_SMEP | CR4_SMAP));
+    const struct processor_registers r = processor_registers(&vcpu->state, vmx->shadow);
+    uint64_t cr0 = r.cr0 | fixed, cr4 = r.cr4 | vmx_capability.cr4_fixed;
     if (vmx->vm86) {
         cr0 &= ~CR0_AM; /* counts at CPL 3 */
         cr4 |= CR4_VME;
@@ -235,9 +230,7 @@ static void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx, uint32_t groups
     efer_write(vcpu, vmx);
     vmx_controls_update(vcpu);
     if (vmx->shadow) {
-        const struct vcpu_control *control = &state->control;
-        vtlb_set_registers(vcpu, control->cr0, groups & VCPU_CONTROL ? control->cr3 : *vtlb_cr3(vcpu),
-                           control->cr4, state->msrs.efer);
+        vtlb_set_registers(vcpu);
         vmwrite(VMCS_GUEST_CR3, vtlb_root(vcpu));
     }
 }

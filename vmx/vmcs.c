@@ -30,7 +30,7 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
         VMCS_GUEST_DEBUGCTL,   VMCS_GUEST_ACTIVITY,    VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_INTERRUPTIBILITY,
         VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP,
     };
-    const struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vcpu->backend;
     for (unsigned i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
         vmwrite(zero[i], 0);
     vmwrite(VMCS_LINK_POINTER, ~0ull);
@@ -54,7 +54,7 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
 void vmx_host_write(const struct vcpu *vcpu)
 {
     struct cpu *cpu = this_cpu();
-    const struct vmx_vcpu *vmx = vcpu->backend;
+    struct vmx_vcpu *vmx = vcpu->backend;
     struct table_pointer gdt, idt;
     uint16_t tr;
     __asm__ volatile("sgdt %0; sidt %1; str %2" : "=m"(gdt), "=m"(idt), "=r"(tr));

@@ -58,13 +58,8 @@ enum vmcs_field {
 #define ENTRY_LOAD_PAT  (1u << 14)
 #define ENTRY_LOAD_EFER (1u << 15)
     VMCS_ENTRY_MSR_LOADS = 0x4014,
-    VMCS_ENTRY_EVENT = 0x4016, /* as the two that are read back after an exit */
-#define EVENT_VECTOR      0xffu
-#define EVENT_TYPE_SHIFT  8
-#define EVENT_TYPE_MASK   7u
-#define EVENT_ERROR_VALID (1u << 11)
-#define EVENT_NMI_OPENED  (1u << 12) /* exits only: the IRET that raised it had ended the blocking of NMIs */
-#define EVENT_VALID       (1u << 31)
+    VMCS_ENTRY_EVENT = 0x4016, /* as the two that are read back after an exit: core/backend.h */
+#define EVENT_NMI_OPENED (1u << 12) /* exits only: the IRET that raised it had ended the blocking of NMIs */
     VMCS_ENTRY_ERROR_CODE = 0x4018, VMCS_ENTRY_LENGTH = 0x401a, VMCS_TPR_THRESHOLD = 0x401c,
     VMCS_SECONDARY_CONTROLS = 0x401e,
 #define SECONDARY_EPT          (1u << 1)
@@ -96,16 +91,6 @@ enum vmcs_field {
     VMCS_HOST_RIP = 0x6c16,
 };
 /* clang-format on */
-
-/* Types of an event (tables 25-15, 25-18 and 25-19). */
-enum event_injection {
-    INJECT_INTERRUPT = 0,
-    INJECT_NMI = 2,
-    INJECT_EXCEPTION = 3,
-    INJECT_SOFT_INTERRUPT = 4,
-    INJECT_PRIVILEGED = 5, /* INT1 */
-    INJECT_SOFT_EXCEPTION = 6,
-};
 
 /* Appendix C. */
 /* clang-format off */

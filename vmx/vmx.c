@@ -4,11 +4,9 @@
  */
 #include "vmx.h"
 #include "cpu.h"
-#include "entry_checks.h"
 #include "errors.h"
 #include "fixup.h"
 #include "fpu.h"
-#include "frames.h"
 #include "string.h"
 
 enum {
@@ -17,7 +15,10 @@ enum {
     MSR_FEATURE_CONTROL = 0x3a,
     FEATURE_CONTROL_LOCK = 1 << 0,
     FEATURE_CONTROL_VMXON = 1 << 2, /* outside of SMX */
+    VCPU_ORDER = 2,
 };
+
+_Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE << VCPU_ORDER, "four pages");
 
 #define CR4_VMXE       (1ull << 13)
 #define BASIC_REVISION 0x7fffffffu
@@ -34,12 +35,9 @@ static const char *vmx_probe(void)
 }
 
 /* A region for VMXON or a VMCS starts with the revision (25.2). */
-static uint32_t *region_create(void)
+static void region_init(uint32_t *region)
 {
-    uint32_t *region = page_alloc(0);
-    if (region)
-        *region = (uint32_t)vmx_capability.basic & BASIC_REVISION;
-    return region;
+    *region = (uint32_t)vmx_capability.basic & BASIC_REVISION;
 }
 
 /* VMXON needs bits of CR0 and CR4 (A.7 and A.8), and FEATURE_CONTROL locked with it on (24.7). */
@@ -67,55 +65,30 @@ static int vmx_cpu_enable(void)
         if (error)
             return error;
     }
-    const void *region = region_create();
+    uint32_t *region = page_alloc(0);
     if (!region)
         return NR_ENOMEM; /* the machine does not start */
+    region_init(region);
     vmx_on(virt_to_phys(region));
     vmx_invalidate_all();
     return NR_OK;
 }
 
-static void vmx_vcpu_destroy(struct vcpu *vcpu)
+static void vmx_vcpu_init(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
-    page_free(vmx->vmcs, 0);
-    page_free(vmx->virtual_apic, 0);
-    page_free(vmx->msr_areas, 0);
-    page_free(vmx, 0);
-    vcpu->backend = NULL;
-}
-
-static int vmx_vcpu_create(struct vcpu *vcpu)
-{
-    _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE, "one page");
-    struct vmx_vcpu *vmx = page_alloc(0);
-    if (!vmx)
-        return NR_ENOMEM;
-    vcpu->backend = vmx;
-    vmx->vmcs = region_create();
-    vmx->virtual_apic = page_alloc(0);
-    vmx->msr_areas = page_alloc(0);
-    if (!vmx->vmcs || !vmx->virtual_apic || !vmx->msr_areas) {
-        vmx_vcpu_destroy(vcpu);
-        return NR_ENOMEM;
-    }
+    region_init(vmx->vmcs);
     if (vcpu->vtlb)
         vmx_vm86_prepare(vcpu);
     vmcs_clear(vmx->vmcs);
-    return NR_OK;
-}
-
-static const char *vmx_check(const struct vcpu *vcpu)
-{
-    return entry_check(&vcpu->state);
 }
 
 const struct vcpu_ops vmx_ops = {
     .name = "Intel VT-x",
     .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
-    .vcpu_create = vmx_vcpu_create,
-    .vcpu_destroy = vmx_vcpu_destroy,
+    .vcpu_order = VCPU_ORDER,
+    .vcpu_init = vmx_vcpu_init,
     .load = vmx_load,
     .unload = vmx_unload,
     .run = vmx_run,
@@ -126,5 +99,4 @@ const struct vcpu_ops vmx_ops = {
     .window = vmx_window,
     .flush = vmx_invalidate,
     .set_cr2 = vmx_set_cr2,
-    .check = vmx_check,
 };

@@ -5,11 +5,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "backend.h"
+#include "frames.h"
 #include "vcpu_ops.h"
 #include "vcpu_registers.h"
-#include "vm.h"
 #include "vmcs.h"
-#include "x86.h"
 
 /* The capability MSRs (SDM Vol. 3D, appendix A): of the controls, the TRUE ones where the processor has them.
  */
@@ -35,24 +35,21 @@ struct vmx_features {
 extern struct vmx_capability vmx_capability; /* of the boot processor; the others must have the same */
 extern struct vmx_features vmx_features;
 
-/* Bits of CR0 and CR4 that the guest changes without an exit. */
-#define CR0_OWNED (CR0_MP | CR0_TS)
-#define CR4_OWNED CR4_PGE
+#define CR4_OWNED CR4_PGE /* what the guest changes of CR4 without an exit; of CR0: core/backend.h */
 
 /* A vCPU's part: vcpu->backend. */
 struct vmx_vcpu {
-    void *vmcs;
-    uint8_t *virtual_apic;       /* TPR of the guest lies in there, with TPR shadow */
-    struct msr_entry *msr_areas; /* without controls for EFER: the guest's, then the host's */
-    bool shadow;                 /* on the vTLB, which has the guest's CR3 */
-    bool vm86;                   /* CR0.PE is clear, and virtual-8086 mode stands for it */
-    uint64_t forced_rflags;      /* VM86_FLAGS, then */
-    bool unchecked;              /* the state came from outside, and may not be one that the processor runs */
-    const struct cpu *cpu;       /* on which it was loaded last: host state and translations are that one's */
+    uint32_t vmcs[PAGE_SIZE / sizeof(uint32_t)]; /* first: it begins a page, as the next one does */
+    uint8_t virtual_apic[PAGE_SIZE];             /* TPR of the guest lies in there, with TPR shadow */
+    struct msr_entry msr_areas[2];               /* without controls for EFER: the guest's, then the host's */
+    bool shadow;                                 /* on the vTLB, which has the guest's CR3 */
+    bool vm86;                                   /* CR0.PE is clear, and virtual-8086 mode stands for it */
+    uint64_t forced_rflags;                      /* VM86_FLAGS, then */
+    bool unchecked;        /* the state came from outside, and may not be one that the processor runs */
+    const struct cpu *cpu; /* on which it was loaded last: host state and translations are that one's */
     bool launched;
     uint32_t fresh;   /* groups that vcpu->state has as the VMCS has them */
     uint32_t pending; /* groups set while it was not loaded */
-    uint32_t windows; /* enum vcpu_window asked for */
     uint64_t cr2, efer;
     /* What the VMCS has, so that nothing is written twice. */
     uint64_t rip, rflags, rsp, host_rsp;
@@ -67,17 +64,9 @@ enum { ENTERED = 0, ENTRY_REFUSED = 1 };
 uint64_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp);
 extern char vmx_exit[];
 
-/* When an exit is asked for; the controls that do it are in controls.c. */
-enum { SKIPPED = 0xff }; /* exit_decision.detail: the core goes on behind the instruction */
-
-struct exit_decision {
-    uint8_t reason; /* VCPU_EXIT_INVALID: it was not asked for; the processor contradicts the VMCS */
-    uint8_t detail; /* the vector, where the instruction is refused with an exception; or SKIPPED */
-    /* What else is to say, in vcpu->exit; or NULL. */
-    void (*describe)(struct vcpu *vcpu);
-};
-
-extern const struct exit_decision vmx_exits[EXIT_CODES]; /* by exit reason */
+/* By exit reason; which of them happen the controls say (controls.c). VCPU_EXIT_INVALID: it was not asked
+ * for; the processor contradicts the VMCS. */
+extern const struct exit_decision vmx_exits[EXIT_CODES];
 
 /* capability.c: reads the capability MSRs of the calling processor; NULL, or what is missing. */
 const char *vmx_capability_read(struct vmx_capability *capability);
@@ -115,7 +104,7 @@ void vmx_debug_exception(uint64_t pending);
 /* run.c */
 void vmx_run(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu);
-void vmx_window(struct vcpu *vcpu, uint32_t windows);
+void vmx_window(struct vcpu *vcpu);
 /* Takes back the event that the exit interrupted in delivery, if there is one. */
 void vmx_recover_event(struct vcpu *vcpu, bool soft);
 void vmx_set_cr2(struct vcpu *vcpu, uint64_t linear);

@@ -83,11 +83,10 @@ static void world_inject(struct vcpu *vcpu)
     world_injected = vcpu->state.interrupts.event;
 }
 
-static void world_window(struct vcpu *vcpu, uint32_t windows)
+static void world_window(struct vcpu *vcpu)
 {
-    (void)vcpu;
     world_window_calls++;
-    world_windows = windows;
+    world_windows = vcpu->windows;
 }
 
 static const struct vcpu_ops world_ops = {.name = "test", .inject = world_inject, .window = world_window};

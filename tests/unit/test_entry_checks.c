@@ -185,7 +185,10 @@ static void events(void **state)
 {
     (void)state;
     const char *rule = "the pending event is none that a processor knows";
-    BREAKS(state_real, rule, s.interrupts.event.type = EVENT_TYPES);
+    BREAKS(state_real, rule, s.interrupts.event.type = EVENT_INTERRUPT + 1);
+    BREAKS(state_real, rule, s.interrupts.event.type = EVENT_PRIVILEGED);
+    BREAKS(state_real, rule, s.interrupts.event.type = EVENT_SOFT_EXCEPTION + 1);
+    BREAKS(state_real, rule, s.interrupts.event.type = UINT8_MAX);
     BREAKS(state_real, rule,
            s.interrupts.event = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_NMI});
     BREAKS(state_real, rule,

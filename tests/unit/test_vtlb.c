@@ -236,8 +236,12 @@ static void is_memory(uint64_t linear, uint32_t access, uint64_t gpa, uint32_t h
 
 static void load_registers(void)
 {
-    vtlb_set_registers(vcpu, now.cr0, now.cr3, now.cr4, now.efer);
-    assert_true(*vtlb_cr3(vcpu) == now.cr3);
+    vcpu->state.control.cr0 = now.cr0;
+    vcpu->state.control.cr3 = now.cr3;
+    vcpu->state.control.cr4 = now.cr4;
+    vcpu->state.msrs.efer = now.efer;
+    vtlb_set_registers(vcpu);
+    assert_true(vcpu->state.control.cr3 == now.cr3);
 }
 
 /* Directory at 0x1000, table at 0x2000 for 4 MiB on. */
@@ -567,9 +571,9 @@ static void test_cr3_values(void **state)
     paging_long();
     assert_false(vtlb_may_load_cr3(vcpu, 1ull << 36 | 0x6000));
     assert_false(vtlb_may_load_cr3(vcpu, 1ull << 63 | 0x6000));
-    assert_true(*vtlb_cr3(vcpu) == 0x6000);
+    assert_true(vcpu->state.control.cr3 == 0x6000);
     assert_true(vtlb_may_load_cr3(vcpu, 0x6018));
-    assert_true(*vtlb_cr3(vcpu) == 0x6018);
+    assert_true(vcpu->state.control.cr3 == 0x6018);
 }
 
 static void test_invlpg(void **state)
