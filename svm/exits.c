@@ -99,117 +99,27 @@ static void describe_iret(struct vcpu *vcpu)
     vcpu->exit.reason = VCPU_EXIT_NONE;
 }
 
-/* clang-format off */
-#define UD {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, exit_refuse}
+#define UD                            ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, exit_refuse
+#define UD_IF(bit)                    IF + (bit), VCPU_EXIT_EXCEPTION, EXCEPTION_UD, exit_refuse
+#define NEVER                         NOT, 0, 0, NULL
+#define EXIT(code, name, ...)         [code] = {__VA_ARGS__},
+#define EXITS(first, last, name, ...) [first... last] = {__VA_ARGS__},
 const struct exit_decision svm_exits[EXIT_CODES_DENSE] = {
-    /* Control registers. CR2, CR3: with nested paging the guest's own. CR0 and CR4 are read freely
-     * unless the VMCB's value is not the guest's. CR0 writes leave by the selective intercept: TS and MP
-     * change freely. All CR4 writes: reserved bits must fault, and under TCG would end the entry; LME
-     * depends on PAE. CR8 is TPR of the local APIC. Others: #UD anyway. With the vTLB CR3 is its root, and
-     * bits of CR0 are not the guest's: the selective intercept does not see what it writes as they are. */
-    [VMEXIT_CR0_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR4_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR8_READ]       = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR4_WRITE]      = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR8_WRITE]      = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR0_SEL_WRITE]  = {ALWAYS, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR0_WRITE]      = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR3_READ]       = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    [VMEXIT_CR3_WRITE]      = {MODE, VCPU_EXIT_CR_ACCESS, 0, describe_cr},
-    /* Debug registers are switched with the vCPU. */
-    [VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE] = {NOT, 0, 0, NULL},
-    /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
-     * 12); #MC is the host's. With the vTLB #PF is its own, and those that make #DF of a #PF whose delivery they
-     * interrupt: TCG does not do that if the #PF was injected. All others go straight to the guest. INT3 and INTO are not asked for: no
-     * decision for SWINT either. */
-    [VMEXIT_DB]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
-    [VMEXIT_TS ... VMEXIT_GP] = {MODE, VCPU_EXIT_EXCEPTION, 0, describe_exception},
-    [VMEXIT_PF]             = {MODE, VCPU_EXIT_EXCEPTION, 0, describe_page_fault},
-    [VMEXIT_AC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
-    [VMEXIT_MC]             = {ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception},
-    /* The host's interrupts. SMI belongs to the firmware. INIT comes from nobody; TCG would reset after
-     * the exit. */
-    [VMEXIT_INTR]           = {ALWAYS, VCPU_EXIT_EXTERNAL, 0, NULL},
-    [VMEXIT_NMI]            = {ALWAYS, VCPU_EXIT_EXTERNAL, 0, NULL},
-    [VMEXIT_SMI]            = {NOT, 0, 0, NULL},
-    [VMEXIT_INIT]           = {NOT, 0, 0, NULL},
-    [VMEXIT_VINTR]          = {MODE, VCPU_EXIT_INTERRUPT_WINDOW, 0, NULL},
-    /* Descriptor tables and TR are the guest's own; but see task_switch.c. */
-    [VMEXIT_IDTR_READ ... VMEXIT_LDTR_WRITE] = {NOT, 0, 0, NULL},
-    [VMEXIT_TR_WRITE]       = {MODE, VCPU_EXIT_UNFIT, 0, svm_task_describe},
-    /* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are
-     * harmless. */
-    [VMEXIT_RDTSC]          = {NOT, 0, 0, NULL},
-    [VMEXIT_RDTSCP]         = {NOT, 0, 0, NULL},
-    [VMEXIT_RDPMC]          = {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, exit_refuse},
-    [VMEXIT_PUSHF]          = {NOT, 0, 0, NULL},
-    [VMEXIT_POPF]           = {NOT, 0, 0, NULL},
-    [VMEXIT_SWINT]          = {NOT, 0, 0, NULL},
-    [VMEXIT_ICEBP]          = {NOT, 0, 0, NULL}, /* its #DB is intercepted */
-    [VMEXIT_CPUID]          = {ALWAYS, VCPU_EXIT_CPUID, SKIPPED, NULL},
-    [VMEXIT_RSM]            = UD, /* as outside of system management mode */
-    [VMEXIT_IRET]           = {MODE, VCPU_EXIT_NMI_WINDOW, 0, describe_iret},
-    /* Caches: all of the guest's memory is ordinary RAM, so they need no flushing; INVD would lose the
-     * host's data. */
-    [VMEXIT_INVD]           = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
-    [VMEXIT_WBINVD]         = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
-    [VMEXIT_PAUSE]          = {NOT, 0, 0, NULL}, /* a spinning guest uses up its slice */
-    [VMEXIT_HLT]            = {ALWAYS, VCPU_EXIT_HLT, SKIPPED, NULL},
-    [VMEXIT_INVLPG]         = {MODE, VCPU_EXIT_INVLPG, SKIPPED, describe_invlpg},
-    [VMEXIT_IOIO]           = {ALWAYS, VCPU_EXIT_PIO, 0, describe_io},
-    [VMEXIT_MSR]            = {ALWAYS, VCPU_EXIT_RDMSR, 0, describe_msr},
-    [VMEXIT_TASK_SWITCH]    = {MODE, VCPU_EXIT_UNFIT, 0, svm_task_describe}, /* with the vTLB: it would load CR3 */
-    [VMEXIT_FERR_FREEZE]    = {NOT, 0, 0, NULL}, /* the host's next interrupt ends the freeze */
-    [VMEXIT_SHUTDOWN]       = {ALWAYS, VCPU_EXIT_SHUTDOWN, 0, NULL},
-    /* Guests have no SVM: #UD, as with EFER.SVME clear. */
-    [VMEXIT_VMRUN]          = UD,
-    [VMEXIT_VMLOAD]         = UD,
-    [VMEXIT_VMSAVE]         = UD,
-    [VMEXIT_STGI]           = UD,
-    [VMEXIT_CLGI]           = UD,
-    [VMEXIT_SKINIT]         = UD,
-    [VMEXIT_INVLPGA]        = UD,
-    [VMEXIT_VMMCALL]        = {ALWAYS, VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
-    /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB
-     * reach beyond the guest. */
-    [VMEXIT_MONITOR]        = UD,
-    [VMEXIT_MWAIT]          = UD,
-    [VMEXIT_MWAIT_ARMED]    = UD,
-    [VMEXIT_RDPRU]          = UD,
-    [VMEXIT_INVLPGB]        = UD,
-    [VMEXIT_INVLPGB_ILLEGAL] = UD,
-    [VMEXIT_MCOMMIT]        = UD,
-    [VMEXIT_TLBSYNC]        = UD,
-    [VMEXIT_INVPCID]        = {NOT, 0, 0, NULL}, /* acts within the ASID */
-    [VMEXIT_XSETBV]         = {ALWAYS, VCPU_EXIT_INSTRUCTION, 0, NULL},
-    /* Traps after writes to EFER and CRn are for encrypted guests; so is VMGEXIT. */
-    [VMEXIT_EFER_WRITE_TRAP] = {NOT, 0, 0, NULL},
-    [VMEXIT_CR0_WRITE_TRAP ... VMEXIT_CR15_WRITE_TRAP] = {NOT, 0, 0, NULL},
-    [VMEXIT_BUSLOCK]        = {NOT, 0, 0, NULL},
-    [VMEXIT_IDLE_HLT]       = {NOT, 0, 0, NULL},
+#include "exit_table.h"
 };
-/* clang-format on */
 
-static uint32_t intercepts_always[INTERCEPT_WORDS];
-
-/* Intercepts of instructions that not every processor has: where it has not, the bit is reserved. */
-static const struct {
-    uint8_t code;
-    uint8_t feature; /* bit of CPUID 8000_0008, EBX */
-} optional[] = {
-    {VMEXIT_RDPRU, 4},           {VMEXIT_MCOMMIT, 8}, {VMEXIT_INVLPGB, 3},
-    {VMEXIT_INVLPGB_ILLEGAL, 3}, {VMEXIT_TLBSYNC, 3},
-};
+static uint32_t intercepts[2][INTERCEPT_WORDS]; /* whatever the mode: with nested paging, on the vTLB */
 
 void svm_intercepts_init(void)
 {
     uint32_t features = cpuid(LEAF_SIZES, 0).ebx;
-    for (unsigned code = 0; code < EXIT_CODES_DENSE; code++)
-        if (svm_exits[code].when == ALWAYS)
-            intercepts_always[code / 32] |= 1u << code % 32;
-    for (unsigned i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
-        if (!(features >> optional[i].feature & 1))
-            intercepts_always[optional[i].code / 32] &= ~(1u << optional[i].code % 32);
+    for (unsigned code = 0; code < EXIT_CODES_DENSE; code++) {
+        unsigned when = svm_exits[code].when;
+        uint32_t bit = 1u << code % 32;
+        bool both = when == ALWAYS || (when >= IF && features >> (when - IF) & 1);
+        intercepts[0][code / 32] |= both ? bit : 0;
+        intercepts[1][code / 32] |= both || when == SHADOW ? bit : 0;
+    }
 }
 
 static void intercept(struct vmcb *vmcb, enum vmexit_code code)
@@ -222,7 +132,7 @@ void svm_intercepts_update(struct vcpu *vcpu)
     struct svm_vcpu *svm = vcpu->backend;
     struct vmcb *vmcb = &svm->vmcb;
     const struct vcpu_control *control = &vcpu->state.control;
-    memcpy(vmcb->intercepts, intercepts_always, sizeof(vmcb->intercepts));
+    memcpy(vmcb->intercepts, intercepts[svm->shadow], sizeof(vmcb->intercepts));
     if ((vmcb->cr0 ^ control->cr0) & ~CR0_OWNED) {
         intercept(vmcb, VMEXIT_CR0_READ);
         intercept(vmcb, VMEXIT_CR0_WRITE);
@@ -231,11 +141,6 @@ void svm_intercepts_update(struct vcpu *vcpu)
         intercept(vmcb, VMEXIT_CR4_READ);
     if (vcpu->windows & WINDOW_INTERRUPT)
         intercept(vmcb, VMEXIT_VINTR);
-    static const uint8_t shadow[] = {VMEXIT_CR3_READ, VMEXIT_CR3_WRITE, VMEXIT_TS,
-                                     VMEXIT_NP,       VMEXIT_SS,        VMEXIT_GP,
-                                     VMEXIT_PF,       VMEXIT_INVLPG,    VMEXIT_TASK_SWITCH};
-    for (unsigned i = 0; svm->shadow && i < sizeof(shadow); i++)
-        intercept(vmcb, shadow[i]);
     if (svm->task_guard)
         intercept(vmcb, VMEXIT_TR_WRITE);
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;

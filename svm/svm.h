@@ -51,7 +51,9 @@ void svm_enter(struct vcpu_gpr *gpr, uint64_t guest_physical, uint64_t host_phys
 enum intercept_when {
     NOT,    /* never; also the exits of functions that are off */
     ALWAYS, /* whatever the vCPU's mode */
+    SHADOW, /* on the vTLB */
     MODE,   /* svm_intercepts_update() decides */
+    IF,     /* and more: where CPUID 8000_0008 has this bit of EBX; else the intercept's is reserved */
 };
 
 /* By exit code. Reason 0: it was not asked for; the processor contradicts the VMCB. */
