@@ -130,15 +130,14 @@ void syscall_registers_init(void)
 void cpu_prepare_user(void)
 {
     struct cpu *cpu = this_cpu();
-    if (cpu->syscall_of)
+    bool ports = cpu->tss.io_map_base != TSS_NO_PORTS;
+    if (cpu->left_behind & LEFT_SYSCALL)
         syscall_registers_restore();
-    if (cpu->limits_lost & LIMIT_GDT)
+    if (cpu->left_behind & LEFT_GDT)
         gdt_load();
-    if ((cpu->limits_lost & LIMIT_TSS) && cpu->tss.io_map_base != TSS_NO_PORTS) {
+    if (cpu->left_behind & LEFT_TSS && ports)
         tss_load(cpu);
-        cpu->limits_lost = 0;
-    }
-    cpu->limits_lost &= ~(uint32_t)LIMIT_GDT;
+    cpu->left_behind &= ports ? 0 : LEFT_TSS;
 }
 
 void trap_init_cpu(struct cpu *cpu)

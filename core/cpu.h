@@ -30,15 +30,15 @@ struct cpu {
     _Atomic uint64_t address_space; /* CR3; 0: it must be loaded again */
     uint64_t timer_deadline;        /* what the local APIC timer is armed for, host TSC; 0: not armed */
     uint64_t slice_end;             /* of the current entity, host TSC */
-    struct vcpu *syscall_of;        /* whose SYSCALL registers are on the processor; NULL: ring 3's */
-    uint32_t limits_lost;           /* enum table_limit */
+    uint32_t left_behind;           /* enum left_behind: what ring 3 must not find */
     _Atomic uint32_t kicked;        /* look again before sleeping or entering */
     _Atomic uint32_t online;
     void *vendor; /* the backend's per-processor part */
 };
 
-/* Limits that an exit to the host does not restore (SDM Vol. 3C, 28.5.2). */
-enum table_limit { LIMIT_GDT = 1 << 0, LIMIT_TSS = 1 << 1 };
+/* Limits that an exit to the host does not restore (SDM Vol. 3C, 28.5.2); the loaded vCPU's SYSCALL
+ * registers. */
+enum left_behind { LEFT_GDT = 1 << 0, LEFT_TSS = 1 << 1, LEFT_SYSCALL = 1 << 2 };
 
 _Static_assert(offsetof(struct cpu, tss.rsp0) == 24, "entry.asm knows the layout");
 
@@ -140,7 +140,7 @@ static inline _Noreturn void cpu_stop(void)
 
 /* SYSCALL registers as ring 3 needs them; KERNEL_GS_BASE is 0. */
 void syscall_registers_init(void);
-/* Before ring 3 runs: takes back what a guest has left on the processor and ring 3 would use or see. */
+/* Before ring 3 runs, if cpu->left_behind: takes it back. */
 void cpu_prepare_user(void);
 
 /* RDMSR with a fix-up: false when the MSR does not exist. */

@@ -44,7 +44,7 @@ static struct recorder_entry *recorder_write(struct vcpu *vcpu)
     return entry;
 }
 
-static enum exit_outcome exit_upcall(struct vcpu *vcpu, enum upcall_kind kind)
+enum exit_outcome exit_upcall(struct vcpu *vcpu, enum upcall_kind kind)
 {
     vcpu->upcall_kind = kind;
     return EXIT_UPCALL;

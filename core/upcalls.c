@@ -98,21 +98,26 @@ static enum upcall_result upcall_result(struct process *process, enum user_exit 
     return UPCALL_FAILED;
 }
 
-enum upcall_result upcall_run(struct process *process, struct vcpu *vcpu, uint32_t kind)
+static void process_enter(struct process *process)
 {
     process_load(process);
+    if (this_cpu()->left_behind)
+        cpu_prepare_user();
+}
+
+enum upcall_result upcall_run(struct process *process, struct vcpu *vcpu, uint32_t kind)
+{
+    process_enter(process);
     process->ticks = 0;
     process->upcall.kind = process->needs_restart ? UPCALL_RESTART : kind;
     process->upcall.vcpu = vcpu ? vcpu->index : 0;
-    cpu_prepare_user();
     return upcall_result(process, user_start(process->entry, USER_STACK_TOP, USER_UPCALL));
 }
 
 enum upcall_result upcall_continue(struct process *process)
 {
-    process_load(process);
+    process_enter(process);
     process->preempted = false;
-    cpu_prepare_user();
     return upcall_result(process, user_resume(&process->frame));
 }
 

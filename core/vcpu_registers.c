@@ -66,38 +66,26 @@ void registers_store(struct vcpu *vcpu)
     debug_registers_store(vcpu->state.control.dr);
 }
 
-void syscall_registers_load(struct vcpu *vcpu)
+void syscall_registers_load(const struct vcpu *vcpu)
 {
     struct cpu *cpu = this_cpu();
     const struct vcpu_msrs *msrs = &vcpu->state.msrs;
-    if (cpu->syscall_of == vcpu)
-        return;
-    cpu->syscall_of = vcpu;
+    cpu->left_behind |= LEFT_SYSCALL;
     wrmsr(MSR_STAR, msrs->star);
     wrmsr(MSR_LSTAR, msrs->lstar);
     wrmsr(MSR_SFMASK, msrs->sfmask);
     wrmsr(MSR_KERNEL_GS_BASE, msrs->kernel_gs_base);
 }
 
-void syscall_registers_set(struct vcpu *vcpu)
-{
-    struct cpu *cpu = this_cpu();
-    if (cpu->syscall_of != vcpu)
-        return;
-    cpu->syscall_of = NULL;
-    syscall_registers_load(vcpu);
-}
-
 void syscall_registers_get(struct vcpu *vcpu)
 {
-    if (this_cpu()->syscall_of == vcpu)
+    if (this_cpu()->left_behind & LEFT_SYSCALL)
         vcpu->state.msrs.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
 void syscall_registers_restore(void)
 {
-    struct cpu *cpu = this_cpu();
-    syscall_registers_get(cpu->syscall_of);
+    syscall_registers_get(this_cpu()->loaded);
+    this_cpu()->left_behind &= ~(uint32_t)LEFT_SYSCALL;
     syscall_registers_init();
-    cpu->syscall_of = NULL;
 }

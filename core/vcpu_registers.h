@@ -22,12 +22,10 @@ void registers_store_control(struct vcpu *vcpu);
 /* RDTSCP is not intercepted and reads the processor's register. */
 void registers_load_tsc_aux(const struct vcpu *vcpu);
 
-/* STAR, LSTAR, SFMASK and KERNEL_GS_BASE: the guest's stay on the processor from an entry that needs them
- * until ring 3 runs, which uses the first three. Loading does nothing where the vCPU's are there already. */
-void syscall_registers_load(struct vcpu *vcpu);
-/* vcpu->state.msrs has changed: again, where the vCPU's are on the processor. */
-void syscall_registers_set(struct vcpu *vcpu);
+/* STAR, LSTAR, SFMASK and KERNEL_GS_BASE of the loaded vCPU: they stay on the processor (LEFT_SYSCALL) from
+ * an entry that needs them until ring 3 runs, which uses the first three. */
+void syscall_registers_load(const struct vcpu *vcpu);
 /* Ring 3's again; KERNEL_GS_BASE of the guest goes to vcpu->state.msrs. */
 void syscall_registers_restore(void);
-/* KERNEL_GS_BASE of a loaded vCPU into vcpu->state.msrs, where it is on the processor. */
+/* KERNEL_GS_BASE into vcpu->state.msrs, where it is on the processor. */
 void syscall_registers_get(struct vcpu *vcpu);

@@ -109,17 +109,17 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
     return !rest || !vcpu_rest(vcpu, rest);
 }
 
-static bool vcpu_upcall(struct vcpu *vcpu, enum upcall_kind kind)
+/* Of vcpu->upcall_kind. */
+static bool vcpu_upcall(struct vcpu *vcpu)
 {
     struct process *process = vcpu->vm->process;
-    vcpu->upcall_kind = kind;
     if (!token_take(process, &vcpu->entity)) {
         vcpu->run_state = VCPU_WAIT_TOKEN;
         return false;
     }
     vcpu->record.upcalls++;
     exit_fill_upcall(vcpu, &process->upcall);
-    return upcall_settle(vcpu, upcall_run(process, vcpu, kind));
+    return upcall_settle(vcpu, upcall_run(process, vcpu, vcpu->upcall_kind));
 }
 
 /* Goes on where the vCPU was when it last returned to the scheduler. True: in the guest. */
@@ -133,7 +133,7 @@ static bool vcpu_resume(struct vcpu *vcpu)
         schedule_deadline(rdtsc() + tsc_khz * TICK_US / 1000);
         return upcall_settle(vcpu, upcall_continue(process));
     case VCPU_WAIT_TOKEN:
-        return vcpu_upcall(vcpu, vcpu->upcall_kind);
+        return vcpu_upcall(vcpu);
     case VCPU_HALTED:
         requests_take(vcpu);
         if (vcpu->run_state == VCPU_HALTED && event_wakes(vcpu))
@@ -163,8 +163,10 @@ static bool vcpu_round(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
     if (!vcpu->exit_again) {
-        if (!event_prepare(vcpu))
-            return vcpu_upcall(vcpu, UPCALL_INTA);
+        if (!event_prepare(vcpu)) {
+            vcpu->upcall_kind = UPCALL_INTA;
+            return vcpu_upcall(vcpu);
+        }
         if (vcpu->generation != vm->stage2.generation) {
             vcpu->generation = vm->stage2.generation;
             vtlb_flush(vcpu);
@@ -176,7 +178,7 @@ static bool vcpu_round(struct vcpu *vcpu)
         return true;
     switch (outcome) {
     case EXIT_UPCALL:
-        return vcpu_upcall(vcpu, vcpu->upcall_kind);
+        return vcpu_upcall(vcpu);
     case EXIT_EXTERNAL:
         __asm__ volatile("sti; nop; cli" : : : "memory"); /* the host's IDT takes it */
         return true;

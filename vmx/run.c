@@ -185,7 +185,8 @@ void vmx_run(struct vcpu *vcpu)
         return;
     bool wide = vmx->entry & ENTRY_LONG_MODE;
     if (wide) {
-        syscall_registers_load(vcpu);
+        if (!(cpu->left_behind & LEFT_SYSCALL))
+            syscall_registers_load(vcpu);
         tpr_write(vcpu, vmx);
     }
     bool masked = !(vcpu->state.gpr.rflags & RFLAGS_IF);
@@ -193,7 +194,7 @@ void vmx_run(struct vcpu *vcpu)
         masked_bound(vmx, masked);
     state_write(vcpu, vmx);
     uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
-    cpu->limits_lost = LIMIT_GDT | LIMIT_TSS;
+    cpu->left_behind |= LEFT_GDT | LEFT_TSS;
     vmx->fresh = 0;
     if (refused) {
         exit_without_entry(&vcpu->exit, VCPU_EXIT_INVALID,

@@ -175,7 +175,8 @@ static void set_msrs(struct vcpu *vcpu)
     vmwrite(VMCS_GUEST_SYSENTER_EIP, msrs->sysenter_eip);
     if (vmx_features.pat)
         vmwrite(VMCS_GUEST_PAT, msrs->pat);
-    syscall_registers_set(vcpu);
+    if (this_cpu()->left_behind & LEFT_SYSCALL)
+        syscall_registers_load(vcpu);
     registers_load_tsc_aux(vcpu);
 }
 
@@ -274,7 +275,7 @@ void vmx_unload(struct vcpu *vcpu)
     struct vmx_vcpu *vmx = vcpu->backend;
     vmx_get(vcpu, VMCS_GROUPS);
     registers_store(vcpu);
-    if (this_cpu()->syscall_of == vcpu)
+    if (this_cpu()->left_behind & LEFT_SYSCALL)
         syscall_registers_restore();
     vmcs_clear(vmx->vmcs);
     vmx->launched = false;
