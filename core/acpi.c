@@ -4,6 +4,7 @@
  * through the boot page tables.
  */
 #include "acpi.h"
+#include "frames.h"
 #include "layout_ring0.h"
 #include "string.h"
 
@@ -13,16 +14,6 @@ struct table_header {
     uint8_t revision, checksum;
     char oem[6], oem_table[8];
     uint32_t oem_revision, creator, creator_revision;
-} __attribute__((packed));
-
-struct rsdp {
-    char signature[8];
-    uint8_t checksum;
-    char oem[6];
-    uint8_t revision;
-    uint32_t rsdt;
-    uint32_t length;
-    uint64_t xsdt;
 } __attribute__((packed));
 
 struct madt_entry { /* the start of those that are looked at */
@@ -39,20 +30,17 @@ enum madt_entry_type {
 };
 
 enum { MADT_ENTRIES = 44 };
+enum rsdp_offset { RSDP_REVISION = 15, RSDP_RSDT = 16, RSDP_XSDT = 24 };
 enum fadt_offset { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76 };
 enum { SLP_EN = 1 << 13, SLP_TYP_SHIFT = 10, BIOS_AREA = 0xe0000, BIOS_AREA_END = 0x100000 };
 
 struct acpi_info acpi;
 
-static const void *physical(uint64_t address)
+/* A field of a table; nothing there is aligned. */
+static uint64_t field(const void *table, uint32_t offset, size_t size)
 {
-    return (const void *)(DIRECT_BASE + address);
-}
-
-static uint32_t read32(const void *table, uint32_t offset)
-{
-    uint32_t value;
-    memcpy(&value, (const char *)table + offset, sizeof(value));
+    uint64_t value = 0;
+    memcpy(&value, (const char *)table + offset, size);
     return value;
 }
 
@@ -69,7 +57,7 @@ static const struct table_header *table_at(uint64_t address)
 {
     if (!address || address > BOOT_MAP_END - sizeof(struct table_header))
         return NULL;
-    const struct table_header *table = physical(address);
+    const struct table_header *table = phys_to_virt(address);
     if (table->length < sizeof(*table) || table->length > BOOT_MAP_END - address)
         return NULL;
     return sum_is_zero(table, table->length) ? table : NULL;
@@ -138,10 +126,10 @@ static void fadt_read(const struct table_header *fadt)
 {
     if (fadt->length < FADT_PM_TIMER + 4)
         return;
-    acpi.pm1a_control = (uint16_t)read32(fadt, FADT_PM1A_CONTROL);
-    acpi.pm1b_control = (uint16_t)read32(fadt, FADT_PM1B_CONTROL);
-    acpi.pm_timer = (uint16_t)read32(fadt, FADT_PM_TIMER);
-    const struct table_header *dsdt = table_at(read32(fadt, FADT_DSDT));
+    acpi.pm1a_control = (uint16_t)field(fadt, FADT_PM1A_CONTROL, 2);
+    acpi.pm1b_control = (uint16_t)field(fadt, FADT_PM1B_CONTROL, 2);
+    acpi.pm_timer = (uint16_t)field(fadt, FADT_PM_TIMER, 2);
+    const struct table_header *dsdt = table_at(field(fadt, FADT_DSDT, 4));
     if (dsdt)
         s5_find(dsdt);
 }
@@ -158,7 +146,7 @@ static void table_read(uint64_t address)
 static uint64_t rsdp_search(void)
 {
     for (uint64_t at = BIOS_AREA; at < BIOS_AREA_END; at += 16)
-        if (!memcmp(physical(at), "RSD PTR ", 8) && sum_is_zero(physical(at), 20))
+        if (!memcmp(phys_to_virt(at), "RSD PTR ", 8) && sum_is_zero(phys_to_virt(at), 20))
             return at;
     return 0;
 }
@@ -169,17 +157,14 @@ const char *acpi_read(uint64_t rsdp_address)
     rsdp_address = rsdp_address ? rsdp_address : rsdp_search();
     if (!rsdp_address)
         return "no ACPI tables: running on one processor, without power-off";
-    const struct rsdp *rsdp = physical(rsdp_address);
-    bool wide = rsdp->revision >= 2 && rsdp->xsdt;
-    const struct table_header *root = table_at(wide ? rsdp->xsdt : rsdp->rsdt);
+    const void *rsdp = phys_to_virt(rsdp_address);
+    uint64_t xsdt = field(rsdp, RSDP_REVISION, 1) < 2 ? 0 : field(rsdp, RSDP_XSDT, 8);
+    const struct table_header *root = table_at(xsdt ? xsdt : field(rsdp, RSDP_RSDT, 4));
     if (!root)
         return "the ACPI root table is damaged: running on one processor, without power-off";
-    uint32_t size = wide ? 8 : 4;
-    for (uint32_t at = sizeof(*root); at + size <= root->length; at += size) {
-        uint64_t address = 0;
-        memcpy(&address, (const char *)root + at, size);
-        table_read(address);
-    }
+    uint32_t size = xsdt ? 8 : 4;
+    for (uint32_t at = sizeof(*root); at + size <= root->length; at += size)
+        table_read(field(root, at, size));
     return acpi.cpu_count ? NULL : "ACPI lists no processor: running on one";
 }
 

@@ -5,7 +5,6 @@
  */
 #include "multiboot.h"
 #include "frames.h"
-#include "layout_ring0.h"
 #include "string.h"
 
 enum { MAGIC_1 = 0x2badb002, MAGIC_2 = 0x36d76289, MEMORY_AVAILABLE = 1 };
@@ -52,11 +51,6 @@ struct multiboot1_module {
 };
 
 struct boot_info boot_info;
-
-static const void *physical(uint64_t address)
-{
-    return (const void *)(DIRECT_BASE + address);
-}
 
 static void copy_word(char *to, uint32_t size, const char *from, char end)
 {
@@ -136,15 +130,16 @@ static void read_2_tag(const struct multiboot2_tag *tag)
         if (tag->size >= sizeof(*map) && map->entry_size >= sizeof(struct region))
             map_read(map->entries, tag->size - sizeof(*map), map->entry_size);
     } else if (tag->type == TAG_RSDP_1 || tag->type == TAG_RSDP_2) {
-        boot_info.rsdp = (uint64_t)(tag + 1) - DIRECT_BASE;
+        boot_info.rsdp = virt_to_phys(tag + 1);
     }
 }
 
 static void read_2(uint32_t address)
 {
-    const uint32_t *total = physical(address);
+    const uint32_t *total = phys_to_virt(address);
+    boot_info.multiboot = 2;
     for (uint32_t at = 8; at + sizeof(struct multiboot2_tag) <= *total;) {
-        const struct multiboot2_tag *tag = physical(address + at);
+        const struct multiboot2_tag *tag = phys_to_virt(address + at);
         if (tag->type == TAG_END || tag->size < sizeof(*tag))
             break;
         read_2_tag(tag);
@@ -162,30 +157,28 @@ static const char *second_word(const char *string)
 
 static void read_1(uint32_t address)
 {
-    const struct multiboot1_info *info = physical(address);
+    const struct multiboot1_info *info = phys_to_virt(address);
+    boot_info.multiboot = 1;
     if (info->flags & MB1_CMDLINE) /* the first word is the file's name */
-        copy_word(boot_info.options, sizeof(boot_info.options), second_word(physical(info->cmdline)), 0);
+        copy_word(boot_info.options, sizeof(boot_info.options), second_word(phys_to_virt(info->cmdline)), 0);
     if (info->flags & MB1_MEMORY_MAP)
-        map_read(physical(info->mmap_addr), info->mmap_length, 0);
+        map_read(phys_to_virt(info->mmap_addr), info->mmap_length, 0);
     for (uint32_t i = 0; info->flags & MB1_MODULES && i < info->mods_count; i++) {
-        const struct multiboot1_module *module = physical(info->mods_addr + i * sizeof(*module));
+        const struct multiboot1_module *module = phys_to_virt(info->mods_addr + i * sizeof(*module));
         /* QEMU puts the file's name first: "file name". GRUB gives the string alone. */
-        const char *string = physical(module->string), *name = second_word(string);
+        const char *string = phys_to_virt(module->string), *name = second_word(string);
         module_add(module->start, module->end, *name ? name : string);
     }
 }
 
 const char *multiboot_read(uint32_t magic, uint32_t address)
 {
-    if (magic == MAGIC_2) {
-        boot_info.multiboot = 2;
+    if (magic == MAGIC_2)
         read_2(address);
-    } else if (magic == MAGIC_1) {
-        boot_info.multiboot = 1;
+    else if (magic == MAGIC_1)
         read_1(address);
-    } else {
+    else
         return "the boot loader is not Multiboot (1 or 2): start nullring with GRUB's multiboot2 command";
-    }
     return boot_info.region_count ? NULL
                                   : "the boot loader gave no memory map: use GRUB's multiboot2 command";
 }

@@ -51,7 +51,9 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
     if (entity->kind == ENTITY_VCPU) {
         struct vcpu *vcpu = vcpu_of(entity);
         uint64_t deadline = lapic_timer_deadline(vcpu);
-        if (deadline && deadline <= now && vcpu->vm->report.status == GUEST_RUNNING) {
+        if (vcpu->vm->report.status != GUEST_RUNNING)
+            return 0;
+        if (deadline && deadline <= now) {
             lapic_timer_expire(vcpu, now);
             deadline = lapic_timer_deadline(vcpu);
         }
@@ -59,7 +61,7 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
             schedule_wake(entity);
         else if (vcpu->run_state == VCPU_RESTING && (!deadline || vcpu->rest_until < deadline))
             deadline = vcpu->rest_until;
-        return vcpu->vm->report.status == GUEST_RUNNING ? deadline : 0;
+        return deadline;
     }
     struct process *process = process_of(entity);
     uint64_t deadline = process->timer;
@@ -71,34 +73,31 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
     return deadline;
 }
 
-/* All timers of this processor, and whether more than one entity wants it. Bounded by the number of entities.
- */
-static uint64_t timers_check(struct cpu *cpu, uint64_t now, uint32_t *runnable)
+/* All timers of this processor, and how many entities of each kind want it. Bounded by the number of
+ * entities. */
+static uint64_t timers_check(struct cpu *cpu, uint64_t now, uint32_t runnable[])
 {
     uint64_t nearest = now + tsc_khz * (IDLE_US_MAX / 1000);
-    *runnable = 0;
+    runnable[ENTITY_VCPU] = runnable[ENTITY_CONTEXT] = 0;
     for (struct entity *entity = cpu->entities; entity; entity = entity->next) {
         uint64_t deadline = entity_timer(entity, now);
         nearest = deadline && deadline < nearest ? deadline : nearest;
-        *runnable += entity->runnable;
+        runnable[entity->kind] += entity->runnable;
     }
     uint64_t earliest =
         now + tsc_khz * TIMER_US_MIN / 1000; /* no guest's timer leaves the others without progress */
     return nearest > earliest ? nearest : earliest;
 }
 
+/* The next one behind the last of its kind, around the end of the list. */
 static struct entity *pick_kind(struct cpu *cpu, enum entity_kind kind)
 {
-    struct entity *from = cpu->last[kind] ? cpu->last[kind]->next : NULL;
-    for (struct entity *entity = from; entity; entity = entity->next)
-        if (entity->kind == kind && entity->runnable)
-            return cpu->last[kind] = entity;
-    for (struct entity *entity = cpu->entities; entity; entity = entity->next) {
-        if (entity->kind == kind && entity->runnable)
-            return cpu->last[kind] = entity;
-        if (entity == cpu->last[kind])
-            break;
-    }
+    struct entity *last = cpu->last[kind];
+    for (unsigned round = 0; round < 2; round++)
+        for (struct entity *entity = !round && last ? last->next : cpu->entities; entity;
+             entity = entity->next)
+            if (entity->kind == kind && entity->runnable)
+                return cpu->last[kind] = entity;
     return NULL;
 }
 
@@ -123,15 +122,6 @@ static struct entity *pick(struct cpu *cpu, uint64_t now)
     return pick_kind(cpu, ENTITY_CONTEXT);
 }
 
-/* A context has had its turn, and has more to do. */
-static bool context_waits(const struct cpu *cpu)
-{
-    for (const struct entity *entity = cpu->entities; entity; entity = entity->next)
-        if (entity->kind == ENTITY_CONTEXT && entity->runnable)
-            return true;
-    return false;
-}
-
 static void idle(struct cpu *cpu)
 {
     if (!cpu->kicked)
@@ -142,9 +132,9 @@ void schedule_loop(void)
 {
     struct cpu *cpu = this_cpu();
     for (;;) {
-        uint32_t runnable;
+        uint32_t runnable[2];
         uint64_t now = rdtsc();
-        uint64_t deadline = timers_check(cpu, now, &runnable);
+        uint64_t deadline = timers_check(cpu, now, runnable);
         atomic_exchange(&cpu->kicked, 0); /* a barrier: whoever kicks from now on has not been seen yet */
         struct entity *entity = pick(cpu, now);
         cpu->current = entity;
@@ -154,11 +144,13 @@ void schedule_loop(void)
             continue;
         }
         if (entity->kind == ENTITY_VCPU) {
-            /* pick() has seen to it that its slice ends later than now. For a context the tick is the slice:
-             * the end of a slice long past would interrupt it after each few instructions, and count as ticks
-             * of its budget. */
-            uint64_t end = context_waits(cpu) ? now + tsc_khz * CONTEXT_WAIT_US / 1000 : cpu->slice_end;
-            host_apic_timer(runnable > 1 && end < deadline ? end : deadline);
+            /* A context may have had its turn, and have more to do. Else pick() has seen to it that the slice
+             * ends later than now. For a context the tick is the slice: the end of a slice long past would
+             * interrupt it after each few instructions, and count as ticks of its budget. */
+            bool waits = runnable[ENTITY_CONTEXT];
+            uint64_t end = waits ? now + tsc_khz * CONTEXT_WAIT_US / 1000 : cpu->slice_end;
+            bool alone = !waits && runnable[ENTITY_VCPU] < 2;
+            host_apic_timer(!alone && end < deadline ? end : deadline);
             vcpu_run(vcpu_of(entity));
         } else {
             uint64_t tick = now + tsc_khz * TICK_US / 1000;

@@ -18,9 +18,7 @@ enum { INTERCEPT_WORDS = 6 };
 
 struct vmcb {
     uint32_t intercepts[INTERCEPT_WORDS];
-    uint8_t reserved_018[0x03c - 0x018];
-    uint16_t pause_filter_threshold;
-    uint16_t pause_filter_count;
+    uint8_t reserved_018[0x040 - 0x018];
     uint64_t iopm_base;  /* three pages: a bit per port */
     uint64_t msrpm_base; /* two pages: two bits per MSR */
     uint64_t tsc_offset;
@@ -42,29 +40,25 @@ struct vmcb {
     uint64_t exit_int_info; /* an event that the exit interrupted in delivery; same bits as event_injection */
     uint64_t nested_control;
 #define NESTED_PAGING (1ull << 0)
-    uint64_t avic_bar;
-    uint64_t ghcb;
+    uint64_t reserved_098[2];
     uint64_t event_injection; /* EVENT_VALID and what goes with it: core/backend.h */
 #define EVENT_ERROR_SHIFT 32
     uint64_t nested_cr3;
-    uint64_t lbr_control;
+    uint64_t reserved_0b8;
     uint32_t clean; /* groups that the processor may take from its cache */
-#define CLEAN_INTERCEPTS  (1u << 0)
-#define CLEAN_PERMISSIONS (1u << 1)
-#define CLEAN_ASID        (1u << 2)
-#define CLEAN_TPR         (1u << 3)
-#define CLEAN_NESTED      (1u << 4)
-#define CLEAN_CR          (1u << 5)
-#define CLEAN_DR          (1u << 6)
-#define CLEAN_TABLES      (1u << 7)
-#define CLEAN_SEGMENTS    (1u << 8)
-#define CLEAN_CR2         (1u << 9)
-#define CLEAN_ALL         0x3ffu
+#define CLEAN_INTERCEPTS (1u << 0)
+#define CLEAN_ASID       (1u << 2)
+#define CLEAN_TPR        (1u << 3)
+#define CLEAN_NESTED     (1u << 4)
+#define CLEAN_CR         (1u << 5)
+#define CLEAN_DR         (1u << 6)
+#define CLEAN_TABLES     (1u << 7)
+#define CLEAN_SEGMENTS   (1u << 8)
+#define CLEAN_CR2        (1u << 9)
+#define CLEAN_ALL        0x3ffu
     uint32_t reserved_0c4;
     uint64_t next_rip; /* with NRIPS */
-    uint8_t fetched;   /* with decode assists: bytes of the instruction that are valid */
-    uint8_t instruction[15];
-    uint8_t reserved_0e0[0x400 - 0x0e0];
+    uint8_t reserved_0d0[0x400 - 0x0d0];
     /* state save area */
     struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
     uint8_t reserved_4a0[0x4cb - 0x4a0];
@@ -87,7 +81,6 @@ struct vmcb {
 
 #define VMCB_AT(field, offset)                                                                               \
     _Static_assert(offsetof(struct vmcb, field) == (offset), "VMCB layout: " #field)
-VMCB_AT(pause_filter_count, 0x03e);
 VMCB_AT(iopm_base, 0x040);
 VMCB_AT(tsc_offset, 0x050);
 VMCB_AT(asid, 0x058);
@@ -100,7 +93,6 @@ VMCB_AT(event_injection, 0x0a8);
 VMCB_AT(nested_cr3, 0x0b0);
 VMCB_AT(clean, 0x0c0);
 VMCB_AT(next_rip, 0x0c8);
-VMCB_AT(fetched, 0x0d0);
 VMCB_AT(es, 0x400);
 VMCB_AT(tr, 0x490);
 VMCB_AT(cpl, 0x4cb);

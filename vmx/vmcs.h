@@ -111,8 +111,7 @@ enum exit_code {
 
 _Static_assert(CODE_RSM == 17 && CODE_MONITOR == 39 && CODE_XRSTORS == 64 && CODE_TPAUSE == 68, "appendix C");
 
-#define EXIT_REASON_CODE    0xffffu
-#define EXIT_REASON_FAILURE (1u << 31) /* of the entry */
+#define EXIT_REASON_CODE 0xffffu
 
 /* Qualification of an I/O instruction (table 28-5). */
 #define IO_SIZE_MASK  7u /* less one */
@@ -125,7 +124,6 @@ _Static_assert(CODE_RSM == 17 && CODE_MONITOR == 39 && CODE_XRSTORS == 64 && COD
 #define CR_NUMBER_MASK 0xfu
 
 /* Of an EPT violation (table 28-7). */
-#define VIOLATION_READ       (1u << 0)
 #define VIOLATION_WRITE      (1u << 1)
 #define VIOLATION_FETCH      (1u << 2)
 #define VIOLATION_RIGHTS     (7u << 3) /* that the entry has */

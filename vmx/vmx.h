@@ -59,8 +59,7 @@ struct vmx_vcpu {
     bool masked; /* the preemption timer is set for a guest with IF clear */
 };
 
-/* What entry did; enter.asm: one world switch. Guest GPRs but RSP move between the processor and *gpr. */
-enum { ENTERED = 0, ENTRY_REFUSED = 1 };
+/* enter.asm: one world switch. Guest GPRs but RSP move between the processor and *gpr. 1: it was refused. */
 uint64_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp);
 extern char vmx_exit[];
 

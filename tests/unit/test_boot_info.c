@@ -11,13 +11,20 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "layout_ring0.h"
 
 static _Alignas(16) uint8_t arena[0x4000];
-#undef DIRECT_BASE
-#define DIRECT_BASE ((uint64_t)arena)
 
 #include "../../core/multiboot.c"
+
+void *phys_to_virt(uint64_t address)
+{
+    return arena + address;
+}
+
+uint64_t virt_to_phys(const void *address)
+{
+    return (uint64_t)((const uint8_t *)address - arena);
+}
 
 enum { INFO = 0x100, STRINGS = 0x2000, MODULES = 0x2800, MAP = 0x3000, RESERVED = 2 };
 
