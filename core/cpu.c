@@ -21,7 +21,7 @@
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count = 1;
-bool cpu_has_ibpb;
+bool cpu_has_ibpb, cpu_has_rdtscp;
 
 struct idt_gate {
     uint16_t offset_low, selector, attributes, offset_middle;
@@ -114,6 +114,8 @@ static void protections_enable(void)
     /* SDM Vol. 2A, CPUID leaf 7, EDX: IBRS and IBPB; AMD APM Vol. 3, E.4.6: IBPB. */
     cpu_has_ibpb = leaf7.edx & 1u << 26 ||
                    (cpuid(LEAF_EXTENDED, 0).eax >= LEAF_SIZES && cpuid(LEAF_SIZES, 0).ebx & 1u << 12);
+    cpu_has_rdtscp =
+        cpuid(LEAF_EXTENDED, 0).eax > LEAF_EXTENDED && cpuid(LEAF_EXTENDED + 1, 0).edx & 1u << 27;
     smap_enabled = (cr4 & CR4_SMAP) != 0;
 }
 

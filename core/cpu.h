@@ -50,7 +50,8 @@ struct __attribute__((packed)) table_pointer {
 
 extern struct cpu cpus[CPU_MAX];
 extern uint32_t cpu_count;
-extern bool cpu_has_ibpb; /* a barrier for indirect branch prediction: MSR_PRED_CMD */
+extern bool cpu_has_ibpb;   /* a barrier for indirect branch prediction: MSR_PRED_CMD */
+extern bool cpu_has_rdtscp; /* and MSR_TSC_AUX */
 
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;

@@ -8,8 +8,7 @@
 #include "lapic.h"
 #include "vcpu_ops.h"
 #include "vm.h"
-
-enum { RFLAGS_IF = 1 << 9, VECTOR_NMI = 2 };
+#include "x86.h"
 
 static void take(struct vcpu *vcpu, enum event_type type, uint8_t vector)
 {
@@ -36,7 +35,7 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
     if (interrupts->nmi_pending) {
         if (interrupts->event.type == EVENT_NONE && !interrupts->nmi_blocked &&
             interrupts->shadow == SHADOW_NONE) {
-            take(vcpu, EVENT_NMI, VECTOR_NMI);
+            take(vcpu, EVENT_NMI, EXCEPTION_NMI);
             interrupts->nmi_pending = 0;
             interrupts->nmi_blocked = 1;
         } else {

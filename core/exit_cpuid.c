@@ -4,6 +4,7 @@
  */
 #include "exit.h"
 #include "cpu.h"
+#include "lapic_registers.h"
 #include "vcpu_ops.h"
 #include "x86.h"
 
@@ -14,7 +15,6 @@ enum {
     APIC_ID_SHIFT = 24,
     FEATURE_ECX_OSXSAVE = 1 << 27,
     FEATURE_EDX_APIC = 1 << 9,
-    APIC_BASE_ENABLE = 1 << 11,
 };
 
 const struct cpuid_entry *exit_cpuid_lookup(const struct vm *vm, uint32_t leaf, uint32_t subleaf)
@@ -43,7 +43,7 @@ static __attribute__((noinline)) void cpuid_dynamic(struct vcpu *vcpu, uint32_t 
     reg[RBX] = (reg[RBX] & 0x00ffffff) | vcpu->index << APIC_ID_SHIFT;
     if (!(vcpu->state.control.cr4 & CR4_OSXSAVE))
         reg[RCX] &= ~(uint64_t)FEATURE_ECX_OSXSAVE;
-    if (!(vcpu->lapic.base_msr & APIC_BASE_ENABLE))
+    if (!lapic_enabled(&vcpu->lapic))
         reg[RDX] &= ~(uint64_t)FEATURE_EDX_APIC;
 }
 

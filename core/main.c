@@ -4,6 +4,7 @@
 #include "acpi.h"
 #include "cpu.h"
 #include "format.h"
+#include "fpu.h"
 #include "frames.h"
 #include "host_apic.h"
 #include "layout_ring0.h"
@@ -87,6 +88,7 @@ void monitor_main(void)
     stop_if(time_init());
     host_apic_calibrate();
     stop_if(backend_choose());
+    fpu_init();
     stop_if(vcpu_ops->cpu_enable() ? "no memory for the processor's virtualization area" : NULL);
     smp_start();
     host_ioapic_init();

@@ -1,10 +1,7 @@
 ; The ring-3 programs, embedded page by page so that their read-only parts can be mapped as they lie here.
 section .programs progbits alloc noexec nowrite align=4096
-global program_device_model, program_device_model_end, program_service, program_service_end
-align 4096
+global program_device_model, program_service
 program_device_model: incbin DEVICE_MODEL
-program_device_model_end:
 align 4096
 program_service: incbin SERVICE
-program_service_end:
 align 4096

@@ -122,12 +122,6 @@ static struct entity *pick(struct cpu *cpu, uint64_t now)
     return pick_kind(cpu, ENTITY_CONTEXT);
 }
 
-static void idle(struct cpu *cpu)
-{
-    if (!cpu->kicked)
-        __asm__ volatile("sti; hlt; cli" : : : "memory");
-}
-
 void schedule_loop(void)
 {
     struct cpu *cpu = this_cpu();
@@ -140,7 +134,8 @@ void schedule_loop(void)
         cpu->current = entity;
         if (!entity) {
             host_apic_timer(deadline);
-            idle(cpu);
+            if (!cpu->kicked)
+                __asm__ volatile("sti; hlt; cli" : : : "memory");
             continue;
         }
         if (entity->kind == ENTITY_VCPU) {

@@ -32,9 +32,8 @@ static void interrupt_handle(uint64_t vector)
         cpu->timer_deadline = 0;
     if (vector == VECTOR_TIMER || vector == VECTOR_KICK)
         cpu->kicked |= KICKED;
-    if (vector == VECTOR_SERIAL)
-        if (service)
-            process_notify(service, EVENT_INPUT);
+    if (vector == VECTOR_SERIAL && service)
+        process_notify(service, EVENT_INPUT);
 }
 
 void trap_handle(struct trap_frame *frame);

@@ -7,8 +7,6 @@
 #include "vm.h"
 #include "x86.h"
 
-enum { LEAF_EXTENDED = 0x80000001, EDX_RDTSCP = 1 << 27 };
-
 bool vcpu_is_loaded(const struct vcpu *vcpu)
 {
     return this_cpu()->loaded == vcpu;
@@ -27,17 +25,9 @@ static void debug_registers_store(uint64_t dr[4])
                      : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
 }
 
-static bool has_tsc_aux(void)
-{
-    static int8_t known; /* CPUID would end in the hypervisor below us, where there is one */
-    if (!known)
-        known = cpuid(LEAF_EXTENDED, 0).edx & EDX_RDTSCP ? 1 : -1;
-    return known > 0;
-}
-
 void registers_load_tsc_aux(const struct vcpu *vcpu)
 {
-    if (has_tsc_aux())
+    if (cpu_has_rdtscp)
         wrmsr(MSR_TSC_AUX, (uint32_t)vcpu->state.msrs.tsc_aux);
 }
 

@@ -109,7 +109,7 @@ static int vcpu_create(struct vm *vm)
     vcpu->entity.token_number = TOKEN_VCPU_0 + vcpu->index;
     vcpu->run_state = VCPU_WAIT_SIPI;
     vcpu->backend = page_alloc(vcpu_ops->vcpu_order);
-    if (!vcpu->backend || (vtlb_may_be_needed(vm) && vtlb_create(vcpu))) {
+    if (!vcpu->backend || (vtlb_needed(vcpu, 0) && vtlb_create(vcpu))) {
         vcpu_free(vcpu);
         return NR_ENOMEM;
     }

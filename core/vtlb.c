@@ -58,11 +58,6 @@ _Static_assert(sizeof(struct vtlb) <= PAGE_SIZE, "one page");
 /* In the image, which lies below 4 GiB. */
 static _Alignas(32) uint64_t pae_pointers[VM_MAX][GUEST_CPUS_MAX][DIRECTORIES];
 
-bool vtlb_may_be_needed(const struct vm *vm)
-{
-    return vm->config.paging == PAGING_SHADOW || !vcpu_features.nested_paging || !vcpu_features.unpaged;
-}
-
 bool vtlb_needed(const struct vcpu *vcpu, uint64_t cr0)
 {
     return vcpu->vm->config.paging == PAGING_SHADOW || !vcpu_features.nested_paging ||

@@ -16,15 +16,14 @@
 #include <stdint.h>
 #include "vm.h"
 
-/* May one of the VM's vCPUs ever need it? vcpu->vtlb is NULL otherwise, and nothing but vtlb_needed() and
- * vtlb_flush() is to be called. */
-bool vtlb_may_be_needed(const struct vm *vm);
-/* Allocates all that the vCPU will need. 0 or NR_ENOMEM, with nothing left behind. */
+/* Allocates all that the vCPU will need. 0 or NR_ENOMEM, with nothing left behind. For one that never needs
+ * it vcpu->vtlb is NULL, and nothing but vtlb_needed(), vtlb_flush() and vtlb_destroy() is to be called. */
 int vtlb_create(struct vcpu *vcpu);
 void vtlb_destroy(struct vcpu *vcpu);
 
 /* Does a vCPU run on the vTLB with this CR0? Always, where there is no nested paging or the guest's
- * description says so; elsewhere while nested paging cannot have it (vcpu_features.unpaged). */
+ * description says so; elsewhere while nested paging cannot have it (vcpu_features.unpaged). With 0: may it
+ * ever? */
 bool vtlb_needed(const struct vcpu *vcpu, uint64_t cr0);
 
 /* vcpu->state has the registers as the guest has set them, CR3 among them always: from the backend, whenever

@@ -41,7 +41,8 @@ static uint64_t *table_behind(uint64_t entry, unsigned level, paging_leaf *leaf)
         return NULL;
     if (level > LEVEL_4K && !(entry & PTE_LARGE))
         return phys_to_virt(entry & PTE_ADDRESS);
-    leaf(entry, level);
+    if (leaf)
+        leaf(entry, level);
     return NULL;
 }
 

@@ -25,8 +25,8 @@ enum { LEVEL_4K = 1, LEVEL_2M = 2, LEVEL_1G = 3, LEVEL_ROOT = 4, TABLE_ENTRIES =
 uint64_t *paging_entry(uint64_t *root, uint64_t address, unsigned level);
 /* Maps pages of 4 KiB one after another. 0 or NR_ENOMEM. */
 int paging_map(uint64_t *root, uint64_t address, uint64_t physical, uint64_t size, uint64_t rights);
-/* Frees a page-directory-pointer table and all tables below; leaf() is called for each entry that maps
- * something. */
+/* Frees a page-directory-pointer table and all tables below; leaf(), if not NULL, is called for each
+ * entry that maps something. */
 typedef void paging_leaf(uint64_t entry, unsigned level);
 void paging_free(uint64_t *pointers, paging_leaf *leaf);
 

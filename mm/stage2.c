@@ -39,19 +39,12 @@ static void leaf_free(uint64_t entry, unsigned level)
     frames_free(frame & ~((1ull << paging_order(level)) - 1), paging_order(level));
 }
 
-/* Of the second tree: the frames went with the first. */
-static void leaf_keep(uint64_t entry, unsigned level)
-{
-    (void)entry;
-    (void)level;
-}
-
 void stage2_destroy(struct stage2 *stage2)
 {
     if (stage2->pointers)
         paging_free(stage2->pointers, leaf_free);
     if (stage2->own)
-        paging_free(stage2->own, leaf_keep);
+        paging_free(stage2->own, NULL); /* the frames went with the other tree */
     page_free(stage2->root_table, 0);
 }
 

@@ -8,7 +8,6 @@
 #include "svm.h"
 #include "cpu.h"
 #include "errors.h"
-#include "fpu.h"
 #include "frames.h"
 #include "paging.h"
 #include "string.h"
@@ -29,8 +28,6 @@ enum {
     EDX_FLUSH_BY_ASID = 1 << 6,
     EDX_DECODE_ASSISTS = 1 << 7,
     VM_CR_SVMDIS = 1 << 4,
-    IOPM_ORDER = 2, /* three pages are needed */
-    MSRPM_ORDER = 1,
     VCPU_ORDER = 1,
     ASID_GENERATION_CPU_SHIFT = 32,
 };
@@ -41,7 +38,7 @@ enum {
 #define C1E_ENABLES     (3ull << 27)
 
 struct svm_features svm_features;
-static uint64_t svm_iopm_physical, svm_msrpm_physical;
+static _Alignas(PAGE_SIZE) uint8_t iopm[3 * PAGE_SIZE], msrpm[2 * PAGE_SIZE];
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE << VCPU_ORDER, "two pages");
 static struct svm_cpu svm_cpus[CPU_MAX];
 static uint32_t svm_edx;
@@ -91,21 +88,12 @@ static void msr_pass(uint8_t *map, uint32_t msr)
 }
 
 /* On the first processor. */
-static int permission_maps_create(void)
+static void permission_maps_init(void)
 {
-    uint8_t *iopm = page_alloc(IOPM_ORDER), *msrpm = page_alloc(MSRPM_ORDER);
-    if (!iopm || !msrpm) {
-        page_free(iopm, IOPM_ORDER);
-        page_free(msrpm, MSRPM_ORDER);
-        return NR_ENOMEM;
-    }
-    memset(iopm, 0xff, PAGE_SIZE << IOPM_ORDER);
-    memset(msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
+    memset(iopm, 0xff, sizeof(iopm));
+    memset(msrpm, 0xff, sizeof(msrpm));
     for (unsigned i = 0; i < sizeof(msrs_passed) / sizeof(msrs_passed[0]); i++)
         msr_pass(msrpm, msrs_passed[i]);
-    svm_iopm_physical = virt_to_phys(iopm);
-    svm_msrpm_physical = virt_to_phys(msrpm);
-    return NR_OK;
 }
 
 /* In C1E, which a family 10h processor enters when all its cores halt, the local APIC's timer stands still
@@ -124,12 +112,9 @@ static int svm_cpu_enable(void)
     struct svm_cpu *svm = &svm_cpus[cpu->index];
     if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM) || (svm_edx & ~cpuid(LEAF_SVM, 0).edx))
         return NR_ENOTSUP;
-    if (!svm_iopm_physical) {
+    if (cpu->index == 0) {
         svm_intercepts_init();
-        fpu_init();
-        int error = permission_maps_create();
-        if (error)
-            return error;
+        permission_maps_init();
     }
     void *save = page_alloc(0);
     void *host = page_alloc(0);
@@ -152,10 +137,10 @@ static void svm_vcpu_init(struct vcpu *vcpu)
     struct svm_vcpu *svm = vcpu->backend;
     struct vmcb *vmcb = &svm->vmcb;
     svm->vmcb_physical = virt_to_phys(vmcb);
-    vmcb->iopm_base = svm_iopm_physical;
-    vmcb->msrpm_base = svm_msrpm_physical;
+    vmcb->iopm_base = virt_to_phys(iopm);
+    vmcb->msrpm_base = virt_to_phys(msrpm);
     vmcb->virtual_interrupt = V_INTR_MASKING;
-    svm->shadow = vtlb_needed(vcpu, 0);
+    svm->shadow = vcpu->vtlb;
     svm->task_guard = svm->nmi_work = svm->shadow && svm_task_unasked();
     vmcb->nested_control = svm->shadow ? 0 : NESTED_PAGING;
     vmcb->nested_cr3 = vcpu->vm->stage2.root;

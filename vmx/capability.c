@@ -9,19 +9,13 @@
 
 enum {
     MSR_VMX_BASIC = 0x480,
-    MSR_VMX_PIN = 0x481,
-    MSR_VMX_PRIMARY = 0x482,
-    MSR_VMX_EXIT = 0x483,
-    MSR_VMX_ENTRY = 0x484,
+    MSR_VMX_PIN = 0x481, /* behind it those of primary, exit and entry controls */
     MSR_VMX_MISC = 0x485,
     MSR_VMX_CR0_FIXED0 = 0x486,
     MSR_VMX_CR4_FIXED0 = 0x488,
     MSR_VMX_SECONDARY = 0x48b,
     MSR_VMX_EPT_VPID = 0x48c,
-    MSR_VMX_TRUE_PIN = 0x48d,
-    MSR_VMX_TRUE_PRIMARY = 0x48e,
-    MSR_VMX_TRUE_EXIT = 0x48f,
-    MSR_VMX_TRUE_ENTRY = 0x490,
+    MSR_VMX_TRUE_PIN = 0x48d, /* likewise */
     LEAF_EXTENDED_FEATURES = 0x80000001,
     LEAF_SIZES = 0x80000008,
     EDX_1G_PAGES = 1 << 26,
@@ -36,6 +30,7 @@ enum {
 #define EPT_2M             (1ull << 16)
 #define EPT_1G             (1ull << 17)
 #define EPT_INVEPT         (1ull << 20)
+#define EPT_NEEDED         (EPT_4_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT)
 #define EPT_ACCESSED       (1ull << 21)
 #define EPT_INVEPT_TYPES   (3ull << 25)
 #define VPID_INVVPID       (1ull << 32)
@@ -60,11 +55,11 @@ const char *vmx_capability_read(struct vmx_capability *c)
         MAY(ENTRY_LONG_MODE),
     };
     *c = (struct vmx_capability){.basic = rdmsr(MSR_VMX_BASIC), .misc = rdmsr(MSR_VMX_MISC)};
-    bool exact = c->basic & BASIC_TRUE_CONTROLS;
-    c->pin = rdmsr(exact ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN);
-    c->primary = rdmsr(exact ? MSR_VMX_TRUE_PRIMARY : MSR_VMX_PRIMARY);
-    c->exit = rdmsr(exact ? MSR_VMX_TRUE_EXIT : MSR_VMX_EXIT);
-    c->entry = rdmsr(exact ? MSR_VMX_TRUE_ENTRY : MSR_VMX_ENTRY);
+    uint32_t controls = c->basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN;
+    c->pin = rdmsr(controls);
+    c->primary = rdmsr(controls + 1);
+    c->exit = rdmsr(controls + 2);
+    c->entry = rdmsr(controls + 3);
     c->cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0);
     c->cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0);
     if (c->primary & MAY(PRIMARY_SECONDARY))
@@ -78,11 +73,6 @@ const char *vmx_capability_read(struct vmx_capability *c)
                   "another model";
 }
 
-static bool has_all(uint64_t value, uint64_t bits)
-{
-    return (value & bits) == bits;
-}
-
 const char *vmx_capability_use(void)
 {
     struct vmx_features *f = &vmx_features;
@@ -92,7 +82,7 @@ const char *vmx_capability_use(void)
         return why_not;
     f->ept = vcpu_fact("EPT", "shadow paging",
                        (c->secondary & MAY(SECONDARY_EPT)) && (c->ept_vpid & EPT_INVEPT_TYPES) &&
-                           has_all(c->ept_vpid, EPT_4_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT));
+                           (c->ept_vpid & EPT_NEEDED) == EPT_NEEDED);
     bool large = vcpu_fact("EPT 1 GiB pages", "2 MiB pages",
                            (c->ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES));
     f->ept_accessed =

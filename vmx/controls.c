@@ -3,16 +3,14 @@
  * mode; and the MSRs that a guest uses without an exit.
  */
 #include "vmx.h"
-#include "errors.h"
-#include "frames.h"
 #include "string.h"
 
-enum { BITMAP_HIGH = 1024, BITMAP_WRITES = 2048 };
+enum { BITMAP_HIGH = 1024, BITMAP_WRITES = 2048, LEGACY = 0, WIDE = 1 };
 
 /* MSRs that entries and exits switch. In long mode also the one that SWAPGS uses. */
 static const uint32_t msrs_passed[] = {MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE,
                                        MSR_GS_BASE};
-static uint64_t bitmap_legacy, bitmap_long; /* host-physical */
+static _Alignas(PAGE_SIZE) uint8_t bitmaps[2][PAGE_SIZE];
 
 /* Without what the processor has not, with what it cannot do without. */
 static uint32_t allowed(uint64_t capability, uint32_t wanted)
@@ -29,19 +27,13 @@ static void msr_pass(uint8_t *bitmap, uint32_t msr)
     bitmap[BITMAP_WRITES + at] &= (uint8_t) ~(1u << msr % 8);
 }
 
-int vmx_msr_bitmaps_create(void)
+void vmx_msr_bitmaps_init(void)
 {
-    uint8_t *legacy = page_alloc(0), *wide = page_alloc(0);
-    if (!legacy || !wide)
-        return NR_ENOMEM; /* the machine does not start */
-    memset(legacy, 0xff, PAGE_SIZE);
+    memset(bitmaps[LEGACY], 0xff, PAGE_SIZE);
     for (unsigned i = 0; i < sizeof(msrs_passed) / sizeof(msrs_passed[0]); i++)
-        msr_pass(legacy, msrs_passed[i]);
-    memcpy(wide, legacy, PAGE_SIZE);
-    msr_pass(wide, MSR_KERNEL_GS_BASE);
-    bitmap_legacy = virt_to_phys(legacy);
-    bitmap_long = virt_to_phys(wide);
-    return NR_OK;
+        msr_pass(bitmaps[LEGACY], msrs_passed[i]);
+    memcpy(bitmaps[WIDE], bitmaps[LEGACY], PAGE_SIZE);
+    msr_pass(bitmaps[WIDE], MSR_KERNEL_GS_BASE);
 }
 
 void vmx_controls_init(void)
@@ -84,7 +76,7 @@ void vmx_controls_update(struct vcpu *vcpu)
     entry |= (f->efer ? ENTRY_LOAD_EFER : 0) | (f->pat ? ENTRY_LOAD_PAT : 0);
 
     uint32_t exceptions = vmx->vm86 ? ~0u : exceptions_always | (vmx->shadow ? 1u << EXCEPTION_PF : 0);
-    uint64_t bitmap = wide ? bitmap_long : bitmap_legacy;
+    uint64_t bitmap = virt_to_phys(bitmaps[wide ? WIDE : LEGACY]);
     primary = allowed(vmx_capability.primary, primary);
     secondary = allowed(vmx_capability.secondary, secondary);
     entry = allowed(vmx_capability.entry, entry);

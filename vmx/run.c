@@ -166,11 +166,6 @@ static inline void exit_decode(struct vcpu *vcpu)
         decision->describe(vcpu);
 }
 
-static void exit_without_entry(struct vcpu_exit *exit, enum vcpu_exit_reason reason, uint32_t qualification)
-{
-    *exit = (struct vcpu_exit){.reason = reason, .qualification = qualification};
-}
-
 /* TPR of a guest in long mode, the upper half of which is CR8, lies where the processor finds it. */
 static inline void tpr_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
@@ -197,8 +192,10 @@ void vmx_run(struct vcpu *vcpu)
     cpu->left_behind |= LEFT_GDT | LEFT_TSS;
     vmx->fresh = 0;
     if (refused) {
-        exit_without_entry(&vcpu->exit, VCPU_EXIT_INVALID,
-                           REFUSED_BY_INSTRUCTION | (uint32_t)vmread(VMCS_INSTRUCTION_ERROR));
+        vcpu->exit = (struct vcpu_exit){
+            .reason = VCPU_EXIT_INVALID,
+            .qualification = REFUSED_BY_INSTRUCTION | (uint32_t)vmread(VMCS_INSTRUCTION_ERROR),
+        };
         return;
     }
     vmx->launched = true;

@@ -7,8 +7,6 @@
  */
 #include "vmx.h"
 #include "cpu.h"
-#include "errors.h"
-#include "frames.h"
 #include "real_mode.h"
 #include "string.h"
 #include "vtlb.h"
@@ -19,7 +17,6 @@ enum {
     TSS_IO_MAP_BASE = 102,
     REDIRECTION_SIZE = 256 / 8,
     PORTS_SIZE = 65536 / 8,
-    TSS_ORDER = 2,
     TSS_PAGES = 3,
     TSS_BUSY_32 = 0x8b,
     VM86_RIGHTS = 0xf3, /* present, DPL 3, writable data, accessed */
@@ -29,17 +26,13 @@ enum {
 #define TSS_LIMIT (TSS_SIZE + REDIRECTION_SIZE + PORTS_SIZE)
 _Static_assert(TSS_LIMIT < TSS_PAGES * PAGE_SIZE && (int)TSS_PAGES <= (int)VTLB_FIXED_MAX, "mapped");
 
-static uint8_t *vm86_tss; /* one for all: nothing in it changes */
+static _Alignas(PAGE_SIZE) uint8_t vm86_tss[TSS_PAGES * PAGE_SIZE]; /* one for all: nothing in it changes */
 
-int vmx_vm86_create(void)
+void vmx_vm86_init(void)
 {
     uint16_t map = TSS_SIZE + REDIRECTION_SIZE;
-    vm86_tss = page_alloc(TSS_ORDER);
-    if (!vm86_tss)
-        return NR_ENOMEM;
     memcpy(vm86_tss + TSS_IO_MAP_BASE, &map, sizeof(map));
     vm86_tss[TSS_LIMIT] = 0xff; /* the last byte of the map of ports */
-    return NR_OK;
 }
 
 void vmx_vm86_prepare(struct vcpu *vcpu)

@@ -28,6 +28,7 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
         VMCS_PAGE_FAULT_MASK,  VMCS_PAGE_FAULT_MATCH,  VMCS_CR3_TARGETS,         VMCS_EXIT_MSR_STORES,
         VMCS_EXIT_MSR_LOADS,   VMCS_ENTRY_MSR_LOADS,   VMCS_ENTRY_EVENT,         VMCS_TPR_THRESHOLD,
         VMCS_GUEST_DEBUGCTL,   VMCS_GUEST_ACTIVITY,    VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_INTERRUPTIBILITY,
+        VMCS_HOST_DS_SELECTOR, VMCS_HOST_ES_SELECTOR,  VMCS_HOST_FS_SELECTOR,    VMCS_HOST_GS_SELECTOR,
         VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP,
     };
     struct vmx_vcpu *vmx = vcpu->backend;
@@ -60,10 +61,6 @@ void vmx_host_write(const struct vcpu *vcpu)
     __asm__ volatile("sgdt %0; sidt %1; str %2" : "=m"(gdt), "=m"(idt), "=r"(tr));
     vmwrite(VMCS_HOST_CS_SELECTOR, SELECTOR_CODE);
     vmwrite(VMCS_HOST_SS_SELECTOR, SELECTOR_DATA);
-    vmwrite(VMCS_HOST_DS_SELECTOR, 0);
-    vmwrite(VMCS_HOST_ES_SELECTOR, 0);
-    vmwrite(VMCS_HOST_FS_SELECTOR, 0);
-    vmwrite(VMCS_HOST_GS_SELECTOR, 0);
     vmwrite(VMCS_HOST_TR_SELECTOR, tr);
     vmwrite(VMCS_HOST_CR0, read_cr0() | CR0_TS); /* the FPU is the guest's: core/fpu.c */
     vmwrite(VMCS_HOST_CR3, vcpu->vm->process->cr3);

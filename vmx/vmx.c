@@ -6,7 +6,6 @@
 #include "cpu.h"
 #include "errors.h"
 #include "fixup.h"
-#include "fpu.h"
 #include "string.h"
 
 enum {
@@ -59,11 +58,8 @@ static int vmx_cpu_enable(void)
         memcmp(&mine, &vmx_capability, sizeof(mine)) != 0)
         return NR_ENOTSUP;
     if (cpu->index == 0) {
-        fpu_init();
-        int error = vmx_msr_bitmaps_create();
-        error = error ? error : vmx_vm86_create();
-        if (error)
-            return error;
+        vmx_msr_bitmaps_init();
+        vmx_vm86_init();
     }
     uint32_t *region = page_alloc(0);
     if (!region)

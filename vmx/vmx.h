@@ -75,15 +75,15 @@ const char *vmx_capability_use(void);
 /* controls.c: what never changes; and the one place that derives the controls from the vCPU's mode. */
 void vmx_controls_init(void);
 void vmx_controls_update(struct vcpu *vcpu);
-/* Makes the page that lets a guest use MSRs without an exit. 0 or NR_ENOMEM. */
-int vmx_msr_bitmaps_create(void);
+/* What MSRs a guest uses without an exit; once at boot. */
+void vmx_msr_bitmaps_init(void);
 
 /* vmcs.c: the host's half of it, for the calling processor. */
 void vmx_host_write(const struct vcpu *vcpu);
 
 /* unfit.c: processors without unrestricted guest. What virtual-8086 mode has at the entry: segments, and
  * flags. */
-int vmx_vm86_create(void);
+void vmx_vm86_init(void);
 void vmx_vm86_prepare(struct vcpu *vcpu);
 void vmx_vm86_segments(const struct vcpu_state *state);
 #define VM86_FLAGS (RFLAGS_VM | RFLAGS_IOPL)

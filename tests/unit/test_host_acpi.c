@@ -190,7 +190,7 @@ static void test_random_tables(void **state)
             arena[tables[random % 4] + (random >> 8) % 200] = (uint8_t)(random >> 32);
         }
         for (unsigned i = 0; i < 4; i++) {
-            uint32_t length = field(arena + tables[i], 4, 4);
+            uint32_t length = (uint32_t)field(arena + tables[i], 4, 4);
             if (length < 0x1000)
                 seal(tables[i], length);
         }

@@ -306,18 +306,16 @@ static void test_needed(void **state)
 {
     (void)state;
     uint64_t on = CR0_PE | CR0_PG;
-    assert_true(vtlb_may_be_needed(&vm));
+    assert_true(vtlb_needed(vcpu, 0));
     assert_true(vtlb_needed(vcpu, on)); /* no nested paging */
     vcpu_features = (struct vcpu_features){.nested_paging = true};
-    assert_true(vtlb_may_be_needed(&vm));
     assert_true(vtlb_needed(vcpu, 0));
     assert_true(vtlb_needed(vcpu, CR0_PE));
     assert_false(vtlb_needed(vcpu, on | CR0_WP));
     vcpu_features.unpaged = true;
-    assert_false(vtlb_may_be_needed(&vm));
     assert_false(vtlb_needed(vcpu, 0));
     vm.config.paging = PAGING_SHADOW;
-    assert_true(vtlb_may_be_needed(&vm));
+    assert_true(vtlb_needed(vcpu, 0));
     assert_true(vtlb_needed(vcpu, on));
 }
 
