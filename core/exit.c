@@ -227,33 +227,41 @@ static void complete_pio(struct vcpu *vcpu, uint32_t value)
         *rax = value;
 }
 
-bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
+static __attribute__((noinline)) bool complete_unusual(struct vcpu *vcpu, const struct upcall *upcall)
 {
-    uint32_t status = upcall->status, vector = upcall->value;
-    if (status == UPCALL_KILL) {
+    bool emulates = vcpu->upcall_kind == UPCALL_EMULATE;
+    const struct vcpu_event *event = &upcall->inject;
+    switch (upcall->status) {
+    case UPCALL_KILL:
         upcall_kill(vcpu->vm->process);
         return true;
-    }
-    if (status == UPCALL_INJECT) {
-        const struct vcpu_event *event = &upcall->inject;
-        if (!may_be_injected(event) ||
-            (vcpu->upcall_kind == UPCALL_EMULATE && !complete_emulate(vcpu, upcall)))
+    case UPCALL_INJECT:
+        if (!may_be_injected(event) || (emulates && !complete_emulate(vcpu, upcall)))
             return false;
         vcpu_inject_exception(vcpu, event->vector, event->has_error_code, event->error_code);
         return true;
+    case UPCALL_SHUTDOWN:
+        if (emulates)
+            vm_end(vcpu->vm, GUEST_END_RESET);
+        return emulates;
+    case UPCALL_HALTED:
+        return emulates && complete_emulate(vcpu, upcall);
+    default:
+        return false;
     }
-    if (status == UPCALL_SHUTDOWN && vcpu->upcall_kind == UPCALL_EMULATE) {
-        vm_end(vcpu->vm, GUEST_END_RESET);
+}
+
+bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
+{
+    uint32_t vector = upcall->value;
+    if (upcall->status != UPCALL_OK)
+        return complete_unusual(vcpu, upcall);
+    if (vcpu->upcall_kind == UPCALL_PIO && !upcall->modified) { /* the usual one */
+        complete_pio(vcpu, upcall->exit.pio.value);
+        exit_skip(vcpu);
         return true;
     }
-    if (status != UPCALL_OK && (status != UPCALL_HALTED || vcpu->upcall_kind != UPCALL_EMULATE))
-        return false;
     switch (vcpu->upcall_kind) {
-    case UPCALL_PIO:
-        if (upcall->modified) /* it has gone on behind the instruction */
-            return complete_emulate(vcpu, upcall);
-        complete_pio(vcpu, upcall->exit.pio.value);
-        break;
     case UPCALL_LOCATE:
         complete_locate(vcpu, &upcall->insn);
         return true;
@@ -261,9 +269,7 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
         if (vector <= UINT8_MAX)
             event_extint(vcpu, (uint8_t)vector);
         return vector <= UINT8_MAX;
-    default:
+    default: /* one for a port has gone on behind the instruction */
         return complete_emulate(vcpu, upcall);
     }
-    exit_skip(vcpu);
-    return true;
 }

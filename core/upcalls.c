@@ -76,7 +76,9 @@ void upcall_kill(struct process *process)
     guest_kill(process->vm, "%.*s", UPCALL_TEXT_SIZE, process->upcall.text);
 }
 
-static enum upcall_result upcall_result(struct process *process, enum user_exit exit)
+/* Of one that did not simply come to its end, or has left something to do. */
+static __attribute__((noinline)) enum upcall_result unusual_result(struct process *process,
+                                                                   enum user_exit exit)
 {
     if (process->notifies) {
         process->notifies = false;
@@ -96,6 +98,12 @@ static enum upcall_result upcall_result(struct process *process, enum user_exit 
                        UPCALL_TEXT_SIZE, process->upcall.text);
     }
     return UPCALL_FAILED;
+}
+
+static inline enum upcall_result upcall_result(struct process *process, enum user_exit exit)
+{
+    bool usual = exit == USER_DONE && !process->notifies && !process->needs_restart;
+    return usual ? UPCALL_FINISHED : unusual_result(process, exit);
 }
 
 static void process_enter(struct process *process)
