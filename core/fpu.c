@@ -48,21 +48,11 @@ static uint64_t xgetbv(void)
     return low | (uint64_t)high << 32;
 }
 
-static void registers_open(void)
-{
-    __asm__ volatile("clts");
-}
-
-static void registers_close(void)
-{
-    write_cr0(read_cr0() | CR0_TS);
-}
-
 void fpu_load(struct vcpu *vcpu)
 {
     static const uint32_t zero = 0;
     struct vcpu_fpu *fpu = &vcpu->state.fpu;
-    registers_open();
+    __asm__ volatile("clts");
     /* AMD's processors before Zen restore the last x87 instruction's addresses only with an exception pending
      * (AMD APM Vol. 2, 11.4.4): here they become ours, not another guest's. */
     __asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
@@ -75,13 +65,13 @@ void fpu_load(struct vcpu *vcpu)
     } else {
         __asm__ volatile("fxrstor64 %0" : : "m"(*fpu));
     }
-    registers_close();
+    write_cr0(read_cr0() | CR0_TS);
 }
 
 void fpu_store(struct vcpu *vcpu)
 {
     struct vcpu_fpu *fpu = &vcpu->state.fpu;
-    registers_open();
+    __asm__ volatile("clts");
     if (components) {
         fpu_get_xcr0(vcpu);
         xsetbv(components);
@@ -92,7 +82,7 @@ void fpu_store(struct vcpu *vcpu)
     } else {
         __asm__ volatile("fxsave64 %0" : "=m"(*fpu));
     }
-    registers_close();
+    write_cr0(read_cr0() | CR0_TS);
 }
 
 void fpu_get_xcr0(struct vcpu *vcpu)

@@ -17,24 +17,16 @@ enum {
     SIPI_PAGE_SHIFT = 12,
 };
 
-#define DATA_SEGMENT                                                                                         \
-    {                                                                                                        \
-        .attributes = REAL_MODE_DATA, .limit = 0xffff                                                        \
-    }
-
 /* After RESET (SDM Vol. 3A, table 10-1). The same registers have these values after INIT, but for those that
  * vcpu_reset() keeps. */
 static const struct vcpu_state reset_state = {
     .gpr = {.rip = 0xfff0, .rflags = 2},
     .segment =
         {
-            [SEG_ES] = DATA_SEGMENT,
+            [SEG_ES] = {.attributes = REAL_MODE_DATA, .limit = 0xffff},
             [SEG_CS] =
                 {.selector = 0xf000, .attributes = REAL_MODE_CODE, .limit = 0xffff, .base = 0xffff0000},
-            [SEG_SS] = DATA_SEGMENT,
-            [SEG_DS] = DATA_SEGMENT,
-            [SEG_FS] = DATA_SEGMENT,
-            [SEG_GS] = DATA_SEGMENT,
+            [SEG_SS... SEG_GS] = {.attributes = REAL_MODE_DATA, .limit = 0xffff},
             [SEG_LDTR] = {.attributes = LDT_ATTRIBUTES, .limit = 0xffff},
             [SEG_TR] = {.attributes = TSS_ATTRIBUTES, .limit = 0xffff},
         },

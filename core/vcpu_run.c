@@ -135,15 +135,7 @@ static bool vcpu_resume(struct vcpu *vcpu)
     case VCPU_WAIT_TOKEN:
         return vcpu_upcall(vcpu);
     case VCPU_HALTED:
-        requests_take(vcpu);
-        if (vcpu->run_state == VCPU_HALTED && event_wakes(vcpu))
-            vcpu->run_state = VCPU_RUN;
-        break;
     case VCPU_RESTING:
-        requests_take(vcpu);
-        if (vcpu->run_state == VCPU_RESTING && (rdtsc() >= vcpu->rest_until || event_wakes(vcpu)))
-            vcpu->run_state = VCPU_RUN;
-        break;
     case VCPU_WAIT_SIPI:
         requests_take(vcpu);
         break;
@@ -151,11 +143,14 @@ static bool vcpu_resume(struct vcpu *vcpu)
         vcpu->entity.runnable = 0;
         return false;
     }
-    if (vcpu->run_state != VCPU_RUN) {
-        vcpu_sleep(vcpu, vcpu->run_state);
-        return false;
-    }
-    return true;
+    bool rests = vcpu->run_state == VCPU_RESTING;
+    if ((rests && rdtsc() >= vcpu->rest_until) ||
+        ((rests || vcpu->run_state == VCPU_HALTED) && event_wakes(vcpu)))
+        vcpu->run_state = VCPU_RUN;
+    if (vcpu->run_state == VCPU_RUN)
+        return true;
+    vcpu_sleep(vcpu, vcpu->run_state);
+    return false;
 }
 
 /* One entry into the guest and what follows from the exit. False: back to the scheduler. */

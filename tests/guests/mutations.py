@@ -17,7 +17,7 @@ MUTATIONS = [
     # (devices/ahead.c) Behind an access instructions are emulated without their traps.
     ("emulate_ahead", "devices/emulate_ahead.c", "(e->state->gpr.rflags & FLAG_TF) || ", ""),
     # INVLPG of a page is nothing.
-    ("tlb", "core/vtlb.c", "            table[paging_index(linear, LEVEL_4K)] = 0;", "            (void)0;"),
+    ("tlb", "core/vtlb.c", "        table[paging_index(linear, LEVEL_4K)] = 0;", "        (void)0;"),
     # The clock of all devices runs 3 % slower than the TSC and the local APIC's timer.
     (
         "clock_agree",
@@ -37,7 +37,7 @@ MUTATIONS = [
         "if (long_mode && !(value & CR4_PAE))",
     ),
     # CD and NW, which are not in the VMCB, are lost.
-    ("cr_rules", "svm/state.c", "control->cr0 = vmcb->cr0 | svm->cr0_hidden;", "control->cr0 = vmcb->cr0;"),
+    ("cr_rules", "svm/state.c", "control->cr0 = (control->cr0 & ~CR0_OWNED) | (vmcb->cr0 & CR0_OWNED);", "control->cr0 = vmcb->cr0;"),
     # There is no single-step trap behind CPUID, IN, OUT and reads of the local APIC.
     ("debug", "core/vcpu.c", "vcpu_inject_exception(vcpu, EXCEPTION_DB, false, 0);", ""),
     # A page fault is taken for benign: ring 0 makes no double fault of two.
@@ -45,10 +45,9 @@ MUTATIONS = [
     # #UD comes as #GP.
     (
         "exceptions",
-        "svm/exits.c",
-        "[VMEXIT_DB]             = {ALWAYS,",
-        "[VMEXIT_EXCEPTION_0 + EXCEPTION_UD] = {ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, describe_refusal},\n"
-        "    [VMEXIT_DB]             = {ALWAYS,",
+        "svm/exit_table.h",
+        "EXIT(0x41, DB,",
+        "EXIT(0x46, UD, ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, exit_refuse)\nEXIT(0x41, DB,",
     ),
     # The 8259 pair reaches a processor whose LINT0 is masked.
     (
@@ -123,7 +122,7 @@ MUTATIONS = [
         "in->memory.base = rm;\n        return;",
     ),
     # The guest never sees LMA.
-    ("mode_compat", "svm/state.c", "(svm->efer & ~EFER_LMA) | (vmcb->efer & EFER_LMA);", "svm->efer & ~EFER_LMA;"),
+    ("mode_compat", "svm/state.c", "    msrs->star = vmcb->star;", "    msrs->efer &= ~EFER_LMA;"),
     # CR8 reads as 0.
     ("mode_long", "core/lapic.c", "return (uint8_t)(lapic_get(&vcpu->lapic, LAPIC_TPR) >> CR8_SHIFT);", "return 0;"),
     # Nobody leaves protected mode.
@@ -168,15 +167,15 @@ MUTATIONS = [
     (
         "paging",
         "svm/state.c",
-        "vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden) | CR0_ET;",
-        "vmcb->cr0 = (control->cr0 & ~svm->cr0_hidden & ~(uint64_t)CR0_WP) | CR0_ET;",
+        "vmcb->cr0 = r->cr0;",
+        "vmcb->cr0 = r->cr0 & ~CR0_WP;",
     ),
     # EFER.NXE does not reach the processor.
     (
         "paging_pae",
         "svm/state.c",
-        "uint64_t efer = svm->efer | EFER_SVME;",
-        "uint64_t efer = (svm->efer & ~EFER_NXE) | EFER_SVME;",
+        "efer |= EFER_SVME;",
+        "efer = (efer & ~EFER_NXE) | EFER_SVME;",
     ),
     # An empty slot reads as 0.
     ("pci", "devices/bus.c", "io->value = UINT32_MAX;", "io->value = 0;"),
@@ -240,7 +239,12 @@ MUTATIONS = [
         "vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~(RFLAGS_VM | 1ull << 14);",
     ),
     # A shutdown turns the machine off.
-    ("triple_fault", "core/exit.c", "vm_end(vcpu->vm, GUEST_END_RESET);", "vm_end(vcpu->vm, GUEST_END_POWER_OFF);"),
+    (
+        "triple_fault",
+        "core/exit.c",
+        "answers with a reset */\n        vm_end(vcpu->vm, GUEST_END_RESET);",
+        "answers with a reset */\n        vm_end(vcpu->vm, GUEST_END_POWER_OFF);",
+    ),
     # Each vCPU has its own TSC.
     (
         "tsc_smp",
