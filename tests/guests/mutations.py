@@ -17,7 +17,7 @@ MUTATIONS = [
     # (devices/ahead.c) Behind an access instructions are emulated without their traps.
     ("emulate_ahead", "devices/emulate_ahead.c", "(e->state->gpr.rflags & FLAG_TF) || ", ""),
     # INVLPG of a page is nothing.
-    ("tlb", "core/vtlb.c", "            table[paging_index(linear, LEVEL_4K)] = 0;", "            (void)0;"),
+    ("tlb", "core/vtlb.c", "        table[paging_index(linear, LEVEL_4K)] = 0;", "        (void)0;"),
     # The clock of all devices runs 3 % slower than the TSC and the local APIC's timer.
     (
         "clock_agree",
