@@ -28,11 +28,6 @@ struct idt_gate {
     uint32_t offset_high, reserved;
 };
 
-struct __attribute__((packed)) table_pointer {
-    uint16_t limit;
-    uint64_t base;
-};
-
 extern char trap_stubs[], syscall_entry[];
 static struct idt_gate idt[256];
 /* One for all processors; each has a TSS descriptor of two entries. */
@@ -115,7 +110,7 @@ static void protections_enable(void)
     cr4 |= leaf7.ebx & 1u << 7 ? CR4_SMEP : 0;
     cr4 |= leaf7.ebx & 1u << 20 ? CR4_SMAP : 0;
     cr4 |= leaf7.ecx & 1u << 2 ? CR4_UMIP : 0;
-    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
+    write_cr4(cr4);
     /* SDM Vol. 2A, CPUID leaf 7, EDX: IBRS and IBPB; AMD APM Vol. 3, E.4.6: IBPB. */
     cpu_has_ibpb = leaf7.edx & 1u << 26 ||
                    (cpuid(LEAF_EXTENDED, 0).eax >= LEAF_SIZES && cpuid(LEAF_SIZES, 0).ebx & 1u << 12);

@@ -42,6 +42,12 @@ enum table_limit { LIMIT_GDT = 1 << 0, LIMIT_TSS = 1 << 1 };
 
 _Static_assert(offsetof(struct cpu, tss.rsp0) == 24, "entry.asm knows the layout");
 
+/* What LGDT and LIDT load, SGDT and SIDT store. */
+struct __attribute__((packed)) table_pointer {
+    uint16_t limit;
+    uint64_t base;
+};
+
 extern struct cpu cpus[CPU_MAX];
 extern uint32_t cpu_count;
 extern bool cpu_has_ibpb; /* a barrier for indirect branch prediction: MSR_PRED_CMD */
@@ -107,22 +113,24 @@ static inline uint32_t in32(uint16_t port)
     return value;
 }
 
-static inline uint64_t read_cr2(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr2, %0" : "=r"(value));
-    return value;
-}
+/* read_NAME() and write_NAME() of a control or debug register. */
+#define CPU_REGISTER(name)                                                                                   \
+    static inline uint64_t read_##name(void)                                                                 \
+    {                                                                                                        \
+        uint64_t value;                                                                                      \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));                                               \
+        return value;                                                                                        \
+    }                                                                                                        \
+    static inline void write_##name(uint64_t value)                                                          \
+    {                                                                                                        \
+        __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                                      \
+    }
 
-static inline void write_cr2(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr2" : : "r"(value));
-}
-
-static inline void write_cr3(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
+CPU_REGISTER(cr0)
+CPU_REGISTER(cr2)
+CPU_REGISTER(cr3)
+CPU_REGISTER(cr4)
+CPU_REGISTER(dr6)
 
 static inline _Noreturn void cpu_stop(void)
 {

@@ -3,6 +3,8 @@
 ; GS points to struct cpu in ring 0 and to nothing in ring 3: each crossing swaps. #DF and #MC can arrive before the swap:
 ; they end in a panic, which finds struct cpu by the stack.
 
+%include "registers.inc"
+
 bits 64
 default rel
 
@@ -12,32 +14,10 @@ RFLAGS_USER equ 0x202                ; IF
 RFLAGS_AC equ 1 << 18
 
 %define TRAP_REGISTERS rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
-%define CALLEE_SAVED rbx, rbp, r12, r13, r14, r15
 
 extern trap_handle, trap_fatal, syscall_dispatch
 
 section .text
-
-%macro push_all 1-*
-  %rep %0
-    push %1
-    %rotate 1
-  %endrep
-%endmacro
-
-%macro pop_all 1-*                   ; of the same list
-  %rep %0
-    %rotate -1
-    pop %1
-  %endrep
-%endmacro
-
-%macro clear_all 1-*
-  %rep %0
-    xor %1, %1
-    %rotate 1
-  %endrep
-%endmacro
 
 ; One stub a vector, 16 bytes each. Exceptions 8, 10-14, 17, 21, 29, 30 push an error code themselves. An NMI takes no
 ; fault and means nothing here.

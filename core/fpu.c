@@ -55,8 +55,7 @@ static void registers_open(void)
 
 static void registers_close(void)
 {
-    uint64_t cr0;
-    __asm__ volatile("mov %%cr0, %0; or %1, %0; mov %0, %%cr0" : "=&r"(cr0) : "i"((int)CR0_TS) : "memory");
+    write_cr0(read_cr0() | CR0_TS);
 }
 
 void fpu_load(struct vcpu *vcpu)

@@ -99,15 +99,13 @@ void panic(const char *format, ...)
 
 void panic_trap(const struct trap_frame *f)
 {
-    uint64_t cr2, cr3;
-    __asm__ volatile("mov %%cr2, %0; mov %%cr3, %1" : "=r"(cr2), "=r"(cr3));
     panic_begin();
     log_print("nullring: panic: exception %lu, error code %lx, at %016lx", f->vector, f->error_code, f->rip);
     log_print("nullring: rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
     log_print("nullring: rsi %016lx rdi %016lx rbp %016lx rsp %016lx", f->rsi, f->rdi, f->rbp, f->rsp);
     log_print("nullring: r8  %016lx r9  %016lx r10 %016lx r11 %016lx", f->r8, f->r9, f->r10, f->r11);
     log_print("nullring: r12 %016lx r13 %016lx r14 %016lx r15 %016lx", f->r12, f->r13, f->r14, f->r15);
-    log_print("nullring: cs %lx rflags %lx cr2 %016lx cr3 %016lx", f->cs, f->rflags, cr2, cr3);
+    log_print("nullring: cs %lx rflags %lx cr2 %016lx cr3 %016lx", f->cs, f->rflags, read_cr2(), read_cr3());
     panic_end(f->rip, (const uint64_t *)f->rbp);
 }
 

@@ -12,8 +12,10 @@ CPPCHECK := cppcheck -q --std=c11 --enable=warning,portability --error-exitcode=
   --library=tests/check/cppcheck.cfg --suppressions-list=tests/check/cppcheck.suppress
 
 RING0_BUDGET := 8500
-# Tables of entry checks are counted apart (docs/design.md, section 2); checks/ holds nothing else.
-RING0_COUNTED := $(filter-out checks/%,$(RING0_C)) $(RING0_ASM) $(LIB_RING0:.c=.h) $(foreach d,core mm svm vmx,$(wildcard $(d)/*.h))
+# Tables of entry checks are counted apart (docs/design.md, section 2): checks/, which holds nothing else, and what of it lies
+# in lib/ because the emulator asks the same.
+RING0_COUNTED := $(filter-out checks/% $(LIB_CHECKS),$(RING0_C)) $(RING0_ASM) $(wildcard core/*.inc) $(patsubst %.c,%.h,$(filter-out $(LIB_CHECKS),$(LIB_RING0))) \
+  $(foreach d,core mm svm vmx,$(wildcard $(d)/*.h))
 
 $(B)/check/%.format: % .clang-format
 	@mkdir -p $(@D)

@@ -57,18 +57,6 @@ static void set_segments(const struct vcpu_state *state, bool vm86)
     }
 }
 
-static uint64_t read_dr6(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%dr6, %0" : "=r"(value));
-    return value;
-}
-
-static void write_dr6(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%dr6" : : "r"(value));
-}
-
 void vmx_debug_exception(uint64_t pending)
 {
     write_dr6((read_dr6() & ~(uint64_t)DR6_TRAPS) | (pending & (DR6_TRAPS | DR6_BD | DR6_BS)));

@@ -10,25 +10,6 @@
 #include "layout_ring0.h"
 #include "process.h"
 
-struct __attribute__((packed)) table_pointer {
-    uint16_t limit;
-    uint64_t base;
-};
-
-static uint64_t read_cr0(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
-    return value;
-}
-
-static uint64_t read_cr4(void)
-{
-    uint64_t value;
-    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
-    return value;
-}
-
 void vmcs_load(const void *vmcs)
 {
     uint64_t physical = virt_to_phys(vmcs);

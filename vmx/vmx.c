@@ -45,16 +45,12 @@ static uint32_t *region_create(void)
 /* VMXON needs bits of CR0 and CR4 (A.7 and A.8), and FEATURE_CONTROL locked with it on (24.7). */
 static void vmx_on(uint64_t region)
 {
-    uint64_t control, cr0, cr4;
+    uint64_t control;
     if (rdmsr_safe(MSR_FEATURE_CONTROL, &control) && !(control & FEATURE_CONTROL_LOCK))
         wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
-    __asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
-    cr0 |= vmx_capability.cr0_fixed;
-    cr4 |= vmx_capability.cr4_fixed | CR4_VMXE;
-    __asm__ volatile("mov %0, %%cr0; mov %1, %%cr4; vmxon %2"
-                     :
-                     : "r"(cr0), "r"(cr4), "m"(region)
-                     : "cc", "memory");
+    write_cr0(read_cr0() | vmx_capability.cr0_fixed);
+    write_cr4(read_cr4() | vmx_capability.cr4_fixed | CR4_VMXE);
+    __asm__ volatile("vmxon %0" : : "m"(region) : "cc", "memory");
 }
 
 static int vmx_cpu_enable(void)
