@@ -33,11 +33,30 @@ void svm_inject(struct vcpu *vcpu)
     };
     const struct vcpu_event *event = &vcpu->state.interrupts.event;
     struct svm_vcpu *svm = vcpu->backend;
+    bool alone = !svm->shadow && !(svm->windows & WINDOW_INTERRUPT);
+    if (event->type == EVENT_INTERRUPT && svm_features.inject_virtually && alone) {
+        svm->vmcb->virtual_interrupt |=
+            V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR | (uint64_t)event->vector << V_VECTOR_SHIFT;
+        svm->virtually_injected = true;
+        svm->clean &= ~CLEAN_TPR;
+        return;
+    }
     uint64_t field = EVENT_VALID | (uint64_t)type[event->type] << EVENT_TYPE_SHIFT | event->vector;
     if (event->has_error_code)
         field |= EVENT_ERROR_VALID | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
     svm->vmcb->event_injection = field;
     svm->nmi_work |= event->type == EVENT_NMI;
+}
+
+/* An interrupt that was injected by V_IRQ and has not been taken waits for the next entry. */
+static void virtual_settle(struct svm_vcpu *svm, struct vcpu_event *event)
+{
+    struct vmcb *vmcb = svm->vmcb;
+    if (!(vmcb->virtual_interrupt & V_IRQ))
+        event->type = EVENT_NONE;
+    vmcb->virtual_interrupt = V_INTR_MASKING;
+    svm->clean &= ~CLEAN_TPR;
+    svm->virtually_injected = false;
 }
 
 /* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
@@ -182,7 +201,10 @@ void svm_run(struct vcpu *vcpu)
     vmcb->tlb_control = TLB_CONTROL_NONE;
     vmcb->event_injection = 0;
     interrupts->shadow = vmcb->interrupt_shadow & INTERRUPT_SHADOW ? SHADOW_STI : SHADOW_NONE;
-    interrupts->event.type = EVENT_NONE;
+    if (svm->virtually_injected)
+        virtual_settle(svm, &interrupts->event);
+    else
+        interrupts->event.type = EVENT_NONE;
     if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */
         event_recover(vcpu, vmcb->exit_int_info);
     if (svm->nmi_work)

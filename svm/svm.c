@@ -19,6 +19,8 @@
 
 enum {
     LEAF_FEATURES = 1,
+    LEAF_HYPERVISOR = 0x40000000,
+    SIGNATURE_TCG = 0x54474354, /* "TCGT" */
     LEAF_EXTENDED_MAX = 0x80000000,
     LEAF_EXTENDED_FEATURES = 0x80000001,
     LEAF_SVM = 0x8000000a,
@@ -87,6 +89,7 @@ static const char *svm_probe(void)
         .next_rip = svm_edx & EDX_NEXT_RIP,
         .decode_assists = svm_edx & EDX_DECODE_ASSISTS,
         .flush_by_asid = svm_edx & EDX_FLUSH_BY_ASID,
+        .inject_virtually = cpuid(LEAF_HYPERVISOR, 0).ebx == SIGNATURE_TCG,
         .asid_count = leaf.ebx,
         .clean = svm_edx & EDX_CLEAN_BITS ? CLEAN_ALL : 0,
     };

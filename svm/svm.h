@@ -18,6 +18,8 @@ struct svm_features {
     bool next_rip; /* NRIPS */
     bool decode_assists;
     bool flush_by_asid;
+    bool inject_virtually; /* TCG delivers an interrupt of EVENTINJ a second time, whatever IF says, if it
+                              leaves its loop before the next exit: V_IRQ instead */
     uint32_t asid_count;
     uint32_t clean; /* the clean bits that may be used: all or none */
 };
@@ -45,12 +47,13 @@ struct svm_vcpu {
     uint64_t cr4_forced; /* bits of the VMCB's CR4 that the guest has clear: MCE, and PAE with the vTLB */
     uint64_t
         cr4_hidden; /* bits of the guest's CR4 that the VMCB does not have: SMEP and SMAP without paging */
-    const uint64_t *space; /* struct vcpu_code: CR3, or CODE_SPACE_FLAT */
-    bool task_guard;       /* it switches tasks without asking: nmi_work is always set */
-    bool nmi_work;         /* something of what follows, or of NMIs, needs a look at each entry and exit */
-    bool iret_intercepted; /* as the VMCB has it */
-    bool iret_ahead;       /* NMIs are blocked until the IRET at iret_rip has been executed */
-    bool stepping;         /* RFLAGS.TF is ours */
+    const uint64_t *space;   /* struct vcpu_code: CR3, or CODE_SPACE_FLAT */
+    bool task_guard;         /* it switches tasks without asking: nmi_work is always set */
+    bool virtually_injected; /* state.interrupts.event is in V_IRQ */
+    bool nmi_work;           /* something of what follows, or of NMIs, needs a look at each entry and exit */
+    bool iret_intercepted;   /* as the VMCB has it */
+    bool iret_ahead;         /* NMIs are blocked until the IRET at iret_rip has been executed */
+    bool stepping;           /* RFLAGS.TF is ours */
     uint64_t iret_rip;
     uint32_t invalid_at; /* number of the exit after the last VMEXIT_INVALID */
 };
