@@ -127,9 +127,8 @@ void syscall_registers_init(void)
 
 /* A GDT that seems longer than it is would let ring 3 take what lies behind it for descriptors; a TSS that
  * seems shorter has no I/O map. */
-void cpu_prepare_user(void)
+void cpu_restore_user(struct cpu *cpu)
 {
-    struct cpu *cpu = this_cpu();
     if (cpu->syscall_of)
         syscall_registers_restore();
     if (cpu->limits_lost & LIMIT_GDT)

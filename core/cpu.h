@@ -141,7 +141,14 @@ static inline _Noreturn void cpu_stop(void)
 /* SYSCALL registers as ring 3 needs them; KERNEL_GS_BASE is 0. */
 void syscall_registers_init(void);
 /* Before ring 3 runs: takes back what a guest has left on the processor and ring 3 would use or see. */
-void cpu_prepare_user(void);
+void cpu_restore_user(struct cpu *cpu);
+
+static inline void cpu_prepare_user(void)
+{
+    struct cpu *cpu = this_cpu();
+    if (cpu->limits_lost || cpu->syscall_of)
+        cpu_restore_user(cpu);
+}
 
 /* RDMSR with a fix-up: false when the MSR does not exist. */
 bool rdmsr_safe(uint32_t index, uint64_t *value);

@@ -227,6 +227,13 @@ static void complete_pio(struct vcpu *vcpu, uint32_t value)
 bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
 {
     uint32_t status = upcall->status, vector = upcall->value;
+    if (status == UPCALL_OK && vcpu->upcall_kind == UPCALL_PIO) {
+        if (upcall->modified) /* it has gone on behind the instruction */
+            return complete_emulate(vcpu, upcall);
+        complete_pio(vcpu, upcall->exit.pio.value);
+        exit_skip(vcpu);
+        return true;
+    }
     if (status == UPCALL_KILL) {
         upcall_kill(vcpu->vm->process);
         return true;
@@ -246,11 +253,6 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
     if (status != UPCALL_OK && (status != UPCALL_HALTED || vcpu->upcall_kind != UPCALL_EMULATE))
         return false;
     switch (vcpu->upcall_kind) {
-    case UPCALL_PIO:
-        if (upcall->modified) /* it has gone on behind the instruction */
-            return complete_emulate(vcpu, upcall);
-        complete_pio(vcpu, upcall->exit.pio.value);
-        break;
     case UPCALL_LOCATE:
         complete_locate(vcpu, &upcall->insn);
         return true;
@@ -261,6 +263,4 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
     default:
         return complete_emulate(vcpu, upcall);
     }
-    exit_skip(vcpu);
-    return true;
 }
