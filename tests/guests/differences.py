@@ -66,6 +66,8 @@ BOCHS = [
     ("bochs", "cpuid_rules", "leaf out of range answered: ", "an EPYC answers with zeros, Intel with the last leaf"),
     ("bochs", "cr_rules", "CR8 ", "Intel has no way to CR8 outside of 64-bit mode"),
     ("bochs", "cr_rules", "  shows in TPR", "Intel has no way to CR8 outside of 64-bit mode"),
+    ("bochs", "mode_real", "CPUID works here: ", OTHER_PROCESSOR),
+    ("vmx", "mode_compat", "SYSCALL from 32-bit code", "Intel has SYSCALL in 64-bit code only"),
     ("bochs", "fpu", "XCR0 of each: ", "models without AVX: their guests get no XSAVE"),
     ("bochs-svm", "debug", "  DR6", DR6_OF_BOCHS),
     ("native:bochs", "pic", "  then the other comes", PIC_OF_BOCHS),
