@@ -19,14 +19,6 @@ static void start_finish(struct process *process)
     schedule_wake(&vm->vcpu[0]->entity);
 }
 
-static void events_fill(struct process *process, uint32_t events)
-{
-    struct vm *vm = process->vm;
-    process->upcall.events = events;
-    for (unsigned i = 0; vm && i < 4; i++)
-        process->upcall.eoi[i] = atomic_exchange(&vm->eoi[i], 0);
-}
-
 static void upcall_finish(struct process *process, enum upcall_result result)
 {
     if (result == UPCALL_RUNNING)
@@ -112,7 +104,10 @@ void context_run(struct process *process)
         return;
     process->context.runnable = 1;
     process->upcall.groups = 0;
-    if (kind == UPCALL_EVENTS && !process->needs_restart)
-        events_fill(process, atomic_exchange(&process->events, 0));
+    if (kind == UPCALL_EVENTS && !process->needs_restart) {
+        process->upcall.events = atomic_exchange(&process->events, 0);
+        for (unsigned i = 0; vm && i < 4; i++)
+            process->upcall.eoi[i] = atomic_exchange(&vm->eoi[i], 0);
+    }
     upcall_finish(process, upcall_run(process, NULL, kind));
 }

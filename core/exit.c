@@ -167,14 +167,6 @@ static void known_insn_add(struct vcpu *vcpu, const struct upcall_insn *insn)
     };
 }
 
-/* The exit goes on with what the processor did not tell. */
-static void complete_locate(struct vcpu *vcpu, const struct upcall_insn *insn)
-{
-    known_insn_add(vcpu, insn);
-    vcpu->exit.next_rip = vcpu->state.gpr.rip + insn->length;
-    vcpu->exit_again = insn->length != 0; /* else another vCPU changed the code: execute what is there now */
-}
-
 /* The device model has begun or ended a shadow, ended an NMI, delivered the event; and traps. */
 static void take_interrupts(struct vcpu_interrupts *to, const struct vcpu_interrupts *from)
 {
@@ -263,7 +255,9 @@ bool exit_complete_upcall(struct vcpu *vcpu, const struct upcall *upcall)
     }
     switch (vcpu->upcall_kind) {
     case UPCALL_LOCATE:
-        complete_locate(vcpu, &upcall->insn);
+        known_insn_add(vcpu, &upcall->insn); /* the exit goes on with what the processor did not tell */
+        vcpu->exit.next_rip = vcpu->state.gpr.rip + upcall->insn.length;
+        vcpu->exit_again = upcall->insn.length != 0; /* else another vCPU changed the code: execute that */
         return true;
     case UPCALL_INTA:
         if (vector <= UINT8_MAX)

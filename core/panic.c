@@ -59,14 +59,6 @@ static void print_backtrace(uint64_t rip, const uint64_t *frame)
     }
 }
 
-static void print_running(void)
-{
-    const struct cpu *cpu = this_cpu();
-    const struct vcpu *vcpu = cpu->loaded;
-    log_print("nullring: processor %u, guest %s, vCPU %u", cpu->index,
-              vcpu ? vcpu->vm->config.name : "(none)", vcpu ? vcpu->index : 0);
-}
-
 static void panic_begin(void)
 {
     __asm__ volatile("cli");
@@ -79,7 +71,10 @@ static void panic_begin(void)
 
 static _Noreturn void panic_end(uint64_t rip, const uint64_t *frame)
 {
-    print_running();
+    const struct cpu *cpu = this_cpu();
+    const struct vcpu *vcpu = cpu->loaded;
+    log_print("nullring: processor %u, guest %s, vCPU %u", cpu->index,
+              vcpu ? vcpu->vm->config.name : "(none)", vcpu ? vcpu->index : 0);
     print_backtrace(rip, frame);
     log_print("nullring: panic: the machine stands still; press its reset button");
     cpu_stop();

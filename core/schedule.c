@@ -7,7 +7,6 @@
 #include "host_apic.h"
 #include "process.h"
 #include "upcalls.h"
-#include "vcpu_run.h"
 #include "vm.h"
 
 void schedule_add(struct entity *entity, uint32_t cpu)

@@ -1,7 +1,6 @@
 /*
  * The life of a vCPU: requests, events, entry, exit, upcall. Each round is bounded; nothing here blocks.
  */
-#include "vcpu_run.h"
 #include "cpu.h"
 #include "exit.h"
 #include "process.h"

@@ -116,6 +116,9 @@ void vm_end(struct vm *vm, uint32_t ending);
  * rules. False: the guest was killed with the rule's name. */
 bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups);
 
+/* The life of a vCPU between the scheduler and the guest: runs it, which is runnable, until it must wait or
+ * its processor is wanted for something else. */
+void vcpu_run(struct vcpu *vcpu);
 /* Sets request bits and makes the vCPU look at them soon: wakes it, or interrupts the processor that runs it.
  * Any processor may call it. */
 void vcpu_request(struct vcpu *vcpu, uint32_t requests);

@@ -28,11 +28,29 @@ void svm_inject(struct vcpu *vcpu)
 {
     const struct vcpu_event *event = &vcpu->state.interrupts.event;
     struct svm_vcpu *svm = vcpu->backend;
+    if (event->type == EVENT_INTERRUPT && svm_features.tcg && !(vcpu->windows & WINDOW_INTERRUPT)) {
+        svm->vmcb.virtual_interrupt |=
+            V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR | (uint64_t)event->vector << V_VECTOR_SHIFT;
+        svm->virtually_injected = true;
+        svm->clean &= ~CLEAN_TPR;
+        return;
+    }
     uint64_t field = event_encode(event);
     if (event->has_error_code)
         field |= EVENT_ERROR_VALID | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
     svm->vmcb.event_injection = field;
     svm->nmi_work |= event->type == EVENT_NMI;
+}
+
+/* Whether the interrupt that was injected by V_IRQ has not been taken, or only in part: it waits for the next
+ * entry. What was in delivery then can only be this interrupt, which TCG calls an exception. */
+static bool virtual_waits(struct svm_vcpu *svm)
+{
+    bool waits = svm->vmcb.virtual_interrupt & V_IRQ;
+    svm->vmcb.virtual_interrupt = V_INTR_MASKING;
+    svm->clean &= ~CLEAN_TPR;
+    svm->virtually_injected = false;
+    return waits;
 }
 
 /* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not, nor
@@ -169,9 +187,11 @@ void svm_run(struct vcpu *vcpu)
     vmcb->tlb_control = TLB_CONTROL_NONE;
     vmcb->event_injection = 0;
     interrupts->shadow = vmcb->interrupt_shadow & INTERRUPT_SHADOW ? SHADOW_STI : SHADOW_NONE;
-    interrupts->event.type = EVENT_NONE;
-    if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */
-        event_recover(vcpu, vmcb->exit_int_info);
+    if (!svm->virtually_injected || !virtual_waits(svm)) {
+        interrupts->event.type = EVENT_NONE;
+        if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */
+            event_recover(vcpu, vmcb->exit_int_info);
+    }
     if (svm->nmi_work)
         nmi_settle(vcpu, svm);
     exit_decode(vcpu, svm);

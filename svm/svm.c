@@ -20,6 +20,8 @@ enum {
     LEAF_EXTENDED_MAX = 0x80000000,
     LEAF_EXTENDED_FEATURES = 0x80000001,
     LEAF_SVM = 0x8000000a,
+    LEAF_HYPERVISOR = 0x40000000,
+    SIGNATURE_TCG = 0x54474354, /* "TCGT" */
     ECX_SVM = 1 << 2,
     EDX_PAGE_1G = 1 << 26,
     EDX_NESTED_PAGING = 1 << 0,
@@ -67,6 +69,7 @@ static const char *svm_probe(void)
         .real = true,
     };
     svm_features.asid_count = leaf.ebx;
+    svm_features.tcg = cpuid(LEAF_HYPERVISOR, 0).ebx == SIGNATURE_TCG;
     svm_features.next_rip = vcpu_fact("next RIP", "instruction lengths are decoded", svm_edx & EDX_NEXT_RIP);
     svm_features.decode_assists =
         vcpu_fact("decode assists", "operands are decoded", svm_edx & EDX_DECODE_ASSISTS);
@@ -141,7 +144,7 @@ static void svm_vcpu_init(struct vcpu *vcpu)
     vmcb->msrpm_base = virt_to_phys(msrpm);
     vmcb->virtual_interrupt = V_INTR_MASKING;
     svm->shadow = vcpu->vtlb;
-    svm->task_guard = svm->nmi_work = svm->shadow && svm_task_unasked();
+    svm->task_guard = svm->nmi_work = svm->shadow && svm_features.tcg;
     vmcb->nested_control = svm->shadow ? 0 : NESTED_PAGING;
     vmcb->nested_cr3 = vcpu->vm->stage2.root;
 }

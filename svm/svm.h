@@ -14,6 +14,8 @@ struct svm_features {
     bool next_rip; /* NRIPS */
     bool decode_assists;
     bool flush_by_asid;
+    bool tcg; /* QEMU's emulation. It switches tasks without asking. And it delivers an interrupt of EVENTINJ
+                 a second time, whatever IF says, if it leaves its loop before the next exit: V_IRQ instead */
     uint32_t asid_count;
     uint32_t clean; /* the clean bits that may be used: all or none */
 };
@@ -36,6 +38,7 @@ struct svm_vcpu {
     bool shadow;              /* on the vTLB, which has the guest's CR3; for life */
     const uint64_t *space;    /* struct vcpu_code: CR3, or CODE_SPACE_FLAT */
     bool task_guard;          /* it switches tasks without asking: nmi_work is always set */
+    bool virtually_injected;  /* state.interrupts.event is in V_IRQ */
     bool nmi_work;            /* something of what follows, or of NMIs, needs a look at each entry and exit */
     bool iret_intercepted;    /* as the VMCB has it */
     bool iret_ahead;          /* NMIs are blocked until the IRET at iret_rip has been executed */
@@ -70,9 +73,8 @@ void svm_intercepts_update(struct vcpu *vcpu);
 void svm_get(struct vcpu *vcpu, uint32_t groups);
 void svm_set(struct vcpu *vcpu, uint32_t groups);
 
-/* task_switch.c: does this processor switch tasks without asking? What a task switch asks of the device
- * model. If it does not ask: after each exit, and in place of vtlb_fault(). */
-bool svm_task_unasked(void);
+/* task_switch.c: what a task switch asks of the device model. If the processor does not ask before one: after
+ * each exit, and in place of vtlb_fault(). */
 void svm_task_describe(struct vcpu *vcpu);
 void svm_task_guard(struct vcpu *vcpu, const struct svm_vcpu *svm);
 void svm_task_fault(struct vcpu *vcpu, struct svm_vcpu *svm);

@@ -9,18 +9,10 @@
  */
 #include "svm.h"
 #include "cpu.h"
-#include "string.h"
 #include "vtlb.h"
 #include "x86.h"
 
-enum { LEAF_HYPERVISOR = 0x40000000, PAGE_FAULT_WRITE = 1 << 1, PAGE_FAULT_USER = 1 << 2 };
-
-bool svm_task_unasked(void)
-{
-    struct cpuid_result leaf = cpuid(LEAF_HYPERVISOR, 0);
-    const uint32_t name[] = {leaf.ebx, leaf.ecx, leaf.edx};
-    return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
-}
+enum { PAGE_FAULT_WRITE = 1 << 1, PAGE_FAULT_USER = 1 << 2 };
 
 void svm_task_describe(struct vcpu *vcpu)
 {

@@ -31,6 +31,7 @@ struct vmcb {
 #define V_IRQ          (1ull << 8)
 #define V_PRIORITY_MAX (0xfull << 16)
 #define V_IGNORE_TPR   (1ull << 20)
+#define V_VECTOR_SHIFT 32
 #define V_INTR_MASKING (1ull << 24) /* the host's IF and TPR decide about physical interrupts */
     uint64_t interrupt_shadow;
 #define INTERRUPT_SHADOW (1ull << 0)

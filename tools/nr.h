@@ -36,6 +36,14 @@ int nr_fail(int status, const char *format, ...) __attribute__((format(printf, 2
 void nr_set_raw_lines(bool raw);
 const char *nr_line_end(void);
 
+/* A line on stderr as it is. */
+void nr_print(const char *before, const char *line);
+/* While signals are held, nobody could end a wait for a reader of stderr that stands still: lines that it
+ * does not take within a second are left out. */
+void nr_set_hurry(bool hurry);
+/* stderr takes a line now, or within so many milliseconds. */
+bool nr_can_print(int wait_ms);
+
 /* asprintf that cannot fail: out of memory ends the program with a sentence. */
 char *nr_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,8 +1,9 @@
 /*
  * The event loop of `nr boot`. Its sources: the guest's console, the monitor's log, the emulator's control
  * channel, the user (keys and signals), and stdout, while it has not taken all that the console has brought:
- * until then the console is not read. Before the monitor has said its first word the console carries the
- * firmware's and GRUB's text; it is held back, and shown only if the monitor never speaks.
+ * until then the console is not read. Nor are the other two while stderr takes no lines. Before the monitor
+ * has said its first word the console carries the firmware's and GRUB's text; it is held back, and shown only
+ * if the monitor never speaks.
  */
 #include <errno.h>
 #include <limits.h>
@@ -100,7 +101,7 @@ static void log_output(struct session *session, const char *line)
     if (!session->monitor_spoke)
         session->load_seconds = emulator_processor_seconds(&session->emulator);
     session->monitor_spoke = true;
-    fprintf(stderr, "%s%s", line, nr_line_end());
+    nr_print("", line);
     if (session->options->log != NULL)
         fprintf(session->options->log, "%s\n", line);
     if (strncmp(line, panic, sizeof(panic) - 1) == 0 && !session->panicked) {
@@ -152,14 +153,16 @@ static void split_lines(struct session *session, struct line *line, const char *
 static void read_socket(struct session *session, int *fd)
 {
     char chunk[CHUNK];
-    ssize_t count = read(*fd, chunk, sizeof(chunk));
+    /* Lines for stderr are no more at a time than it takes when it takes any. */
+    bool console = fd == &session->emulator.console;
+    ssize_t count = read(*fd, chunk, console ? sizeof(chunk) : sizeof(chunk) / 2);
 
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (count <= 0) {
         close(*fd);
         *fd = -1;
-    } else if (fd == &session->emulator.console) {
+    } else if (console) {
         console_output(session, chunk, (size_t)count);
     } else if (fd == &session->emulator.log) {
         split_lines(session, &session->log_line, chunk, (size_t)count, log_output);
@@ -347,16 +350,17 @@ static void check_time(struct session *session)
 
 static void step(struct session *session)
 {
-    bool full = output_waits(&session->output);
+    bool full = output_waits(&session->output), listens = nr_can_print(0);
     short console = (short)((full ? 0 : POLLIN) | (session->typed_count > 0 ? POLLOUT : 0));
     struct pollfd polled[] = {
         {console != 0 ? session->emulator.console : -1, console, 0},
-        {session->emulator.log, POLLIN, 0},
-        {session->emulator.control, POLLIN, 0},
+        {listens ? session->emulator.log : -1, POLLIN, 0},
+        {listens ? session->emulator.control : -1, POLLIN, 0},
         {session->signals, POLLIN, 0},
         {session->keys && session->typed_count < sizeof(session->typed) / 2 ? STDIN_FILENO : -1, POLLIN, 0},
         {session->emulator.listener, POLLIN, 0},
         {session->output_failed ? -1 : session->output.fd, full ? POLLOUT : 0, 0}, /* or the reader's end */
+        {listens ? -1 : STDERR_FILENO, POLLOUT, 0},
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
@@ -396,8 +400,10 @@ static void say_end(const struct session *session, const struct machine_run *run
     }
     if (session->options->machine->monitor && !session->monitor_spoke && session->held_count > 0) {
         nr_say("the monitor did not say a word; before it the console said:");
-        fwrite(session->held, 1, session->held_count, stderr);
-        fputs(nr_line_end(), stderr);
+        for (size_t at = 0; at < session->held_count && nr_can_print(SETTLE_MS); at += LINE_SIZE)
+            fwrite(session->held + at, 1,
+                   session->held_count - at < LINE_SIZE ? session->held_count - at : LINE_SIZE, stderr);
+        nr_print("", "");
     }
     if (session->status != NR_DONE && expect->matched < expect->count)
         nr_say("not seen: %s", expect->source[expect->matched]);
@@ -429,6 +435,7 @@ int session_run(const struct session_options *options, struct machine_run *run)
     if (status != NR_DONE)
         return status;
     output_open(&session.output);
+    nr_set_hurry(true);
     terminal_make_raw(&session.terminal);
     while (!session.ended)
         step(&session);
@@ -438,5 +445,6 @@ int session_run(const struct session_options *options, struct machine_run *run)
     output_close(&session.output);
     close(session.signals);
     say_end(&session, run);
+    nr_set_hurry(false);
     return session.status;
 }

@@ -39,7 +39,7 @@ def boot(*arguments, expect=(), seconds=SECONDS, **named):
     words = ["boot", "--timeout", seconds]
     for pattern in expect:
         words += ["--expect", pattern]
-    return nr(*words, *arguments, **named)
+    return nr(*words, *arguments, seconds=seconds + 60, **named)
 
 
 def description(example, name, cpus=None, paravirt=None, paging=None, bootargs=None, **replaced):

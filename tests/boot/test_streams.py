@@ -86,6 +86,20 @@ def test_a_signal_ends_a_run_that_nobody_reads(number, tools):
     assert b"interrupted" in process.stderr.read()
 
 
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, UNEXPECTED), (None, TIMEOUT)])
+def test_one_reader_of_both_streams_that_stands_still(number, status, tools):
+    """As `nr boot ... 2>&1 | less`; the monitor's log is never at its end."""
+    flood = "while True: os.write(fd['log'], b'nullring: all work and no play\\n' * 100)\n"
+    (tools.parent / "nullring").write_text("a monitor\n")
+    process = start(tools, flood, "--machine", "svm", "--monitor", tools.parent / "nullring", "--timeout", "5",
+                    stderr=subprocess.STDOUT)
+    if number:
+        wait_until_full(process.stdout)
+        process.send_signal(number)
+    assert process.wait(timeout=SECONDS) == status
+    assert not left_behind(tools)
+
+
 def test_what_is_left_is_shown_when_somebody_reads_again(tools):
     process = start(tools, COUNT)
     wait_until_full(process.stdout)
