@@ -213,7 +213,7 @@ static void svm_set_cr2(struct vcpu *vcpu, uint64_t linear)
 
 static const char *svm_check(const struct vcpu *vcpu)
 {
-    return entry_check(&vcpu->state);
+    return entry_check(&vcpu->state, NULL);
 }
 
 const struct vcpu_ops svm_ops = {

@@ -16,6 +16,7 @@ enum {
     MSR_VMX_MISC = 0x485,
     MSR_VMX_CR0_FIXED0 = 0x486,
     MSR_VMX_CR4_FIXED0 = 0x488,
+    MSR_VMX_CR4_FIXED1 = 0x489,
     MSR_VMX_SECONDARY = 0x48b,
     MSR_VMX_EPT_VPID = 0x48c,
     MSR_VMX_TRUE_PIN = 0x48d,
@@ -67,6 +68,7 @@ const char *vmx_capability_read(struct vmx_capability *c)
     c->entry = rdmsr(exact ? MSR_VMX_TRUE_ENTRY : MSR_VMX_ENTRY);
     c->cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0);
     c->cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0);
+    c->cr4_allowed = rdmsr(MSR_VMX_CR4_FIXED1);
     if (c->primary & MAY(PRIMARY_SECONDARY))
         c->secondary = rdmsr(MSR_VMX_SECONDARY);
     if (c->secondary & MAY(SECONDARY_EPT | SECONDARY_VPID))

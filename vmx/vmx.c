@@ -107,7 +107,14 @@ static int vmx_vcpu_create(struct vcpu *vcpu)
 
 static const char *vmx_check(const struct vcpu *vcpu)
 {
-    return entry_check(&vcpu->state);
+    const struct entry_demands demands = {
+        .segments = !vcpu->vtlb, /* else what does not fit is emulated (unfit.c) */
+        .events = true,
+        .cr3 = vmx_features.physical_mask,
+        .cr4 = vmx_capability.cr4_allowed,
+        .efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+    };
+    return entry_check(&vcpu->state, &demands);
 }
 
 const struct vcpu_ops vmx_ops = {
