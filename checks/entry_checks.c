@@ -102,12 +102,13 @@ static bool rip_reach(const struct vcpu_state *s)
     return wide ? canonical(s, s->gpr.rip) : !(s->gpr.rip & HIGH_HALF);
 }
 
+/* Between real mode and the first far jump CS is what real mode left: data of level 0, whatever the low bits
+ * of its selector. */
 static bool cs_code(const struct vcpu_state *s)
 {
     uint16_t cs = s->segment[SEG_CS].attributes;
     bool present = (cs & SEG_P) && (cs & SEG_S);
-    return present &&
-           implies(protected_mode(s) && !vm86(s), (cs & TYPE_CODE) || !(s->segment[SEG_CS].selector & 3));
+    return present && implies(protected_mode(s) && !vm86(s), (cs & TYPE_CODE) || !(cs & SEG_DPL_MASK));
 }
 
 static bool ss_privilege(const struct vcpu_state *s)

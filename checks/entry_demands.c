@@ -59,11 +59,9 @@ static bool cs_type(const struct vcpu_state *s)
     return vm86(s) || type == TYPE_DATA || ((type & TYPE_CODE) && (type & TYPE_ACCESSED));
 }
 
-/* Of real mode, and of protected mode until the first far jump. */
 static bool cs_data_level(const struct vcpu_state *s)
 {
-    const struct segment *cs = &s->segment[SEG_CS], *ss = &s->segment[SEG_SS];
-    return vm86(s) || (type_of(cs) & TYPE_CODE) || (!dpl_of(cs) && !dpl_of(ss));
+    return vm86(s) || (type_of(&s->segment[SEG_CS]) & TYPE_CODE) || !dpl_of(&s->segment[SEG_SS]);
 }
 
 static bool cs_level(const struct vcpu_state *s)

@@ -14,7 +14,7 @@ PYTHON := /usr/bin/python3
 BOOT_TESTS := $(wildcard tests/boot/test_*.py)
 TEST_SECONDS ?= 30
 TEST_LOGS := $(B)/test-logs
-TEST_BUILD += all $(B)/nullring-test guests examples unit-build fuzz-build
+TEST_BUILD += all $(B)/nullring-test $(B)/nullring-unchecked guests examples unit-build fuzz-build
 # Of the generations (tests/matrix.py has all): SVM with nested paging and without, VT-x with EPT and without.
 TEST_PARTS += $(call test_part,guests,svm,1800,$(PYTHON) tests/guests/run.py --jobs 1 --seeds-on svm --machine native$(comma)svm$(comma)svm:no-npt)
 TEST_PARTS += $(call test_part,guests,vmx,1800,$(PYTHON) tests/guests/run.py --jobs 1 --seeds-on none --machine native$(comma)vmx:haswell$(comma)vmx:penryn)

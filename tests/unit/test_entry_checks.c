@@ -157,7 +157,7 @@ static void segments(void **state)
     BREAKS(state_long, "CS.L and CS.D are both set in long mode", s.segment[SEG_CS].attributes |= SEG_DB);
     BREAKS(state_protected, cs, s.segment[SEG_CS].attributes &= ~SEG_P);
     BREAKS(state_real, cs, s.segment[SEG_CS].attributes &= ~SEG_S);
-    BREAKS(state_protected, cs, s.segment[SEG_CS].attributes = DATA; s.segment[SEG_CS].selector = 3);
+    BREAKS(state_protected, cs, s.segment[SEG_CS].attributes = STACK_3);
     BREAKS(state_real, ss, s.segment[SEG_SS].attributes = STACK_3);
     BREAKS(state_protected, ss, s.gpr.rflags |= RFLAGS_VM);
     for (unsigned i = SEG_ES; i <= SEG_DS; i++)
@@ -285,7 +285,6 @@ static void demands_on_code_and_stack(void **state)
     DEMANDS(state_protected, code, S(CS).attributes &= ~1);
     DEMANDS(state_real, code, S(CS).attributes = DATA & ~2); /* read only */
     DEMANDS(state_real, code, S(CS).attributes = DATA | 4);  /* expand-down */
-    DEMANDS(state_protected, data, S(CS).attributes = DATA | SEG_DPL_MASK);
     DEMANDS(state_protected, data, S(CS).attributes = DATA; S(SS).attributes = STACK_3);
     DEMANDS(state_protected, level, S(CS).attributes |= SEG_DPL_MASK);
     DEMANDS(state_protected, level, S(SS).attributes = STACK_3);
@@ -296,6 +295,9 @@ static void demands_on_code_and_stack(void **state)
     DEMANDS(state_protected, stack, S(SS).attributes &= ~SEG_S);
     struct vcpu_state s = state_real();
     S(CS).attributes = DATA; /* as a far jump in real mode leaves it */
+    assert_passes(&s);
+    s.control.cr0 = CR0_PE | CR0_ET; /* and before the next one, what was a paragraph is no level */
+    S(CS).selector = 0x1003;
     assert_passes(&s);
     s = state_protected();
     S(CS).attributes |= TYPE_CONFORMING; /* its level does not count */
