@@ -8,6 +8,7 @@
 #include "string.h"
 
 enum { TSS_REGISTERS = GPR_COUNT / 2, TSS_SEGMENTS = SEG_GS + 1, TYPE_BYTE = 5, DR6_BT = 1 << 15 };
+enum { NO_CODE_YET = SEG_P | SEG_S | 0xb /* readable, accessed; its limit is 0 */ };
 enum { DR7_LOCAL = 0x155 }; /* L0 to L3, LE: breakpoints of the old task */
 
 /* Where things lie in a TSS. */
@@ -164,7 +165,13 @@ static void enter_task(struct emulation *m, enum task_source source, uint16_t se
     m->cpl = m->protected ? task->selector[SEG_CS] & SELECTOR_RPL : 3;
     segment_load_null(m, SEG_LDTR, (uint16_t)task->ldt);
     for (unsigned i = 0; i < TSS_SEGMENTS; i++)
-        segment_load_null(m, i, (uint16_t)task->selector[i]);
+        if (m->protected)
+            segment_load_null(m, i, (uint16_t)task->selector[i]);
+        else
+            segment_load_real(m, i, (uint16_t)task->selector[i]);
+    if (m->protected) { /* a fault in loading them is delivered from here: with this CPL, and no code yet */
+        state->segment[SEG_CS].attributes = NO_CODE_YET | (uint16_t)(m->cpl << SEG_DPL_SHIFT);
+    }
     m->emulator->modified |= VCPU_CONTROL | VCPU_SEGMENTS | VCPU_GPR;
 }
 
@@ -206,11 +213,8 @@ static enum outcome load_segments(struct emulation *m, struct transfer *t, const
     static const uint8_t data[] = {SEG_DS, SEG_ES, SEG_FS, SEG_GS};
     enum outcome outcome = load_ldt(m, t, (uint16_t)task->ldt);
 
-    if (outcome == OUTCOME_NEXT && !m->protected) {
-        for (unsigned i = 0; i < TSS_SEGMENTS; i++)
-            segment_load_real(m, i, (uint16_t)task->selector[i]);
-        return OUTCOME_NEXT;
-    }
+    if (!m->protected)
+        return outcome;
     if (outcome == OUTCOME_NEXT)
         outcome = load_code(m, t, (uint16_t)task->selector[SEG_CS]);
     if (outcome == OUTCOME_NEXT)

@@ -33,8 +33,8 @@ void svm_inject(struct vcpu *vcpu)
     };
     const struct vcpu_event *event = &vcpu->state.interrupts.event;
     struct svm_vcpu *svm = vcpu->backend;
-    bool alone = !svm->shadow && !(svm->windows & WINDOW_INTERRUPT);
-    if (event->type == EVENT_INTERRUPT && svm_features.inject_virtually && alone) {
+    if (event->type == EVENT_INTERRUPT && svm_features.inject_virtually &&
+        !(svm->windows & WINDOW_INTERRUPT)) {
         svm->vmcb->virtual_interrupt |=
             V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR | (uint64_t)event->vector << V_VECTOR_SHIFT;
         svm->virtually_injected = true;
@@ -48,15 +48,18 @@ void svm_inject(struct vcpu *vcpu)
     svm->nmi_work |= event->type == EVENT_NMI;
 }
 
-/* An interrupt that was injected by V_IRQ and has not been taken waits for the next entry. */
-static void virtual_settle(struct svm_vcpu *svm, struct vcpu_event *event)
+/* Whether an interrupt that was injected by V_IRQ has not been taken, or only in part: it waits for the next
+ * entry. What was in delivery then can only be this interrupt, which TCG calls an exception. */
+static bool virtual_waits(struct svm_vcpu *svm)
 {
     struct vmcb *vmcb = svm->vmcb;
-    if (!(vmcb->virtual_interrupt & V_IRQ))
-        event->type = EVENT_NONE;
-    vmcb->virtual_interrupt = V_INTR_MASKING;
-    svm->clean &= ~CLEAN_TPR;
-    svm->virtually_injected = false;
+    bool waits = svm->virtually_injected && (vmcb->virtual_interrupt & V_IRQ);
+    if (svm->virtually_injected) {
+        vmcb->virtual_interrupt = V_INTR_MASKING;
+        svm->clean &= ~CLEAN_TPR;
+        svm->virtually_injected = false;
+    }
+    return waits;
 }
 
 /* The event that the exit interrupted is injected again. A software interrupt of the guest's own is not: RIP
@@ -201,12 +204,11 @@ void svm_run(struct vcpu *vcpu)
     vmcb->tlb_control = TLB_CONTROL_NONE;
     vmcb->event_injection = 0;
     interrupts->shadow = vmcb->interrupt_shadow & INTERRUPT_SHADOW ? SHADOW_STI : SHADOW_NONE;
-    if (svm->virtually_injected)
-        virtual_settle(svm, &interrupts->event);
-    else
+    if (!virtual_waits(svm)) {
         interrupts->event.type = EVENT_NONE;
-    if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */
-        event_recover(vcpu, vmcb->exit_int_info);
+        if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */
+            event_recover(vcpu, vmcb->exit_int_info);
+    }
     if (svm->nmi_work)
         nmi_settle(vcpu, svm);
     exit_decode(vcpu, svm, vmcb);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs test kernels natively and under the monitor and compares what they print, byte for byte.
 
-    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--once] [--limit S] [--args WORDS] [NAME...]
+    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--without NAME,...] [--once] [--limit S] [--args WORDS] [NAME...]
 
 Machines are those of `nr boot`; the default is native,svm. "native" (QEMU) is the reference to which all others are held;
 native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/NAME with a main.c is one test. A line
@@ -300,8 +300,12 @@ def print_sum(runs):
     return 1 if failed else 0
 
 
+def listed_words(value):
+    return [word for word in value.split(",") if word]
+
+
 def listed(values):
-    return [word for value in values or [] for word in value.split(",") if word]
+    return [word for value in values or [] for word in listed_words(value)]
 
 
 def main():
@@ -311,6 +315,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="keep each output in this directory")
     parser.add_argument("--table", action="store_true", help="the results as a table")
     parser.add_argument("--seeds-on", action="append", help="run all seeds on these machines, one on the others")
+    parser.add_argument("--without", type=listed_words, default=[], help="kernels that are left out where none is named")
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
     parser.add_argument("--args", help="words for the command line, whatever its head comment says")
@@ -319,7 +324,7 @@ def main():
     overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None}
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
-    names = arguments.names or routine_names()
+    names = arguments.names or [name for name in routine_names() if name not in arguments.without]
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     runs = runs_of(names, machines, listed(arguments.seeds_on))
