@@ -51,10 +51,18 @@ ALLOWED = [
 
 OTHER_PROCESSOR = "the model's own CPUID, not that of QEMU's EPYC"
 DR6_OF_BOCHS = "Bochs' SVM leaves DR6 as it was when #DB is intercepted; hardware writes it first"
-NO_GIB_PAGES = "the model has no pages of 1 GiB"
-VM86_FLAGS = "virtual-8086 mode at IOPL 3 stands for real mode there, and PUSHF shows that"
+NO_AVX = "on models without AVX guests get no XSAVE"
+NO_GIB_PAGES = "not tried on models without pages of 1 GiB"
 NO_SMEP_SMAP = "on models without SMEP or SMAP what depends on them is not tried"
 MODEL = [
+    ("fpu", "XCR0 of each: ", NO_AVX),
+    ("fpu", "OSXSAVE follows CR4", NO_AVX),
+    ("fpu", "XCR0 with AVX, without SSE", NO_AVX),
+    ("fpu", "  XCR0 unchanged", NO_AVX),
+    ("fpu", "XSETBV without OSXSAVE", NO_AVX),
+    ("mode_long", "1 GiB page ", NO_GIB_PAGES),
+    ("mode_long", "  A and D", NO_GIB_PAGES),
+    ("smp_start", "  its IOPL", "without unrestricted guest virtual-8086 mode at IOPL 3 runs real mode, and PUSHF shows it"),
     ("smp_start", "EDX is the signature: ", OTHER_PROCESSOR),
     ("tlb", "SMEP", NO_SMEP_SMAP),
     ("tlb", "  call to it", NO_SMEP_SMAP),
@@ -81,13 +89,6 @@ BOCHS = [
     ("bochs", "cr_rules", "  shows in TPR", "Intel has no way to CR8 outside of 64-bit mode"),
     ("bochs", "mode_real", "CPUID works here: ", OTHER_PROCESSOR),
     ("vmx", "mode_compat", "SYSCALL from 32-bit code", "Intel has SYSCALL in 64-bit code only"),
-    ("bochs", "fpu", "XCR0 of each: ", "models without AVX: their guests get no XSAVE"),
-    ("vmx:penryn", "mode_long", "1 GiB page ", NO_GIB_PAGES),
-    ("vmx:lynnfield", "mode_long", "1 GiB page ", NO_GIB_PAGES),
-    ("vmx:arrandale", "mode_long", "1 GiB page ", NO_GIB_PAGES),
-    ("bochs-svm:turion", "mode_long", "1 GiB page ", NO_GIB_PAGES),
-    ("vmx:penryn", "smp_start", "EFLAGS: ", VM86_FLAGS),
-    ("vmx:lynnfield", "smp_start", "EFLAGS: ", VM86_FLAGS),
     ("bochs-svm", "debug", "  DR6", DR6_OF_BOCHS),
     ("native:bochs", "pic", "  then the other comes", PIC_OF_BOCHS),
     ("native:bochs", "pic", "set priority: ", PIC_OF_BOCHS),
