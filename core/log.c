@@ -15,7 +15,8 @@ enum {
     UART_LCR_8N1 = 3,
     UART_LCR_DLAB = 0x80,
     UART_DIVISOR_115200 = 1,
-    UART_PATIENCE = 100000
+    UART_PATIENCE = 100000,
+    UART_IN_VAIN_MAX = 100
 };
 
 static uint16_t log_port;
@@ -65,10 +66,13 @@ static bool wait_for(uint8_t state)
 
 static void put_byte(uint8_t byte)
 {
-    if (log_port && wait_for(UART_LSR_THRE))
-        out8(log_port, byte);
-    else
-        log_port = 0; /* nothing transmits there: a line would take seconds */
+    static unsigned in_vain; /* in a row */
+    if (!log_port)
+        return;
+    in_vain = wait_for(UART_LSR_THRE) ? 0 : in_vain + 1;
+    out8(log_port, byte);
+    if (in_vain == UART_IN_VAIN_MAX)
+        log_port = 0; /* nothing transmits there: each line would take seconds */
 }
 
 void log_drain(void)

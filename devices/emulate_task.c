@@ -169,9 +169,8 @@ static void enter_task(struct emulation *m, enum task_source source, uint16_t se
             segment_load_null(m, i, (uint16_t)task->selector[i]);
         else
             segment_load_real(m, i, (uint16_t)task->selector[i]);
-    if (m->protected) { /* a fault in loading them is delivered from here: with this CPL, and no code yet */
+    if (m->protected) /* a fault in loading them is delivered from here: with this CPL, and no code yet */
         state->segment[SEG_CS].attributes = NO_CODE_YET | (uint16_t)(m->cpl << SEG_DPL_SHIFT);
-    }
     m->emulator->modified |= VCPU_CONTROL | VCPU_SEGMENTS | VCPU_GPR;
 }
 

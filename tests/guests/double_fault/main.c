@@ -12,7 +12,12 @@
 /* EXT: in delivering an event that is not the program's own (SDM Vol. 3A, 6.13). */
 #define ERROR_EXTERNAL 1u
 
-enum { MISSING = 0x3f0000, UNREACHABLE = 0x20000000, NOBODYS = 0xd0000000, DESCRIPTOR_MISSING = SELECTOR_FREE };
+enum {
+    MISSING = 0x3f0000,
+    UNREACHABLE = 0x20000000,
+    NOBODYS = 0xd0000000,
+    DESCRIPTOR_MISSING = SELECTOR_FREE
+};
 static uint8_t fault_stack[4096] __attribute__((aligned(16)));
 static uint8_t stack_copy[4096] __attribute__((aligned(4096)));
 static volatile uint32_t task_entries, task_error;
