@@ -5,7 +5,8 @@
  * named and has no effect. What is emulated ahead leaves what the same instructions leave one by one. A batch
  * of a state that the processor does not run ends in a state that passes the monitor's entry checks.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c checks/entry_checks.c checks/entry_demands.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
+ * sources: checks/entry_checks.c checks/entry_demands.c
  * coverage: devices/emulate*.c lib/decode*.c
  */
 #include <stdio.h>
