@@ -57,6 +57,7 @@ NO_SMEP_SMAP = "on models without SMEP or SMAP what depends on them is not tried
 MODEL = [
     ("fpu", "XCR0 of each: ", NO_AVX),
     ("fpu", "OSXSAVE follows CR4", NO_AVX),
+    ("fpu", "XCR0 without x87", NO_AVX),
     ("fpu", "XCR0 with AVX, without SSE", NO_AVX),
     ("fpu", "  XCR0 unchanged", NO_AVX),
     ("fpu", "XSETBV without OSXSAVE", NO_AVX),
