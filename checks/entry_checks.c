@@ -1,15 +1,13 @@
 /*
  * The entry checks (AMD APM Vol. 2, 15.5.1, canonicalization and consistency checks; SDM Vol. 3C, 27.3.1.1
  * and 27.3.1.4, where both vendors agree). A state that passes is entered by the processor; one that comes
- * from outside and does not is refused with the rule's name.
+ * from outside and does not is refused with the rule's name. What some processors demand beyond is in
+ * entry_demands.c.
  */
 #include "entry_checks.h"
-#include <stdbool.h>
 #include <stddef.h>
-#include "vcpu_state.h"
-#include "x86.h"
-
-enum { TYPE_CODE = 8, TSS_32_BUSY = 0xb, TSS_16_BUSY = 3, LDT = 2 };
+#include "entry_demands.h"
+#include "entry_state.h"
 
 #define EFER_KNOWN (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
 #define CR4_KNOWN                                                                                            \
@@ -18,31 +16,6 @@ enum { TYPE_CODE = 8, TSS_32_BUSY = 0xb, TSS_16_BUSY = 3, LDT = 2 };
      CR4_PKE)
 #define CR3_WIDTH_MAX 52
 #define HIGH_HALF     (~0ull << 32)
-
-static bool implies(bool condition, bool consequence)
-{
-    return !condition || consequence;
-}
-
-static bool paging(const struct vcpu_state *s)
-{
-    return s->control.cr0 & CR0_PG;
-}
-
-static bool protected_mode(const struct vcpu_state *s)
-{
-    return s->control.cr0 & CR0_PE;
-}
-
-static bool long_active(const struct vcpu_state *s)
-{
-    return paging(s) && (s->msrs.efer & EFER_LME);
-}
-
-static bool vm86(const struct vcpu_state *s)
-{
-    return s->gpr.rflags & RFLAGS_VM;
-}
 
 static bool canonical(const struct vcpu_state *s, uint64_t address)
 {
@@ -127,17 +100,18 @@ static bool rip_reach(const struct vcpu_state *s)
     return wide ? canonical(s, s->gpr.rip) : !(s->gpr.rip & HIGH_HALF);
 }
 
+/* Between real mode and the first far jump CS is what real mode left: data of level 0, whatever the low bits
+ * of its selector. */
 static bool cs_code(const struct vcpu_state *s)
 {
     uint16_t cs = s->segment[SEG_CS].attributes;
     bool present = (cs & SEG_P) && (cs & SEG_S);
-    return present &&
-           implies(protected_mode(s) && !vm86(s), (cs & TYPE_CODE) || !(s->segment[SEG_CS].selector & 3));
+    return present && implies(protected_mode(s) && !vm86(s), (cs & TYPE_CODE) || !(cs & SEG_DPL_MASK));
 }
 
 static bool ss_privilege(const struct vcpu_state *s)
 {
-    unsigned cpl = (s->segment[SEG_SS].attributes & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
+    unsigned cpl = dpl_of(&s->segment[SEG_SS]);
     return protected_mode(s) ? implies(vm86(s), cpl == 3) : cpl == 0;
 }
 
@@ -159,7 +133,7 @@ static bool bases_canonical(const struct vcpu_state *s)
 static bool tr_type(const struct vcpu_state *s)
 {
     uint16_t tr = s->segment[SEG_TR].attributes;
-    unsigned type = tr & SEG_TYPE_MASK;
+    unsigned type = type_of(&s->segment[SEG_TR]);
     return (tr & SEG_P) && !(tr & SEG_S) && (type == TSS_32_BUSY || (type == TSS_16_BUSY && !long_active(s)));
 }
 
@@ -216,6 +190,16 @@ static bool event_type(const struct vcpu_state *s)
                    event->vector < EXCEPTION_COUNT && event->vector != EXCEPTION_NMI);
 }
 
+static bool shadow_single(const struct vcpu_state *s)
+{
+    return s->interrupts.shadow <= SHADOW_MOV_SS;
+}
+
+static bool activity_known(const struct vcpu_state *s)
+{
+    return s->interrupts.activity <= ACTIVITY_SHUTDOWN;
+}
+
 static const struct rule {
     const char *name;
     bool (*holds)(const struct vcpu_state *state);
@@ -248,12 +232,14 @@ static const struct rule {
     {"CR8 is above 15", cr8_width},
     {"XCR0 has not x87", xcr0_x87},
     {"the pending event is none that a processor knows", event_type},
+    {"the interrupt shadow is none that a processor knows", shadow_single},
+    {"the activity is none that a processor knows", activity_known},
 };
 
-const char *entry_check(const struct vcpu_state *state)
+const char *entry_check(const struct vcpu_state *state, const struct entry_demands *demands)
 {
     for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
         if (!rules[i].holds(state))
             return rules[i].name;
-    return NULL;
+    return demands ? entry_demands_check(state, demands) : NULL;
 }

@@ -3,7 +3,6 @@
  */
 #include "exit.h"
 #include "cpu.h"
-#include "entry_checks.h"
 #include "layout.h"
 #include "string.h"
 #include "trap.h"
@@ -110,7 +109,7 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_UNFIT:
         return exit_upcall(vcpu, UPCALL_EMULATE);
     default:
-        rule = entry_check(&vcpu->state);
+        rule = vcpu_broken_rule(vcpu);
         guest_kill(vcpu->vm, "vCPU %u: the processor refused its state (vendor code %x): %s", vcpu->index,
                    vcpu->exit.qualification, rule ? rule : "no rule known");
         return EXIT_KILL;
@@ -142,7 +141,8 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
 
 static bool may_be_injected(const struct vcpu_event *event)
 {
-    return event->type == EVENT_EXCEPTION && event->vector < VECTOR_COUNT && event->vector != EXCEPTION_NMI;
+    return event->type == EVENT_EXCEPTION && event->vector < VECTOR_COUNT && event->vector != EXCEPTION_NMI &&
+           event->error_code <= UINT16_MAX;
 }
 
 /* In place of what was known at its address, of nothing, or of any one of its set. */
@@ -185,6 +185,10 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
         known_insn_add(vcpu, &upcall->insn);
     if (upcall->modified & ~(uint32_t)EMULATE_MODIFIED)
         return false;
+    if (upcall->modified & VCPU_INTERRUPTS) /* before the rules look at both */
+        take_interrupts(&vcpu->state.interrupts, &upcall->state.interrupts);
+    else if ((upcall->modified & VCPU_GPR) && upcall->state.gpr.rip != rip)
+        vcpu->state.interrupts.shadow = SHADOW_NONE;
     if (upcall->modified & ~(uint32_t)VCPU_GPR) {
         if (!vcpu_take_state(vcpu, upcall, upcall->modified))
             return true; /* killed with the rule's name */
@@ -198,9 +202,7 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
         vcpu->state.gpr.rflags &= RFLAGS_KNOWN & ~RFLAGS_VM;
         vcpu->state.gpr.rflags |= RFLAGS_FIXED | mode;
     }
-    if (upcall->modified & VCPU_INTERRUPTS)
-        take_interrupts(&vcpu->state.interrupts, &upcall->state.interrupts);
-    else if (vcpu->state.gpr.rip != rip)
+    if (!(upcall->modified & VCPU_INTERRUPTS) && vcpu->state.gpr.rip != rip)
         vcpu_skip(vcpu, vcpu->state.gpr.rip);
     return true;
 }

@@ -38,6 +38,7 @@ struct vcpu_features {
     bool unpaged; /* guests with CR0.PE or CR0.PG clear run on nested paging (VT-x: unrestricted guest) */
     bool real;    /* guests with CR0.PE clear run as they are; else in virtual-8086 mode (lib/real_mode.h) */
     bool nmi_bound; /* only an NMI surely ends a guest that masks interrupts: core/host_apic.c */
+    const struct entry_demands *demands; /* on a guest's state, beyond what all processors demand; or NULL */
 };
 
 extern struct vcpu_features vcpu_features;

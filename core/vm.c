@@ -236,6 +236,15 @@ void vm_queue_eoi(struct vm *vm, uint8_t vector)
     process_notify(vm->process, EVENT_EOI);
 }
 
+const char *vcpu_broken_rule(const struct vcpu *vcpu)
+{
+    if (!vcpu_features.demands)
+        return entry_check(&vcpu->state, NULL);
+    struct entry_demands demands = *vcpu_features.demands;
+    demands.segments &= !vcpu->vtlb; /* with it, what does not fit is emulated */
+    return entry_check(&vcpu->state, &demands);
+}
+
 bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups)
 {
     struct vcpu_state *to = &vcpu->state;
@@ -247,7 +256,7 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     to->time = groups & VCPU_TIME ? from->time : to->time;
     if (groups & VCPU_SEGMENTS)
         memcpy(to->segment, from->segment, sizeof(to->segment));
-    const char *rule = entry_check(&vcpu->state);
+    const char *rule = vcpu_broken_rule(vcpu);
     if (!rule && !fpu_xcr0_valid(to->control.xcr0))
         rule = "XCR0 has only components that the processor has and that go together";
     if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))

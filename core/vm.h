@@ -112,6 +112,9 @@ bool vm_zero_ram(struct vm *vm);
 struct vm *vm_find(uint64_t index);
 /* Asks for the end of a guest (enum guest_end, VM_END_KILL): taken when none of its vCPUs runs. */
 void vm_end(struct vm *vm, uint32_t ending);
+/* The first entry rule (checks/) that the vCPU's state breaks, by name; or NULL. All groups but FPU are
+ * valid. */
+const char *vcpu_broken_rule(const struct vcpu *vcpu);
 /* State from outside (an upcall's reply) into a vCPU that does not run: groups are checked against the entry
  * rules. False: the guest was killed with the rule's name. */
 bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t groups);

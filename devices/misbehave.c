@@ -8,6 +8,7 @@
 #include "layout.h"
 #include "ring3.h"
 #include "upcall.h"
+#include "x86.h"
 
 enum { STACK_STEP = 4096 };
 
@@ -27,6 +28,15 @@ static void answer_nonsense(void)
     upcall->status = UINT32_MAX;
     upcall->modified = UINT32_MAX;
     upcall->inject.type = UINT8_MAX;
+}
+
+/* Bit 15 of CR4 is reserved. */
+static void answer_state(void)
+{
+    struct upcall *upcall = (struct upcall *)USER_UPCALL;
+    upcall->state.control = (struct vcpu_control){
+        .cr0 = CR0_PE | CR0_ET, .cr4 = 1 << 15, .xcr0 = XCR0_X87, .dr6 = DR6_RESET, .dr7 = DR7_RESET};
+    upcall->modified |= VCPU_CONTROL;
 }
 
 static void damage_state(void)
@@ -67,6 +77,9 @@ static void misbehave(enum misbehaviour how)
         break;
     case MISBEHAVE_TRAP_FLAGS:
         __asm__ volatile("pushf; orl $0x40100, (%%rsp); popf; nop" : : : "memory", "cc");
+        break;
+    case MISBEHAVE_STATE:
+        answer_state();
         break;
     case MISBEHAVE_ALWAYS:
         break;

@@ -15,6 +15,7 @@ enum misbehaviour {
     MISBEHAVE_STACK_OVERFLOW = 8, /* into the guard page */
     MISBEHAVE_READ_FPU = 9,       /* registers that are a guest's, perhaps another's */
     MISBEHAVE_TRAP_FLAGS = 10,    /* a #DB with RFLAGS.AC set */
+    MISBEHAVE_STATE = 11,         /* answers with a state that no processor runs */
     MISBEHAVE_ALWAYS = 0x80,
 };
 

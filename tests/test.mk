@@ -14,7 +14,7 @@ PYTHON := /usr/bin/python3
 BOOT_TESTS := $(wildcard tests/boot/test_*.py)
 TEST_SECONDS ?= 30
 TEST_LOGS := $(B)/test-logs
-TEST_BUILD += all $(B)/nullring-test guests examples unit-build fuzz-build
+TEST_BUILD += all $(B)/nullring-test $(B)/nullring-unchecked guests examples unit-build fuzz-build
 # Of the generations (tests/matrix.py has all): SVM with nested paging and without, VT-x with EPT and without. Kernels that
 # only the matrix runs on VT-x: the hostile guest, and the one beside it, would take most of the time; fpu, smp_start and tlb print
 # what differs with the processor's features (AVX, EFLAGS in virtual-8086 mode, SMEP, SMAP), and tsc_smp fails on penryn.

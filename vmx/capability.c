@@ -4,6 +4,7 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "entry_checks.h"
 #include "paging.h"
 #include "stage2.h"
 
@@ -13,6 +14,7 @@ enum {
     MSR_VMX_MISC = 0x485,
     MSR_VMX_CR0_FIXED0 = 0x486,
     MSR_VMX_CR4_FIXED0 = 0x488,
+    MSR_VMX_CR4_FIXED1 = 0x489,
     MSR_VMX_SECONDARY = 0x48b,
     MSR_VMX_EPT_VPID = 0x48c,
     MSR_VMX_TRUE_PIN = 0x48d, /* likewise */
@@ -62,6 +64,7 @@ const char *vmx_capability_read(struct vmx_capability *c)
     c->entry = rdmsr(controls + 3);
     c->cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0);
     c->cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0);
+    c->cr4_allowed = rdmsr(MSR_VMX_CR4_FIXED1);
     if (c->primary & MAY(PRIMARY_SECONDARY))
         c->secondary = rdmsr(MSR_VMX_SECONDARY);
     if (c->secondary & MAY(SECONDARY_EPT | SECONDARY_VPID))
@@ -102,10 +105,15 @@ const char *vmx_capability_use(void)
     f->pat = vcpu_fact("PAT controls", "the guest's PAT has no effect",
                        (c->entry & MAY(ENTRY_LOAD_PAT)) && (c->exit & MAY(EXIT_LOAD_PAT)));
     f->physical_mask = (1ull << (cpuid(LEAF_SIZES, 0).eax & 0xff)) - 1;
+    static struct entry_demands demands = {
+        .segments = true, .events = true, .efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE};
+    demands.cr3 = f->physical_mask;
+    demands.cr4 = c->cr4_allowed;
     vcpu_features = (struct vcpu_features){.nested_paging = f->ept,
                                            .unpaged = f->unrestricted,
                                            .real = f->unrestricted,
-                                           .nmi_bound = !f->preemption_timer};
+                                           .nmi_bound = !f->preemption_timer,
+                                           .demands = &demands};
     if (f->ept)
         stage2_format = (struct stage2_format){
             .separate = true, .leaf = EPT_LEAF_WRITE_BACK, .execute = EPT_LEAF_EXECUTE};

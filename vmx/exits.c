@@ -100,20 +100,6 @@ static void describe_timer(struct vcpu *vcpu)
     vmx->masked = (vcpu->state.gpr.rflags & RFLAGS_IF) != 0;
 }
 
-/* The state as it was refused, for vcpu_ops.check. */
-static void describe_refused_state(struct vcpu *vcpu)
-{
-    struct vmx_vcpu *vmx = vcpu->backend;
-    vmx->fresh = 0;
-    vmx_get(vcpu, VCPU_ALL & ~(uint32_t)VCPU_FPU);
-}
-
-static void describe_machine_check(struct vcpu *vcpu)
-{
-    (void)vcpu;
-    __asm__ volatile("int $18");
-}
-
 /* clang-format off */
 #define NEVER {0, VCPU_EXIT_INVALID, 0, NULL}
 #define UD {0, VCPU_EXIT_EXCEPTION, EXCEPTION_UD, exit_refuse}
@@ -143,9 +129,6 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_WRMSR]            = {0, VCPU_EXIT_WRMSR, 0, describe_msr},
     [CODE_EPT_VIOLATION]    = {0, VCPU_EXIT_MEMORY, 0, describe_violation},
     [CODE_EPT_MISCONFIGURED] = NEVER, /* would be our own mistake */
-    [CODE_ENTRY_STATE]      = {0, VCPU_EXIT_INVALID, 0, describe_refused_state},
-    [CODE_ENTRY_MSRS]       = {0, VCPU_EXIT_INVALID, 0, describe_refused_state},
-    [CODE_ENTRY_MACHINE_CHECK] = {0, VCPU_EXIT_INVALID, 0, describe_machine_check},
     /* Guests have no VT-x: #UD, as with CR4.VMXE clear. SMX is not offered, RSM is outside of system
      * management mode. */
     [CODE_VMCALL]           = {0, VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
@@ -176,9 +159,9 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     /* RDSEED, page-modification log, sub-page rights; supervisor state of XSAVE, which is #UD. */
     [CODE_RDSEED ... CODE_XRSTORS] = NEVER,
     [CODE_SPP]              = NEVER,
-    /* Numbers that are none. */
-    [CODE_ENTRY_MSRS + 1]   = NEVER,
+    /* Refused entries, which entry_refused() describes; numbers that are none. */
+    [CODE_ENTRY_STATE ... CODE_ENTRY_MSRS + 1] = NEVER,
     [CODE_MONITOR_TRAP + 1] = NEVER,
-    [CODE_ENTRY_MACHINE_CHECK + 1] = NEVER,
+    [CODE_ENTRY_MACHINE_CHECK ... CODE_ENTRY_MACHINE_CHECK + 1] = NEVER,
 };
 /* clang-format on */

@@ -123,8 +123,11 @@ static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
     if (gpr->rip != vmx->rip)
         vmwrite(VMCS_GUEST_RIP, gpr->rip);
     uint64_t rflags = gpr->rflags | vmx->forced_rflags;
-    if (rflags != vmx->rflags)
+    if (rflags != vmx->rflags) {
         vmwrite(VMCS_GUEST_RFLAGS, rflags);
+        if (vcpu->state.interrupts.shadow) /* a pending single step has to go with TF (27.3.1.5) */
+            vmx->interruptibility |= INTERRUPTIBILITY_UNKNOWN;
+    }
     if (gpr->reg[RSP] != vmx->rsp)
         vmwrite(VMCS_GUEST_RSP, gpr->reg[RSP]);
     if (interruptibility(&vcpu->state.interrupts) != vmx->interruptibility)
@@ -151,10 +154,10 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 }
 
 /* Describes the exit in vcpu->exit. The most frequent ones need no call. */
-static inline void exit_decode(struct vcpu *vcpu)
+static inline void exit_decode(struct vcpu *vcpu, uint32_t reason)
 {
     struct vcpu_exit *exit = &vcpu->exit;
-    uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON), code = reason & EXIT_REASON_CODE;
+    uint32_t code = reason & EXIT_REASON_CODE;
     const struct exit_decision *decision = &vmx_exits[code < EXIT_CODES ? code : CODE_SIPI];
     exit->qualification = reason;
     exit->next_rip = 0;
@@ -164,6 +167,15 @@ static inline void exit_decode(struct vcpu *vcpu)
         exit->next_rip = vcpu->state.gpr.rip + vmread(VMCS_INSTRUCTION_LENGTH);
     if (decision->describe)
         decision->describe(vcpu);
+}
+
+/* The VMCS is as it was before (27.8), and so is vcpu->state: with the event, for the entry checks. */
+static __attribute__((noinline)) void entry_refused(struct vcpu *vcpu, uint32_t reason)
+{
+    if ((reason & EXIT_REASON_CODE) == CODE_ENTRY_MACHINE_CHECK)
+        __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
+    vcpu->exit = (struct vcpu_exit){.reason = VCPU_EXIT_INVALID, .qualification = reason};
+    vmx_get(vcpu, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 }
 
 /* TPR of a guest in long mode, the upper half of which is CR8, lies where the processor finds it. */
@@ -191,16 +203,16 @@ void vmx_run(struct vcpu *vcpu)
     uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
     cpu->left_behind |= LEFT_GDT | LEFT_TSS;
     vmx->fresh = 0;
-    if (refused) {
-        vcpu->exit = (struct vcpu_exit){
-            .reason = VCPU_EXIT_INVALID,
-            .qualification = REFUSED_BY_INSTRUCTION | (uint32_t)vmread(VMCS_INSTRUCTION_ERROR),
-        };
+    uint32_t reason =
+        refused ? EXIT_REASON_FAILURE | REFUSED_BY_INSTRUCTION | (uint32_t)vmread(VMCS_INSTRUCTION_ERROR)
+                : (uint32_t)vmread(VMCS_EXIT_REASON);
+    if (reason & EXIT_REASON_FAILURE) {
+        entry_refused(vcpu, reason);
         return;
     }
     vmx->launched = true;
     state_read(vcpu, vmx);
     if (wide)
         lapic_set_cr8(vcpu, vmx->virtual_apic[TPR_AT] >> CR8_SHIFT);
-    exit_decode(vcpu);
+    exit_decode(vcpu, reason);
 }

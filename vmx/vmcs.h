@@ -111,7 +111,8 @@ enum exit_code {
 
 _Static_assert(CODE_RSM == 17 && CODE_MONITOR == 39 && CODE_XRSTORS == 64 && CODE_TPAUSE == 68, "appendix C");
 
-#define EXIT_REASON_CODE 0xffffu
+#define EXIT_REASON_CODE    0xffffu
+#define EXIT_REASON_FAILURE (1u << 31) /* of the entry */
 
 /* Qualification of an I/O instruction (table 28-5). */
 #define IO_SIZE_MASK  7u /* less one */

@@ -16,6 +16,7 @@
 struct vmx_capability {
     uint64_t basic, pin, primary, secondary, exit, entry; /* controls: low half must be 1, high half may be */
     uint64_t misc, cr0_fixed, cr4_fixed;                  /* of the latter: bits that must be 1 */
+    uint64_t cr4_allowed;                                 /* bits that may be */
     uint64_t ept_vpid;
 };
 

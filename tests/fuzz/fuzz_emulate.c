@@ -5,7 +5,8 @@
  * named and has no effect. What is emulated ahead leaves what the same instructions leave one by one. A batch
  * of a state that the processor does not run ends in a state that passes the monitor's entry checks.
  *
- * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c checks/entry_checks.c
+ * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
+ * sources: checks/entry_checks.c checks/entry_demands.c
  * coverage: devices/emulate*.c lib/decode*.c
  */
 #include <stdio.h>
@@ -368,11 +369,16 @@ static void both_ways(struct vcpu_state *state)
                 machine.access[i].size == left.access[i].size);
 }
 
+/* What all processors demand and some do, for which a state that does not fit is not emulated further. */
+static const struct entry_demands all_demands = {
+    .segments = true, .events = true, .cr3 = ~0ull, .cr4 = ~0ull, .efer = ~0ull};
+
 static void batch(struct vcpu_state *state, uint8_t detail)
 {
     enum { GROUPS = VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS | VCPU_TABLES | VCPU_INTERRUPTS };
     static struct upcall upcall;
-    bool valid = !entry_check(state);
+    bool valid = !entry_check(state, NULL);
+    bool loaded = !entry_check(state, &all_demands);
 
     upcall = (struct upcall){.groups = GROUPS, .state = *state};
     upcall.exit.reason = detail & 4 ? VCPU_EXIT_TASK_SWITCH : VCPU_EXIT_UNFIT;
@@ -391,7 +397,9 @@ static void batch(struct vcpu_state *state, uint8_t detail)
     require((upcall.status != UPCALL_KILL && !refused) || upcall.text[0]);
     upcall.state.interrupts.event.type = EVENT_NONE;
     require(!valid || upcall.status == UPCALL_KILL || upcall.status == UPCALL_SHUTDOWN ||
-            !entry_check(&upcall.state));
+            !entry_check(&upcall.state, NULL));
+    require(!loaded || upcall.status == UPCALL_KILL || upcall.status == UPCALL_SHUTDOWN ||
+            !entry_check(&upcall.state, &all_demands));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

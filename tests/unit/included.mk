@@ -1,7 +1,7 @@
 # Tests that include the sources they test (each says why), so that unit.mk does not know of them.
 $(patsubst %,$(B)/unit/%,test_lapic test_lapic_ipi test_lapic_timer test_lapic_pv_eoi test_event): \
   $(wildcard core/lapic*.c) core/event.c
-$(B)/unit/test_entry_checks: checks/entry_checks.c checks/entry_checks.h
+$(B)/unit/test_entry_checks: $(wildcard checks/*)
 $(B)/unit/test_fpu: core/fpu.c
 $(B)/unit/test_pages: mm/pages.c
 $(B)/unit/test_boot_info: core/multiboot.c

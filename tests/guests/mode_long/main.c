@@ -13,6 +13,7 @@ void long_registers(void), long_noncanonical(void), long_stack_fault(void), long
     long_syscall(void), long_bases(void), long_swapgs(void), long_nx(void), long_gigabyte(void),
     long_cr8(void), long_user(void), long_div(void), long_rip(void), long_alignment(void);
 
+enum { LEAF_EXTENDED = 0x80000001, EDX_GIB_PAGES = 1 << 26 };
 static uint8_t tss64[104] __attribute__((aligned(16)));
 static uint8_t stack64[4096] __attribute__((aligned(16)));
 uint32_t long_results[16];
@@ -60,10 +61,12 @@ void guest_main(void)
     long_call(long_nx, 1u << 30);
     check_long_fault("fetch from an NX page", PF, PF_FETCH | PF_P);
     long_pd[1][0] &= ~PAGE_NX;
-    long_pml4[1] = (uint32_t)long_pdpt | PAGE_P | PAGE_W;
-    long_pdpt[4] = 0 | PAGE_P | PAGE_W | PAGE_LARGE;
-    check_value("1 GiB page at 4 GiB + x", long_call(long_gigabyte, (uint32_t)&long_results[5]), 0x1616);
-    check_value("  A and D", (uint32_t)long_pdpt[4] & (PAGE_A | PAGE_D), PAGE_A | PAGE_D);
+    if (cpuid(LEAF_EXTENDED, 0).edx & EDX_GIB_PAGES) {
+        long_pml4[1] = (uint32_t)long_pdpt | PAGE_P | PAGE_W;
+        long_pdpt[4] = 0 | PAGE_P | PAGE_W | PAGE_LARGE;
+        check_value("1 GiB page at 4 GiB + x", long_call(long_gigabyte, (uint32_t)&long_results[5]), 0x1616);
+        check_value("  A and D", (uint32_t)long_pdpt[4] & (PAGE_A | PAGE_D), PAGE_A | PAGE_D);
+    }
     check_value("CR8", long_call(long_cr8, 0), 0x5);
     check_value("  seen in TPR", long_results[0], 0x50);
     check_value("  TPR seen in CR8", long_results[1], 0x7);
