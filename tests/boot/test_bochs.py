@@ -116,8 +116,8 @@ def test_nothing_is_left_behind(number, tmp_path):
 
 
 def test_side_by_side():
-    runs = [subprocess.Popen([NR, "boot", "--machine", "bochs-svm", "--timeout", "200", kernel(ENDS)], stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
+    command = [NR, "boot", "--machine", "bochs-svm", "--timeout", "200", kernel(ENDS)]
+    runs = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
     consoles = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [DONE] * 3
     assert len(set(consoles)) == 1 and b"DONE" in consoles[0]
