@@ -4,7 +4,7 @@
  * keep its invariants, and come to an end with each notification.
  *
  * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
- * sources: devices/virt*.c lib/format.c
+ * sources: devices/virt*.c devices/disk_image.c lib/format.c
  * coverage: devices/virtio*.c devices/virtqueue.c devices/msix.c
  */
 #define WORLD_RAM 0x10000u

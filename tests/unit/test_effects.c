@@ -6,7 +6,8 @@
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c devices/pit_channel.c
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
- * sources: devices/i440fx.c devices/p[ci]i*.c devices/msix.c devices/virt*.c devices/guest_time.c
+ * sources: devices/i440fx.c devices/p[ci]i*.c devices/msix.c devices/virt*.c devices/disk_image.c
+ * sources: devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c devices/guest_time.c
  * sources: lib/format.c lib/modules.c
  */
 #include <setjmp.h>

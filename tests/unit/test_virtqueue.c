@@ -3,7 +3,7 @@
  * ring wrong (VIRTIO 1.2, 2.7).
  *
  * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
- * sources: devices/virt*.c lib/format.c
+ * sources: devices/virt*.c devices/disk_image.c lib/format.c
  */
 #include "virtio_driver.h"
 
