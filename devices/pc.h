@@ -13,6 +13,7 @@
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
+#include "memory_map.h"
 #include "msr.h"
 #include "pic.h"
 #include "piix3.h"
@@ -30,6 +31,7 @@ enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
 struct pc {
     struct bus bus; /* first: state blocks are at offsets from it */
     struct board board;
+    struct memory_map memory;
     struct pic pic;
     struct pit pit;
     struct ioapic ioapic;
