@@ -37,6 +37,11 @@ uint64_t effect_epoch(void);
  * guest writes to it at the same time: read once into a private copy. */
 void *effect_ram(uint64_t gpa, uint64_t length);
 
+/* What the device at an ISA DMA channel (0-3, 5-7) has to move, to memory or from there, at once. Returns the
+ * bytes that went: fewer than length when the channel reaches its terminal count (*terminal), none when it is
+ * masked. */
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal);
+
 /* The serial console. put: false when the ring is full and the byte is lost. get: -1 when nothing is there.
  */
 bool effect_console_put(uint8_t byte);

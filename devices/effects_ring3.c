@@ -123,6 +123,11 @@ void *effect_ram(uint64_t gpa, uint64_t length)
     return offset > high || length > high - offset ? NULL : ram + gpa;
 }
 
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal)
+{
+    return dma8237_transfer(&ring3_pc()->dma, channel, to_memory, bytes, length, terminal);
+}
+
 bool effect_console_put(uint8_t byte)
 {
     struct channel *c = channel();

@@ -37,6 +37,8 @@ struct host_effects {
     unsigned msi_count;
     uint8_t *ram; /* guest-physical address 0 */
     uint64_t ram_size;
+    /* Answers effect_dma(); NULL: every channel is masked. */
+    uint32_t (*dma)(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal);
     uint8_t output[HOST_CONSOLE];
     size_t output_length, output_room; /* room: bytes that the console still takes */
     const uint8_t *input;
