@@ -14,6 +14,7 @@
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
+#include "memory_map.h"
 #include "msr.h"
 #include "pic.h"
 #include "piix3.h"
@@ -31,6 +32,7 @@ enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
 struct pc {
     struct bus bus; /* first: state blocks are at offsets from it */
     struct board board;
+    struct memory_map memory;
     struct pic pic;
     struct pit pit;
     struct ioapic ioapic;

@@ -21,6 +21,8 @@ enum {
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
     GUEST_OVERLAY_MIB_MAX = 2048,
+    GUEST_SPARE_MIB = 18, /* layout.h */
+    GUEST_SPARE_MIB_MAX = 64,
 };
 
 enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS };
@@ -57,6 +59,8 @@ struct guest_config {
     uint32_t disk_count;
     uint32_t module_count;
     uint32_t file_count;
+    uint32_t
+        spare_mib; /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
     uint64_t boot_epoch; /* the host's date when the service started, seconds since 1970 UTC */
     char kernel[GUEST_PATH_SIZE];
     char initrd[GUEST_PATH_SIZE];

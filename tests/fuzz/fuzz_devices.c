@@ -6,7 +6,7 @@
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
  * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
- * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/piix3.c
+ * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
