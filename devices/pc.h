@@ -8,12 +8,14 @@
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "dma8237.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ide.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
+#include "memory_map.h"
 #include "msr.h"
 #include "pic.h"
 #include "piix3.h"
@@ -31,6 +33,7 @@ enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
 struct pc {
     struct bus bus; /* first: state blocks are at offsets from it */
     struct board board;
+    struct memory_map memory;
     struct pic pic;
     struct pit pit;
     struct ioapic ioapic;
@@ -43,6 +46,7 @@ struct pc {
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct dma8237 dma;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */
