@@ -23,6 +23,7 @@
 #include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
+#include "vga.h"
 #include "virtio_blk.h"
 
 /* How far a START or RESET has come. */
@@ -43,6 +44,7 @@ struct pc {
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct vga vga;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */
