@@ -5,7 +5,7 @@
  *
  * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
- * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c
+ * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c
@@ -14,7 +14,7 @@
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c
  * coverage: devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
- * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c
+ * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/dma8237.c
  */
 #include <stdio.h>
 #include <stdlib.h>

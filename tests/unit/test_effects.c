@@ -8,7 +8,7 @@
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
- * sources: devices/virt*.c devices/guest_time.c lib/format.c lib/modules.c
+ * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
