@@ -3,8 +3,8 @@
  *
  * Document: Serial ATA AHCI 1.3.1, 2 and 3. One function with a port for each disk of the description, at its
  * number; without such disks it is not there. Interrupts by MSI or INTA. State: struct ahci. Missing: command
- * completion coalescing, enclosure management, native command queuing, hand-over from a BIOS, the registers of
- * IDE emulation. Ignored bits: AE, which stays set, for the controller knows no other mode.
+ * completion coalescing, enclosure management, native command queuing, hand-over from a BIOS, the registers
+ * of IDE emulation. Ignored bits: AE, which stays set, for the controller knows no other mode.
  */
 #include "ahci.h"
 #include "effects.h"
@@ -50,8 +50,8 @@ static bool msi_enabled(const struct ahci *ahci)
     return ahci->pci.config[AT_MSI + MSI_CONTROL] & MSI_ENABLE;
 }
 
-/* Ports that want attention show in IS until the host clears them there, too (3.1.3). A message is sent for each
- * that is new, and for those that are still there when others have been cleared. */
+/* Ports that want attention show in IS until the host clears them there, too (3.1.3). A message is sent for
+ * each that is new, and for those that are still there when others have been cleared. */
 static void ahci_update(struct ahci *ahci, bool again)
 {
     uint32_t before = ahci->interrupt;

@@ -1,5 +1,5 @@
-/* AHCI: state block. See ahci.c for the controller, ahci_port.c for a port's registers, ahci_command.c for its
- * commands. */
+/* AHCI: state block. See ahci.c for the controller, ahci_port.c for a port's registers, ahci_command.c for
+ * its commands. */
 #pragma once
 
 #include "ata.h"
@@ -9,8 +9,8 @@ enum { AHCI_PORTS = GUEST_DISKS_MAX, AHCI_SLOTS = 32 };
 
 struct ahci_port {
     struct ata_drive drive;
-    /* Registers (AHCI 1.3.1, 3.3): PxCLB and PxFB with their upper halves, PxIS, PxIE, PxCMD, PxSIG, PxSERR, PxCI,
-     * PxSCTL, PxTFD. */
+    /* Registers (AHCI 1.3.1, 3.3): PxCLB and PxFB with their upper halves, PxIS, PxIE, PxCMD, PxSIG, PxSERR,
+     * PxCI, PxSCTL, PxTFD. */
     uint64_t list, received;
     uint32_t interrupt, interrupt_enable, command, signature, error, issued, sata_control, task_file;
     /* The command in progress. */
@@ -46,14 +46,20 @@ enum ahci_interrupt {
     AHCI_IS_HBFS = 1 << 29, /* host bus fatal error */
     AHCI_IS_TFES = 1 << 30, /* task file error */
 };
-enum ahci_command { AHCI_CMD_ST = 1 << 0, AHCI_CMD_FRE = 1 << 4, AHCI_CMD_FR = 1 << 14, AHCI_CMD_CR = 1 << 15 };
+enum ahci_command {
+    AHCI_CMD_ST = 1 << 0,
+    AHCI_CMD_FRE = 1 << 4,
+    AHCI_CMD_FR = 1 << 14,
+    AHCI_CMD_CR = 1 << 15
+};
 
 /* ahci_port.c: a port after a reset of the controller; an access to its registers; its rules. */
 void ahci_port_reset(struct ahci_port *port);
 void ahci_port_io(struct ahci_port *port, uint32_t offset, struct io *io);
 const char *ahci_port_check(const struct ahci_port *port);
 
-/* ahci_command.c: does the commands that are issued, up to a bounded number of bytes; true when there are more. */
+/* ahci_command.c: does the commands that are issued, up to a bounded number of bytes; true when there are
+ * more. */
 bool ahci_port_run(struct ahci_port *port);
 /* Forgets the command in progress. */
 void ahci_port_stop(struct ahci_port *port);

@@ -1,10 +1,10 @@
 /*
- * Commands of an AHCI port: from the list in guest RAM to the drive, data along the table of regions, and the FIS
- * by which the drive answers.
+ * Commands of an AHCI port: from the list in guest RAM to the drive, data along the table of regions, and the
+ * FIS by which the drive answers.
  *
- * Documents: Serial ATA AHCI 1.3.1, 4 (structures) and 5 (operation); Serial ATA 2.6, 10.3 (FIS). Missing: native
- * command queuing, port multipliers, packet commands: the drives are disks, which abort them. An address that is
- * not RAM is a host bus fatal error, and stops the port as any error does.
+ * Documents: Serial ATA AHCI 1.3.1, 4 (structures) and 5 (operation); Serial ATA 2.6, 10.3 (FIS). Missing:
+ * native command queuing, port multipliers, packet commands: the drives are disks, which abort them. An
+ * address that is not RAM is a host bus fatal error, and stops the port as any error does.
  *
  * Bounds: one call moves at most BATCH_BYTES and looks at BATCH_ENTRIES regions and commands.
  */

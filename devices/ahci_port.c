@@ -1,8 +1,8 @@
 /*
  * The registers of an AHCI port.
  *
- * Document: Serial ATA AHCI 1.3.1, 3.3. Missing: power management of the link, hot plug, FIS-based switching. A
- * port begins and stops its lists at once; it has spun up and has power always. Ignored bits: interface
+ * Document: Serial ATA AHCI 1.3.1, 3.3. Missing: power management of the link, hot plug, FIS-based switching.
+ * A port begins and stops its lists at once; it has spun up and has power always. Ignored bits: interface
  * communication control, LEDs, speed limits.
  */
 #include "ahci.h"
@@ -83,7 +83,8 @@ static void write_command(struct ahci_port *port, uint32_t value)
 
 static void write_sata_control(struct ahci_port *port, uint32_t value)
 {
-    bool before = (port->sata_control & SCTL_DET) == SCTL_COMRESET, after = (value & SCTL_DET) == SCTL_COMRESET;
+    bool before = (port->sata_control & SCTL_DET) == SCTL_COMRESET,
+         after = (value & SCTL_DET) == SCTL_COMRESET;
     port->sata_control = value & SCTL_WRITABLE;
     if (after) {
         ahci_port_stop(port);

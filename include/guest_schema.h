@@ -68,7 +68,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_CHOSEN, "modules", SCHEMA_LIST, false, 1, GUEST_MODULES_MAX, 0, "", SCHEMA_NO_FIELD,            \
       "files with their arguments behind a blank (multiboot)")                                               \
     X(SCHEMA_DISK, "compatible", SCHEMA_CHOICE, true, 0, 0, DISK_VIRTIO,                                     \
-      "virtio,block|nullring,ide-disk|nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")         \
+      "virtio,block|nullring,ide-disk|nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")          \
     X(SCHEMA_DISK, "image", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_DISK_FIELD(image),      \
       "what the disk holds; the file itself is never written")                                               \
     X(SCHEMA_DISK, "overlay-mib", SCHEMA_NUMBER, false, 0, GUEST_OVERLAY_MIB_MAX, GUEST_OVERLAY_MIB_DEFAULT, \

@@ -10,7 +10,7 @@
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/disk_image.c devices/ide.c
- * sources: devices/bmide.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
+ * sources: devices/bmide.c devices/ahci*.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c

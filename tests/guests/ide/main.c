@@ -90,7 +90,7 @@ static void wait_interrupt(void)
 static void test_interrupts(void)
 {
     pic_initialise();
-    pic_set_mask((uint16_t)~(1u << 14 | 1u << 2));
+    pic_set_mask((uint16_t) ~(1u << 14 | 1u << 2));
     interrupt_set(PIC_VECTOR + 14, interrupt_eoi_pic);
     ide_interrupts(true);
     ide_master_start(&disk, data[0], PAGE, 512, true);
