@@ -243,6 +243,16 @@ const struct guest_config *effect_guest_config(void)
     return ring3_config();
 }
 
+const uint8_t *effect_file(const char *path, uint64_t *size)
+{
+    const struct process_info *info = ring3_info();
+    int found = modules_find(info->module, info->module_count, ring3_config()->name, path);
+    if (found < 0)
+        return NULL;
+    *size = info->module[found].size;
+    return (const uint8_t *)info->module[found].address;
+}
+
 uint8_t *effect_disk(unsigned unit, uint64_t *size)
 {
     const struct guest_config *config = ring3_config();

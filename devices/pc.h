@@ -8,6 +8,7 @@
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "fw_cfg.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ioapic.h"
@@ -43,6 +44,7 @@ struct pc {
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct fw_cfg fw_cfg;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */

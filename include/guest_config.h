@@ -15,6 +15,8 @@ enum {
     GUEST_CPUS_MAX = 8,
     GUEST_DISKS_MAX = 4,
     GUEST_MODULES_MAX = 8,
+    GUEST_BOOT_MAX = 8,
+    GUEST_BOOT_NAME = 12, /* of a device in the boot order: a node's name */
     GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_MODULES_MAX, /* kernel and initrd too */
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
@@ -60,7 +62,12 @@ struct guest_config {
     uint32_t file_count;
     uint32_t
         spare_mib; /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
-    uint64_t boot_epoch; /* the host's date when the service started, seconds since 1970 UTC */
+    uint64_t boot_epoch;   /* the host's date when the service started, seconds since 1970 UTC */
+    uint32_t firmware_log; /* the firmware's debug output goes to the console */
+    uint32_t boot_count;
+    char boot[GUEST_BOOT_MAX][GUEST_BOOT_NAME]; /* the order in which a firmware tries: "cd0", "disk1" ... */
+    char firmware[GUEST_PATH_SIZE];             /* of the "bios" loader, and its screen's part */
+    char video_firmware[GUEST_PATH_SIZE];
     char kernel[GUEST_PATH_SIZE];
     char initrd[GUEST_PATH_SIZE];
     char bootargs[GUEST_BOOTARGS_SIZE];
@@ -69,7 +76,8 @@ struct guest_config {
     struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */
 };
 
-_Static_assert(sizeof(struct guest_config) <= 4096, "one page");
+enum { GUEST_CONFIG_PAGES_SIZE = 8192 };
+_Static_assert(sizeof(struct guest_config) <= GUEST_CONFIG_PAGES_SIZE, "two pages");
 
 /* Whether the guest gets KVM's hooks. A hidden monitor has none: they would tell of it. */
 static inline bool guest_config_has_kvm(const struct guest_config *config)

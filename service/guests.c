@@ -105,7 +105,7 @@ static bool create(struct guest_config *config, struct start *start)
 
 static void start_guest(const struct process_module *module, uint64_t epoch)
 {
-    static struct guest_config config; /* one page, of a stack of eight */
+    static struct guest_config config; /* two pages, of a stack of eight */
     struct start start = {.file = module->name, .guest = module->name, .config = &config};
 
     if (description_parse(&config, (const void *)(uintptr_t)module->address, module->size, say_mistake,

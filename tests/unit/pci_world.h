@@ -96,6 +96,12 @@ void *effect_ram(uint64_t gpa, uint64_t length)
     return gpa > WORLD_RAM || length > WORLD_RAM - gpa ? NULL : world.ram + gpa;
 }
 
+const struct guest_config *effect_guest_config(void)
+{
+    static const struct guest_config config;
+    return &config;
+}
+
 uint8_t *effect_spare(uint64_t offset)
 {
     (void)offset;
