@@ -149,7 +149,7 @@ static int vm_build(struct vm *vm)
         return NR_EINVAL;
     vm->ram_bytes = (uint64_t)config->memory_mib << 20;
     vm->process = process_create(vm);
-    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, GUEST_CONFIG_PAGES_SIZE, 0) ||
+    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, GUEST_CONFIG_SIZE, 0) ||
         !process_own_pages(vm->process, USER_CHANNEL, CHANNEL_SIZE))
         return NR_ENOMEM;
     vm->report.cpu_count = config->cpu_count;

@@ -157,6 +157,11 @@ bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rig
     return result == NR_OK && memory_map_note(&ring3_pc()->memory, gpa, length, rights);
 }
 
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal)
+{
+    return dma8237_transfer(&ring3_pc()->dma, channel, to_memory, bytes, length, terminal);
+}
+
 bool effect_console_put(uint8_t byte)
 {
     struct channel *c = channel();

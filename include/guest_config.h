@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum {
+    GUEST_CONFIG_SIZE = 8192, /* pages in which the device model sees it */
     GUEST_NAME_SIZE = 32,
     GUEST_PATH_SIZE = 96, /* of a file named in a description; a boot module is called "guest-name:path" */
     GUEST_BOOTARGS_SIZE = 1024,
@@ -76,8 +77,7 @@ struct guest_config {
     struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */
 };
 
-enum { GUEST_CONFIG_PAGES_SIZE = 8192 };
-_Static_assert(sizeof(struct guest_config) <= GUEST_CONFIG_PAGES_SIZE, "two pages");
+_Static_assert(sizeof(struct guest_config) <= GUEST_CONFIG_SIZE, "its pages");
 
 /* Whether the guest gets KVM's hooks. A hidden monitor has none: they would tell of it. */
 static inline bool guest_config_has_kvm(const struct guest_config *config)

@@ -4,7 +4,7 @@
  * a guest can reach is what a restarted device model takes over.
  *
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
- * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c
+ * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
@@ -15,6 +15,7 @@
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c
  * coverage: devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
  * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/fw_cfg.c devices/pam.c
+ * coverage: devices/dma8237.c
  */
 #include <stdio.h>
 #include <stdlib.h>

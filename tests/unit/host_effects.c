@@ -87,6 +87,12 @@ void *effect_ram(uint64_t gpa, uint64_t length)
     return host.ram + gpa;
 }
 
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal)
+{
+    *terminal = false;
+    return host.dma ? host.dma(channel, to_memory, bytes, length, terminal) : 0;
+}
+
 uint8_t *effect_spare(uint64_t offset)
 {
     return host.spare ? host.spare + offset : NULL;

@@ -46,6 +46,8 @@ struct host_effects {
     unsigned msi_count;
     uint8_t *ram; /* guest-physical address 0 */
     uint64_t ram_size;
+    /* Answers effect_dma(); NULL: every channel is masked. */
+    uint32_t (*dma)(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal);
     uint8_t *spare;                 /* HOST_SPARE bytes, or NULL */
     struct host_map map[HOST_MAPS]; /* the last of map_count */
     unsigned map_count;

@@ -9,6 +9,7 @@
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
  * sources: devices/table_area.c devices/virt*.c devices/guest_time.c lib/format.c lib/modules.c
+ * sources: devices/dma8237.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
