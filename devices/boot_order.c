@@ -7,6 +7,7 @@
  */
 #include "boot_order.h"
 #include "format.h"
+#include "ide_places.h"
 #include "string.h"
 
 enum { CLASS_FLOPPY = 1, CLASS_DISK = 2, CLASS_CD = 3, CLASS_NET = 4, CLASSES = 3, CLASS_BITS = 4 };
@@ -27,15 +28,29 @@ static unsigned class_of(const char *name)
     return is_kind(name, "floppy") ? CLASS_FLOPPY : CLASS_NET;
 }
 
+/* Of a drive on IDE: where lib/ide_places.c has put it. */
+static uint32_t ide_path(const struct guest_config *config, bool is_cd, unsigned unit, char *to,
+                         uint32_t size)
+{
+    struct ide_place place[IDE_DRIVES];
+    ide_places(config, place);
+    for (unsigned i = 0; i < IDE_DRIVES; i++)
+        if (place[i].used && place[i].is_cd == is_cd && place[i].unit == unit)
+            return (uint32_t)format_text(to, size, "/pci@i0cf8/ide@1,1/drive@%x/disk@%x\n",
+                                         i / IDE_CHANNEL_DRIVES, i % IDE_CHANNEL_DRIVES);
+    return 0;
+}
+
 static uint32_t device_path(const struct guest_config *config, const char *name, char *to, uint32_t size)
 {
-    unsigned unit = (unsigned)(name[strlen(name) - 1] - '0');
-    (void)config;
-    if (class_of(name) == CLASS_DISK)
-        return (uint32_t)format_text(to, size, "/pci@i0cf8/scsi@%x/disk@0,0\n", VIRTIO_SLOT + unit);
-    if (class_of(name) == CLASS_FLOPPY)
+    unsigned unit = (unsigned)(name[strlen(name) - 1] - '0'), class = class_of(name);
+    if (class == CLASS_FLOPPY)
         return (uint32_t)format_text(to, size, "/pci@i0cf8/isa@1/fdc@03f0/floppy@%x\n", unit);
-    return 0;
+    if (class == CLASS_CD)
+        return ide_path(config, true, unit, to, size);
+    if (class == CLASS_DISK && unit < GUEST_DISKS_MAX && config->disk[unit].kind == DISK_VIRTIO)
+        return (uint32_t)format_text(to, size, "/pci@i0cf8/scsi@%x/disk@0,0\n", VIRTIO_SLOT + unit);
+    return class == CLASS_DISK ? ide_path(config, false, unit, to, size) : 0;
 }
 
 uint32_t boot_order_text(const struct guest_config *config, char *to, uint32_t size)

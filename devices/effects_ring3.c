@@ -248,27 +248,33 @@ const struct guest_config *effect_guest_config(void)
     return ring3_config();
 }
 
-const uint8_t *effect_file(const char *path, uint64_t *size)
+static uint8_t *image_find(const char *image, uint64_t *size)
 {
     const struct process_info *info = ring3_info();
-    int found = modules_find(info->module, info->module_count, ring3_config()->name, path);
+    int found = modules_find(info->module, info->module_count, ring3_config()->name, image);
     if (found < 0)
         return NULL;
     *size = info->module[found].size;
-    return (const uint8_t *)info->module[found].address;
+    return (uint8_t *)info->module[found].address;
+}
+
+const uint8_t *effect_file(const char *path, uint64_t *size)
+{
+    return image_find(path, size);
 }
 
 uint8_t *effect_disk(unsigned unit, uint64_t *size)
 {
     const struct guest_config *config = ring3_config();
-    const struct process_info *info = ring3_info();
-    if (unit >= config->disk_count || unit >= GUEST_DISKS_MAX)
-        return NULL;
-    int found = modules_find(info->module, info->module_count, config->name, config->disk[unit].image);
-    if (found < 0)
-        return NULL;
-    *size = info->module[found].size;
-    return (uint8_t *)info->module[found].address;
+    bool there = unit < config->disk_count && unit < GUEST_DISKS_MAX;
+    return there ? image_find(config->disk[unit].image, size) : NULL;
+}
+
+uint8_t *effect_cd(unsigned unit, uint64_t *size)
+{
+    const struct guest_config *config = ring3_config();
+    bool there = unit < config->cd_count && unit < GUEST_CDS_MAX;
+    return there ? image_find(config->cd[unit].image, size) : NULL;
 }
 
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)

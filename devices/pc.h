@@ -12,6 +12,7 @@
 #include "dma8237.h"
 #include "i440fx.h"
 #include "i8042.h"
+#include "ide.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
@@ -25,6 +26,7 @@
 #include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
+#include "vga.h"
 #include "virtio_blk.h"
 
 /* How far a START or RESET has come. */
@@ -42,10 +44,12 @@ struct pc {
     struct uart uart;
     struct i440fx i440fx;
     struct piix3 piix3;
+    struct ide ide;
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
     struct fw_cfg fw_cfg;
+    struct vga vga;
     struct dma8237 dma;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;

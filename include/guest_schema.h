@@ -13,7 +13,7 @@
  *             SCHEMA_LIST     strings, at most maximum of them
  *   default   of a number, or the index of a choice
  *   choices   separated by '|', in the order of the enumeration; '!' before one: known, not in this version
- *   field     where the value goes: a member of struct guest_config, or for a disk of struct guest_disk;
+ *   field     where the value goes: a member of struct guest_config, for a disk or a CD drive of its struct;
  *             SCHEMA_NO_FIELD: only checked, or treated by a function of its own
  */
 #pragma once
@@ -30,7 +30,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_CPUS, "cpus", 0, false, "its processors")                                                       \
     X(SCHEMA_CHOSEN, "chosen", 0, true, "what it boots")                                                     \
     X(SCHEMA_DISK, "disk", GUEST_DISKS_MAX, false, "a disk")                                                 \
-    X(SCHEMA_CD, "cd", 2, false, "a CD drive")                                                               \
+    X(SCHEMA_CD, "cd", GUEST_CDS_MAX, false, "a CD drive")                                                   \
     X(SCHEMA_FLOPPY, "floppy", 2, false, "a floppy drive")                                                   \
     X(SCHEMA_NET, "net", 4, false, "a network card")
 
@@ -41,6 +41,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
 #define SCHEMA_NO_FIELD           0xffffu
 #define SCHEMA_CONFIG(member)     offsetof(struct guest_config, member)
 #define SCHEMA_DISK_FIELD(member) offsetof(struct guest_disk, member)
+#define SCHEMA_CD_FIELD(member)   offsetof(struct guest_cd, member)
 
 #define GUEST_SCHEMA(X)                                                                                      \
     X(SCHEMA_ROOT, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "nullring,guest", SCHEMA_NO_FIELD,            \
@@ -77,14 +78,16 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(video_firmware), "the VGA BIOS (bios); " GUEST_VIDEO_FIRMWARE " without this")           \
     X(SCHEMA_CHOSEN, "firmware-log", SCHEMA_CHOICE, false, 0, 0, 0, "off|console",                           \
       SCHEMA_CONFIG(firmware_log), "where the BIOS tells what it does (bios)")                               \
-    X(SCHEMA_DISK, "compatible", SCHEMA_CHOICE, true, 0, 0, 0,                                               \
-      "virtio,block|!nullring,ide-disk|!nullring,ahci-disk", SCHEMA_NO_FIELD, "kind of disk")                \
+    X(SCHEMA_DISK, "compatible", SCHEMA_CHOICE, true, 0, 0, DISK_VIRTIO,                                     \
+      "virtio,block|nullring,ide-disk|!nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")         \
     X(SCHEMA_DISK, "image", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_DISK_FIELD(image),      \
       "what the disk holds; the file itself is never written")                                               \
     X(SCHEMA_DISK, "overlay-mib", SCHEMA_NUMBER, false, 0, GUEST_OVERLAY_MIB_MAX, GUEST_OVERLAY_MIB_DEFAULT, \
       "", SCHEMA_DISK_FIELD(overlay_mib), "memory for changed sectors, in MiB, reserved at the start")       \
-    X(SCHEMA_CD, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "!nullring,ide-cd", SCHEMA_NO_FIELD, "kind")    \
-    X(SCHEMA_CD, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_NO_FIELD, "the disc")    \
+    X(SCHEMA_CD, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "nullring,ide-cd", SCHEMA_NO_FIELD,             \
+      "kind of drive")                                                                                       \
+    X(SCHEMA_CD, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CD_FIELD(image),         \
+      "the disc; without one the drive is empty")                                                            \
     X(SCHEMA_FLOPPY, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "!nullring,floppy", SCHEMA_NO_FIELD,        \
       "kind of drive")                                                                                       \
     X(SCHEMA_FLOPPY, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_NO_FIELD,            \

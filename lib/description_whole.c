@@ -3,6 +3,7 @@
  */
 #include "description_internal.h"
 #include "format.h"
+#include "ide_places.h"
 #include "string.h"
 
 enum { BIOS_MIB_MIN = 2 };
@@ -12,7 +13,7 @@ static void check_disks(struct parser *parser)
     struct guest_config *config = parser->config;
 
     for (uint32_t i = 0; i < GUEST_DISKS_MAX; i++) {
-        if (config->disk[i].kind == DISK_NONE)
+        if (!config->disk[i].present)
             continue;
         if (i != config->disk_count) {
             format_text(parser->node, sizeof parser->node, "/disk%u", i);
@@ -21,6 +22,39 @@ static void check_disks(struct parser *parser)
             return;
         }
         config->disk_count++;
+    }
+}
+
+static void check_cds(struct parser *parser)
+{
+    struct guest_config *config = parser->config;
+
+    for (uint32_t i = 0; i < GUEST_CDS_MAX; i++) {
+        if (!config->cd[i].present)
+            continue;
+        if (i != config->cd_count) {
+            format_text(parser->node, sizeof parser->node, "/cd%u", i);
+            description_complain(parser, NULL,
+                                 "there is no cd%u; CD drives are numbered from 0 without a gap",
+                                 config->cd_count);
+            return;
+        }
+        config->cd_count++;
+    }
+}
+
+static void check_ide(struct parser *parser)
+{
+    const struct guest_config *config = parser->config;
+    uint32_t drives = config->cd_count;
+
+    for (uint32_t i = 0; i < config->disk_count; i++)
+        drives += config->disk[i].kind == DISK_IDE;
+    if (drives > IDE_DRIVES) {
+        format_text(parser->node, sizeof parser->node, "/");
+        description_complain(parser, NULL,
+                             "%u drives on IDE, which has places for %u; make some disks \"virtio,block\"",
+                             drives, IDE_DRIVES);
     }
 }
 
@@ -84,12 +118,18 @@ static void check_bios(struct parser *parser)
 
 static bool is_device(const struct guest_config *config, const char *name)
 {
-    char node[GUEST_BOOT_NAME];
+    const struct {
+        const char *kind;
+        uint32_t count;
+    } drives[] = {{"disk", config->disk_count}, {"cd", config->cd_count}};
 
-    for (uint32_t i = 0; i < config->disk_count; i++) {
-        format_text(node, sizeof node, "disk%u", i);
-        if (strcmp(node, name) == 0)
-            return true;
+    for (size_t kind = 0; kind < sizeof drives / sizeof drives[0]; kind++) {
+        for (uint32_t i = 0; i < drives[kind].count; i++) {
+            char node[GUEST_BOOT_NAME];
+            format_text(node, sizeof node, "%s%u", drives[kind].kind, i);
+            if (strcmp(node, name) == 0)
+                return true;
+        }
     }
     return false;
 }
@@ -127,6 +167,8 @@ static void check_loader(struct parser *parser)
 void description_check_whole(struct parser *parser)
 {
     check_disks(parser);
+    check_cds(parser);
+    check_ide(parser);
     check_images(parser);
     check_loader(parser);
     check_bios(parser);
@@ -149,5 +191,11 @@ void description_files(const struct guest_config *config, description_visit *vis
         char node[DESCRIPTION_PATH_SIZE];
         format_text(node, sizeof node, "/disk%u", i);
         visit(context, node, "image", config->disk[i].image);
+    }
+    for (uint32_t i = 0; i < config->cd_count; i++) {
+        char node[DESCRIPTION_PATH_SIZE];
+        format_text(node, sizeof node, "/cd%u", i);
+        if (config->cd[i].image[0] != '\0')
+            visit(context, node, "image", config->cd[i].image);
     }
 }

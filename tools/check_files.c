@@ -12,7 +12,7 @@
 #include "image_multiboot.h"
 #include "nr.h"
 
-enum { SENTENCE_SIZE = 320, MIB = 1 << 20, SECTOR = 512, FIRMWARE_UNIT = 64 << 10 };
+enum { SENTENCE_SIZE = 320, MIB = 1 << 20, DISK_SECTOR = 512, DISC_SECTOR = 2048, FIRMWARE_UNIT = 64 << 10 };
 
 static uint64_t to_mib(uint64_t bytes)
 {
@@ -102,19 +102,20 @@ static void check_multiboot(const struct guest *guest, struct source *source, co
                         guest->config.memory_mib, kernel->name, to_mib(end));
 }
 
-static void check_disks(const struct guest *guest, struct source *source)
+static void check_sectors(const struct guest *guest, struct source *source, enum guest_file_kind kind,
+                          const char *name, unsigned sector)
 {
-    uint32_t disk = 0;
-
-    for (uint32_t i = 0; i < guest->file_count; i++) {
-        if (guest->file[i].kind != FILE_DISK)
+    for (uint32_t i = 0, unit = 0; i < guest->file_count; i++) {
+        if (guest->file[i].kind != kind)
             continue;
-        char *node = nr_format("/disk%u", disk++);
-        if (guest->file[i].size % SECTOR != 0)
+        while (kind == FILE_CD && guest->config.cd[unit].image[0] == '\0')
+            unit++; /* an empty drive */
+        char *node = nr_format("/%s%u", name, unit++);
+        if (guest->file[i].size % sector != 0)
             source_complain(
                 source, node, "image",
-                "\"%s\" has %lu bytes, which is no number of 512-byte sectors; lengthen it with truncate -s",
-                guest->file[i].name, guest->file[i].size);
+                "\"%s\" has %lu bytes, which is no number of %u-byte sectors; lengthen it with truncate -s",
+                guest->file[i].name, guest->file[i].size, sector);
         free(node);
     }
 }
@@ -156,5 +157,6 @@ void guest_check_files(const struct guest *guest, struct source *source)
         check_firmware(guest, source);
     else
         check_kernel(guest, source);
-    check_disks(guest, source);
+    check_sectors(guest, source, FILE_DISK, "disk", DISK_SECTOR);
+    check_sectors(guest, source, FILE_CD, "cd", DISC_SECTOR);
 }

@@ -58,7 +58,7 @@ struct finding {
 static enum guest_file_kind kind_of(const char *node, const char *property)
 {
     if (strcmp(node, "/chosen") != 0)
-        return FILE_DISK;
+        return strncmp(node, "/cd", strlen("/cd")) == 0 ? FILE_CD : FILE_DISK;
     if (strstr(property, "firmware") != NULL)
         return FILE_FIRMWARE;
     if (strcmp(property, "kernel") == 0)

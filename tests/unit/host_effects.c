@@ -192,6 +192,14 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
     return host.disk[unit];
 }
 
+uint8_t *effect_cd(unsigned unit, uint64_t *size)
+{
+    if (unit >= GUEST_CDS_MAX || !host.cd[unit])
+        return NULL;
+    *size = host.cd_size[unit];
+    return host.cd[unit];
+}
+
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)
 {
     uint64_t pages = ((uintptr_t)bytes % PAGE + length + PAGE - 1) / PAGE;

@@ -65,6 +65,8 @@ struct host_effects {
     struct guest_config config;
     uint8_t *disk[GUEST_DISKS_MAX];
     uint64_t disk_size[GUEST_DISKS_MAX];
+    uint8_t *cd[GUEST_CDS_MAX];
+    uint64_t cd_size[GUEST_CDS_MAX];
     uint64_t disk_pages_left; /* of the overlay */
     uint64_t disk_prepared;   /* pages asked for */
     const uint8_t *file;      /* of any path; NULL: there is none */

@@ -3,13 +3,15 @@
  * be emulated further. The pages lie where the monitor maps them; the system calls are recorders, and
  * effects_ring3.c is included, so that it calls these.
  *
+ * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c devices/pit_channel.c
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
- * sources: devices/table_area.c devices/virt*.c devices/guest_time.c lib/format.c lib/modules.c
- * sources: devices/dma8237.c
+ * sources: devices/table_area.c
+ * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
+ * sources: devices/disk_image.c devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

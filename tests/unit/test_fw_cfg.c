@@ -4,7 +4,7 @@
  * firmware does, and the ACPI tables that come of it are held against ACPI 6.4, 5.2.
  *
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
- * sources: devices/table_area.c devices/bus.c tests/unit/host_effects.c lib/format.c
+ * sources: devices/table_area.c devices/bus.c tests/unit/host_effects.c lib/format.c lib/ide_places.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -299,8 +299,16 @@ static void the_boot_order_is_told_twice(void **state)
         (const char *)find("bootorder")->bytes,
         "/pci@i0cf8/scsi@5/disk@0,0\n/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n/pci@i0cf8/scsi@4/disk@0,0\n");
     free_files();
-    set_order(2, (const char *const[]){"cd0", "net0"});
-    assert_int_equal(boot_order_classes(&host.config), 0x43);
+    host.config.disk_count = 2;
+    host.config.disk[0].kind = DISK_IDE;
+    host.config.cd_count = 1;
+    set_order(3, (const char *const[]){"cd0", "net0", "disk0"});
+    assert_int_equal(boot_order_classes(&host.config), 0x243);
+    host_device_reset(&fw_cfg_device, &cfg);
+    read_files();
+    assert_string_equal((const char *)find("bootorder")->bytes,
+                        "/pci@i0cf8/ide@1,1/drive@1/disk@0\n/pci@i0cf8/ide@1,1/drive@0/disk@0\n");
+    free_files();
 }
 
 static void a_damaged_block_is_found(void **state)
