@@ -7,6 +7,7 @@
  * sources: lib/ide_places.c devices/bus.c devices/pci.c lib/format.c tests/unit/host_effects.c
  * coverage: devices/ide.c devices/bmide.c devices/ahci*.c devices/ata*.c devices/disk_image.c
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ahci.h"
@@ -249,8 +250,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     start(&input);
     for (unsigned i = 0; i < STEPS_MAX && input.size; i++) {
         step(&input);
-        if (bus_check(&pc.bus, &device))
+        const char *broken = bus_check(&pc.bus, &device);
+        if (broken) {
+            fprintf(stderr, "%s: %s\n", device, broken);
             abort();
+        }
     }
     ide_device.inspect(&pc.ide, &inspector);
     ahci_device.inspect(&pc.ahci, &inspector);
