@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include "ahci.h"
 #include "ahead.h"
 #include "board.h"
 #include "bus.h"
@@ -45,6 +46,7 @@ struct pc {
     struct i440fx i440fx;
     struct piix3 piix3;
     struct ide ide;
+    struct ahci ahci;
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;

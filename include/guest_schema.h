@@ -81,7 +81,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_CHOSEN, "firmware-screen", SCHEMA_CHOICE, false, 0, 0, 0, "vga|serial",                         \
       SCHEMA_CONFIG(firmware_serial), "serial: text printed through the BIOS goes to COM1, too (bios)")      \
     X(SCHEMA_DISK, "compatible", SCHEMA_CHOICE, true, 0, 0, DISK_VIRTIO,                                     \
-      "virtio,block|nullring,ide-disk|!nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")         \
+      "virtio,block|nullring,ide-disk|nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")          \
     X(SCHEMA_DISK, "image", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_DISK_FIELD(image),      \
       "what the disk holds; the file itself is never written")                                               \
     X(SCHEMA_DISK, "overlay-mib", SCHEMA_NUMBER, false, 0, GUEST_OVERLAY_MIB_MAX, GUEST_OVERLAY_MIB_DEFAULT, \

@@ -55,6 +55,25 @@ static bool add_ide(struct machine_command *command, const struct guest *guest)
     return any;
 }
 
+/* Each disk at the port of its number, as in the emulated controller. */
+static void add_ahci(struct machine_command *command, const struct guest *guest)
+{
+    bool controller = false;
+
+    for (uint32_t i = 0; i < guest->config.disk_count; i++) {
+        if (guest->config.disk[i].kind != DISK_AHCI)
+            continue;
+        if (!controller)
+            machine_add(command, "-device", "ich9-ahci,id=ahci,addr=8", NULL);
+        controller = true;
+        char *words = nr_format("ide-hd,bus=ahci.%u", i);
+        char *id = nr_format("ahci-disk%u", i);
+        add_device(command, words, id, path_of(guest, FILE_DISK, guest->config.disk[i].image));
+        free(words);
+        free(id);
+    }
+}
+
 static int describe_native(struct machine_command *command, const struct machine_run *run)
 {
     const struct guest *guest = &run->guest[0];
@@ -71,6 +90,7 @@ static int describe_native(struct machine_command *command, const struct machine
     } else {
         qemu_add_drive(command, "if=ide,snapshot=on", run->image);
     }
+    add_ahci(command, guest);
     for (uint32_t i = 0; i < guest->config.disk_count; i++)
         if (guest->config.disk[i].kind == DISK_VIRTIO)
             qemu_add_drive(command, "if=virtio,snapshot=on",

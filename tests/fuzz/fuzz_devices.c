@@ -11,7 +11,7 @@
  * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
  * sources: devices/boot_order.c devices/acpi_tables.c devices/table_area.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/disk_image.c devices/ide.c
- * sources: devices/bmide.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
+ * sources: devices/bmide.c devices/ahci*.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c

@@ -9,6 +9,7 @@ native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/N
 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
+    ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
@@ -81,12 +82,24 @@ def make_disk(path, mib):
             file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
 
 
+def make_disc(path, mib):
+    """The same for a disc."""
+    with open(path, "wb") as file:
+        for sector in range(mib * 512):
+            file.write(struct.pack("<II", sector, 0xCD5EC701) + bytes([sector & 0xFF]) * 2040)
+
+
 def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
     if "disk" in options:
         make_disk(directory / "disk.img", int(options["disk"]))
         disk = '    disk0 { compatible = "virtio,block"; image = "disk.img"; };\n'
+    if "ide" in options:
+        make_disk(directory / "disk.img", int(options["ide"]))
+        make_disc(directory / "disc.iso", 2)
+        disk = '    disk0 { compatible = "nullring,ide-disk"; image = "disk.img"; };\n'
+        disk += '    cd0 { compatible = "nullring,ide-cd"; image = "disc.iso"; };\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
     path = directory / f"{name}.dts"
@@ -240,7 +253,7 @@ def runs_on(name, machine):
     options = options_of(name)
     if is_monitor(machine):
         return "svm" in options["machines"].split(",")
-    return "native" in options["machines"].split(",") and (machine == REFERENCE or "disk" not in options)
+    return "native" in options["machines"].split(",") and (machine == REFERENCE or not {"disk", "ide"} & set(options))
 
 
 def show(run, again=""):
