@@ -18,6 +18,7 @@
 enum item { ITEM_CPUS = 0x05, ITEM_MAX_CPUS = 0x0f };
 
 enum { E820_ENTRY = 20, E820_RAM = 1, E820_MAX = 2 };
+enum { COM1 = 0x3f8 };
 enum { BOOT_ORDER_MAX = 512, FAIL_WAIT_FOR_EVER = -1, SYSTEM_STATES = 6, STATE_THERE = 0x80 };
 
 /* The table loader's commands. */
@@ -198,6 +199,9 @@ void firmware_files(struct fw_cfg *cfg)
     uint8_t *states = fw_cfg_add_file(cfg, "etc/system-states", SYSTEM_STATES);
     if (states)
         states[5] = STATE_THERE; /* soft off; no S3, no S4 */
+    uint8_t *serial = config->firmware_serial ? fw_cfg_add_file(cfg, "etc/sercon-port", 2) : NULL;
+    if (serial)
+        store16(serial, COM1);
     uint8_t *wait = fw_cfg_add_file(cfg, "etc/boot-fail-wait", 4);
     if (wait)
         store32(wait, (uint32_t)FAIL_WAIT_FOR_EVER); /* rather than to start anew each minute */

@@ -73,8 +73,9 @@ struct guest_config {
     uint32_t file_count;
     uint32_t
         spare_mib; /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
-    uint64_t boot_epoch;   /* the host's date when the service started, seconds since 1970 UTC */
-    uint32_t firmware_log; /* the firmware's debug output goes to the console */
+    uint64_t boot_epoch;      /* the host's date when the service started, seconds since 1970 UTC */
+    uint32_t firmware_log;    /* the firmware's debug output goes to the console */
+    uint32_t firmware_serial; /* what the firmware and its callers print goes to the serial port, too */
     uint32_t boot_count;
     char boot[GUEST_BOOT_MAX][GUEST_BOOT_NAME]; /* the order in which a firmware tries: "cd0", "disk1" ... */
     char firmware[GUEST_PATH_SIZE];             /* of the "bios" loader, and its screen's part */

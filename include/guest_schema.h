@@ -78,6 +78,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(video_firmware), "the VGA BIOS (bios); " GUEST_VIDEO_FIRMWARE " without this")           \
     X(SCHEMA_CHOSEN, "firmware-log", SCHEMA_CHOICE, false, 0, 0, 0, "off|console",                           \
       SCHEMA_CONFIG(firmware_log), "where the BIOS tells what it does (bios)")                               \
+    X(SCHEMA_CHOSEN, "firmware-screen", SCHEMA_CHOICE, false, 0, 0, 0, "vga|serial",                         \
+      SCHEMA_CONFIG(firmware_serial), "serial: text printed through the BIOS goes to COM1, too (bios)")      \
     X(SCHEMA_DISK, "compatible", SCHEMA_CHOICE, true, 0, 0, DISK_VIRTIO,                                     \
       "virtio,block|nullring,ide-disk|nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")          \
     X(SCHEMA_DISK, "image", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_DISK_FIELD(image),      \
