@@ -31,6 +31,7 @@ const struct device_slot bus_slots[] = {
     SLOT(ahci_device, ahci, PCI_DEVFN(8, 0), 0),
     SLOT(system_ports_device, system_ports, DEVFN_NONE, 0),
     SLOT(debug_ports_device, debug_ports, DEVFN_NONE, 0),
+    SLOT(fw_cfg_device, fw_cfg, DEVFN_NONE, 0),
     SLOT(reset_rom_device, bus, DEVFN_NONE, 0),
     SLOT(misbehave_device, misbehaved, DEVFN_NONE, 0),
 };

@@ -9,6 +9,7 @@
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "fw_cfg.h"
 #include "dma8237.h"
 #include "i440fx.h"
 #include "i8042.h"
@@ -49,6 +50,7 @@ struct pc {
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct fw_cfg fw_cfg;
     struct vga vga;
     struct dma8237 dma;
     struct virtio_blk disk[GUEST_DISKS_MAX];
