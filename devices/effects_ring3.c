@@ -248,17 +248,30 @@ const struct guest_config *effect_guest_config(void)
     return ring3_config();
 }
 
-uint8_t *effect_disk(unsigned unit, uint64_t *size)
+static uint8_t *find_image(const char *path, uint64_t *size)
 {
-    const struct guest_config *config = ring3_config();
     const struct process_info *info = ring3_info();
-    if (unit >= config->disk_count || unit >= GUEST_DISKS_MAX)
-        return NULL;
-    int found = modules_find(info->module, info->module_count, config->name, config->disk[unit].image);
+    int found = modules_find(info->module, info->module_count, ring3_config()->name, path);
     if (found < 0)
         return NULL;
     *size = info->module[found].size;
     return (uint8_t *)info->module[found].address;
+}
+
+uint8_t *effect_disk(unsigned unit, uint64_t *size)
+{
+    const struct guest_config *config = ring3_config();
+    if (unit >= config->disk_count || unit >= GUEST_DISKS_MAX)
+        return NULL;
+    return find_image(config->disk[unit].image, size);
+}
+
+uint8_t *effect_floppy(unsigned unit, uint64_t *size)
+{
+    const struct guest_config *config = ring3_config();
+    if (unit >= GUEST_FLOPPIES_MAX || config->floppy[unit].image[0] == '\0')
+        return NULL;
+    return find_image(config->floppy[unit].image, size);
 }
 
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)

@@ -9,6 +9,7 @@
 #include "bus.h"
 #include "debug_ports.h"
 #include "dma8237.h"
+#include "fdc.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ioapic.h"
@@ -45,6 +46,7 @@ struct pc {
     struct system_ports system_ports;
     struct debug_ports debug_ports;
     struct dma8237 dma;
+    struct fdc fdc;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */

@@ -15,11 +15,13 @@ enum {
     GUEST_BOOTARGS_SIZE = 1024,
     GUEST_CPUS_MAX = 8,
     GUEST_DISKS_MAX = 4,
+    GUEST_FLOPPIES_MAX = 2,
     GUEST_MODULES_MAX = 8,
-    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_MODULES_MAX, /* kernel and initrd too */
+    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_FLOPPIES_MAX + GUEST_MODULES_MAX, /* kernel and initrd too */
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
+    GUEST_FLOPPY_OVERLAY_MIB = 3, /* every sector of the largest */
     GUEST_OVERLAY_MIB_MAX = 2048,
     GUEST_SPARE_MIB = 18, /* layout.h */
     GUEST_SPARE_MIB_MAX = 64,
@@ -33,6 +35,13 @@ enum guest_disk_kind { DISK_NONE, DISK_VIRTIO };
 struct guest_disk {
     uint32_t kind; /* enum guest_disk_kind */
     uint32_t overlay_mib;
+    char image[GUEST_PATH_SIZE];
+};
+
+/* A drive; without an image nothing lies in it. */
+struct guest_floppy {
+    uint32_t present;
+    uint32_t write_protected;
     char image[GUEST_PATH_SIZE];
 };
 
@@ -66,6 +75,7 @@ struct guest_config {
     char initrd[GUEST_PATH_SIZE];
     char bootargs[GUEST_BOOTARGS_SIZE];
     struct guest_disk disk[GUEST_DISKS_MAX];
+    struct guest_floppy floppy[GUEST_FLOPPIES_MAX];
     struct guest_module module[GUEST_MODULES_MAX];
     struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */
 };

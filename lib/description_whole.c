@@ -86,4 +86,10 @@ void description_files(const struct guest_config *config, description_visit *vis
         format_text(node, sizeof node, "/disk%u", i);
         visit(context, node, "image", config->disk[i].image);
     }
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        char node[DESCRIPTION_PATH_SIZE];
+        format_text(node, sizeof node, "/floppy%u", i);
+        if (config->floppy[i].image[0] != '\0')
+            visit(context, node, "image", config->floppy[i].image);
+    }
 }

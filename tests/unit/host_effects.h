@@ -65,6 +65,8 @@ struct host_effects {
     struct guest_config config;
     uint8_t *disk[GUEST_DISKS_MAX];
     uint64_t disk_size[GUEST_DISKS_MAX];
+    uint8_t *floppy[GUEST_FLOPPIES_MAX];
+    uint64_t floppy_size[GUEST_FLOPPIES_MAX];
     uint64_t disk_pages_left; /* of the overlay */
     uint64_t disk_prepared;   /* pages asked for */
     char log[HOST_LOG];       /* the last line */
