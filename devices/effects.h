@@ -85,7 +85,9 @@ const struct guest_config *effect_guest_config(void);
 /* The bytes of disk `unit` of the description, and their number; NULL when there is none. They are read-only
  * page by page until effect_disk_prepare() has made them private. */
 uint8_t *effect_disk(unsigned unit, uint64_t *size);
-/* The same of the diskette in drive `unit`. */
+/* The same for the disc in CD drive `unit`, which is read-only. */
+uint8_t *effect_cd(unsigned unit, uint64_t *size);
+/* The same for the diskette in floppy drive `unit`. */
 uint8_t *effect_floppy(unsigned unit, uint64_t *size);
 /* Makes the pages of [bytes, bytes + length) writable. NR_OK, or NR_ENOSPC when the overlay is used up. */
 int effect_disk_prepare(uint8_t *bytes, uint64_t length);

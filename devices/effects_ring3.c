@@ -248,10 +248,10 @@ const struct guest_config *effect_guest_config(void)
     return ring3_config();
 }
 
-static uint8_t *find_image(const char *path, uint64_t *size)
+static uint8_t *image_find(const char *image, uint64_t *size)
 {
     const struct process_info *info = ring3_info();
-    int found = modules_find(info->module, info->module_count, ring3_config()->name, path);
+    int found = modules_find(info->module, info->module_count, ring3_config()->name, image);
     if (found < 0)
         return NULL;
     *size = info->module[found].size;
@@ -261,17 +261,22 @@ static uint8_t *find_image(const char *path, uint64_t *size)
 uint8_t *effect_disk(unsigned unit, uint64_t *size)
 {
     const struct guest_config *config = ring3_config();
-    if (unit >= config->disk_count || unit >= GUEST_DISKS_MAX)
-        return NULL;
-    return find_image(config->disk[unit].image, size);
+    bool there = unit < config->disk_count && unit < GUEST_DISKS_MAX;
+    return there ? image_find(config->disk[unit].image, size) : NULL;
+}
+
+uint8_t *effect_cd(unsigned unit, uint64_t *size)
+{
+    const struct guest_config *config = ring3_config();
+    bool there = unit < config->cd_count && unit < GUEST_CDS_MAX;
+    return there ? image_find(config->cd[unit].image, size) : NULL;
 }
 
 uint8_t *effect_floppy(unsigned unit, uint64_t *size)
 {
     const struct guest_config *config = ring3_config();
-    if (unit >= GUEST_FLOPPIES_MAX || config->floppy[unit].image[0] == '\0')
-        return NULL;
-    return find_image(config->floppy[unit].image, size);
+    bool there = unit < GUEST_FLOPPIES_MAX && config->floppy[unit].image[0] != '\0';
+    return there ? image_find(config->floppy[unit].image, size) : NULL;
 }
 
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)

@@ -38,7 +38,7 @@ struct fdc {
     uint8_t polled;  /* they are those of a reset: one interrupt for all */
     uint8_t interrupt, irq;
     uint8_t specify[2], configure, precompensation, lock, perpendicular;
-    uint8_t last_sector; /* EOT, or SC of FORMAT TRACK: what DUMPREG shows */
+    uint8_t last_sector;            /* EOT, or SC of FORMAT TRACK: what DUMPREG shows */
     uint8_t cylinder, head, sector; /* of the data command: the sector that comes next */
     uint8_t side;                   /* of the diskette */
     uint8_t seek_end, control_mark; /* to be told in ST0 and ST2 */

@@ -1,5 +1,6 @@
 /*
- * The floppy controller's commands: their lengths, and those that move no data. 82077AA data sheet, section 5.
+ * The floppy controller's commands: their lengths, and those that move no data. 82077AA data sheet,
+ * section 5.
  */
 #include "fdc_internal.h"
 
@@ -52,7 +53,7 @@ static void take_sense_interrupt(struct fdc *fdc)
     unsigned unit = (unsigned)__builtin_ctz(fdc->pending);
     result[0] = fdc->unit[unit].status;
     result[1] = fdc->unit[unit].present;
-    fdc->pending &= (uint8_t)~(1u << unit);
+    fdc->pending &= (uint8_t) ~(1u << unit);
     /* The line falls; another drive's end of seek is an interrupt of its own. */
     fdc->interrupt = 0;
     fdc_update_interrupt(fdc);
@@ -77,10 +78,11 @@ static void begin_seek(struct fdc *fdc)
     if ((fdc->command[0] & ~RELATIVE_IN) == CODE_RELATIVE_SEEK) {
         drive->steps = fdc->command[2];
         drive->step_out = !(fdc->command[0] & RELATIVE_IN);
-        drive->target = (uint8_t)(drive->step_out ? drive->present - drive->steps : drive->present + drive->steps);
+        drive->target =
+            (uint8_t)(drive->step_out ? drive->present - drive->steps : drive->present + drive->steps);
     }
     fdc->seeking |= (uint8_t)(1u << unit);
-    fdc->pending &= (uint8_t)~(1u << unit);
+    fdc->pending &= (uint8_t) ~(1u << unit);
     fdc->settle_at = effect_now() + FDC_DELAY_NS;
 }
 
@@ -137,16 +139,11 @@ void fdc_settle(struct fdc *fdc)
 static void take_dumpreg(struct fdc *fdc)
 {
     const uint8_t result[10] = {
-        fdc->unit[0].present,
-        fdc->unit[1].present,
-        fdc->unit[2].present,
-        fdc->unit[3].present,
-        fdc->specify[0],
-        fdc->specify[1],
-        fdc->last_sector,
-        (uint8_t)(fdc->lock << 7 | fdc->perpendicular),
-        fdc->configure,
-        fdc->precompensation,
+        fdc->unit[0].present, fdc->unit[1].present,
+        fdc->unit[2].present, fdc->unit[3].present,
+        fdc->specify[0],      fdc->specify[1],
+        fdc->last_sector,     (uint8_t)(fdc->lock << 7 | fdc->perpendicular),
+        fdc->configure,       fdc->precompensation,
     };
     fdc_give_result(fdc, result, sizeof result, false);
 }

@@ -7,7 +7,13 @@
 #include "image_floppy.h"
 
 enum { DOR_SELECT = 3, DOR_RUN = 4, DOR_DMA_GATE = 8 };
-enum { ST0_INVALID = 0x80, ST0_POLLING = 0xc0, ST0_ABNORMAL = 0x40, ST0_SEEK_END = 0x20, ST0_EQUIPMENT = 0x10 };
+enum {
+    ST0_INVALID = 0x80,
+    ST0_POLLING = 0xc0,
+    ST0_ABNORMAL = 0x40,
+    ST0_SEEK_END = 0x20,
+    ST0_EQUIPMENT = 0x10
+};
 enum {
     ST1_END_OF_CYLINDER = 0x80,
     ST1_OVERRUN = 0x10,

@@ -65,6 +65,13 @@ static void machine_out(void *context, uint16_t port, unsigned size, uint32_t va
     bus_write(&pc->bus, IO_PORT, port, size, value);
 }
 
+static uint32_t machine_block(void *context, uint16_t port, unsigned size, uint8_t *ram, uint32_t count,
+                              bool write)
+{
+    struct pc *pc = context;
+    return bus_block(&pc->bus, port, size, ram, count, write);
+}
+
 /* The local APIC's registers are the monitor's; a hidden monitor, or one without hooks, has no PV EOI. */
 static bool machine_read_msr(void *context, unsigned vcpu, uint32_t index, uint64_t *value)
 {
@@ -127,6 +134,7 @@ const struct emulator_machine guest_machine = {
     .write = machine_write,
     .in = machine_in,
     .out = machine_out,
+    .block = machine_block,
     .read_msr = machine_read_msr,
     .write_msr = machine_write_msr,
     .get = machine_get,

@@ -22,6 +22,7 @@ const struct device_slot bus_slots[] = {
     SLOT(uart_device, uart, DEVFN_NONE, 0),
     SLOT(i440fx_device, i440fx, PCI_DEVFN(0, 0), 0),
     SLOT(piix3_device, piix3, PCI_DEVFN(1, 0), 0),
+    SLOT(ide_device, ide, PCI_DEVFN(1, 1), 0),
     SLOT(piix4_pm_device, piix4_pm, PCI_DEVFN(1, 3), 0),
     SLOT(virtio_blk_device, disk[0], PCI_DEVFN(4, 0), 0),
     SLOT(virtio_blk_device, disk[1], PCI_DEVFN(5, 0), 1),

@@ -12,6 +12,7 @@
 #include "fdc.h"
 #include "i440fx.h"
 #include "i8042.h"
+#include "ide.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
@@ -42,6 +43,7 @@ struct pc {
     struct uart uart;
     struct i440fx i440fx;
     struct piix3 piix3;
+    struct ide ide;
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;

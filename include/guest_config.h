@@ -15,9 +15,11 @@ enum {
     GUEST_BOOTARGS_SIZE = 1024,
     GUEST_CPUS_MAX = 8,
     GUEST_DISKS_MAX = 4,
+    GUEST_CDS_MAX = 2,
     GUEST_FLOPPIES_MAX = 2,
     GUEST_MODULES_MAX = 8,
-    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_FLOPPIES_MAX + GUEST_MODULES_MAX, /* kernel and initrd too */
+    /* kernel and initrd too */
+    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_CDS_MAX + GUEST_FLOPPIES_MAX + GUEST_MODULES_MAX,
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
@@ -30,15 +32,22 @@ enum {
 enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS };
 enum guest_paravirt { PARAVIRT_KVM, PARAVIRT_NONE, PARAVIRT_HYPERV };
 enum guest_paging { PAGING_NESTED, PAGING_SHADOW };
-enum guest_disk_kind { DISK_NONE, DISK_VIRTIO };
+enum guest_disk_kind { DISK_VIRTIO, DISK_IDE, DISK_AHCI };
 
 struct guest_disk {
+    uint32_t present;
     uint32_t kind; /* enum guest_disk_kind */
     uint32_t overlay_mib;
     char image[GUEST_PATH_SIZE];
 };
 
-/* A drive; without an image nothing lies in it. */
+/* A CD drive on IDE; without an image it is empty. */
+struct guest_cd {
+    uint32_t present;
+    char image[GUEST_PATH_SIZE];
+};
+
+/* A floppy drive; without an image it is empty. */
 struct guest_floppy {
     uint32_t present;
     uint32_t write_protected;
@@ -66,6 +75,7 @@ struct guest_config {
     uint32_t hypervisor_hidden;
     uint32_t test; /* process_info.test of the test build of the device model; 0 otherwise */
     uint32_t disk_count;
+    uint32_t cd_count;
     uint32_t module_count;
     uint32_t file_count;
     uint32_t
@@ -75,6 +85,7 @@ struct guest_config {
     char initrd[GUEST_PATH_SIZE];
     char bootargs[GUEST_BOOTARGS_SIZE];
     struct guest_disk disk[GUEST_DISKS_MAX];
+    struct guest_cd cd[GUEST_CDS_MAX];
     struct guest_floppy floppy[GUEST_FLOPPIES_MAX];
     struct guest_module module[GUEST_MODULES_MAX];
     struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */

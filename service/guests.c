@@ -59,6 +59,9 @@ static void take_module(void *context, const char *node, const char *property, c
     for (uint32_t i = 0; i < config->disk_count; i++)
         if (strcmp(config->disk[i].image, path) == 0)
             config->file[at].overlay_mib = config->disk[i].overlay_mib;
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
+        if (strcmp(config->floppy[i].image, path) == 0)
+            config->file[at].overlay_mib = GUEST_FLOPPY_OVERLAY_MIB;
 }
 
 /* What vm_create() refuses, in words. */
@@ -122,18 +125,17 @@ static void start_guest(const struct process_module *module, uint64_t epoch)
 void guests_start(void)
 {
     uint64_t epoch = host_epoch_read();
-    bool found = false;
 
     for (uint32_t i = 0; i < info->module_count; i++) {
         const char *name = info->module[i].name;
         size_t length = strlen(name);
         if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0 &&
             strchr(name, ':') == NULL) {
-            found = true;
+            service.described++;
             start_guest(&info->module[i], epoch);
         }
     }
-    if (!found) {
+    if (service.described == 0) {
         service_log("no guest: none of the %u boot modules is called NAME.dtb; build the image with nr image",
                     info->module_count);
         service.failed = true;

@@ -57,8 +57,10 @@ struct finding {
 
 static enum guest_file_kind kind_of(const char *node, const char *property)
 {
+    if (strncmp(node, "/floppy", strlen("/floppy")) == 0)
+        return FILE_FLOPPY;
     if (strcmp(node, "/chosen") != 0)
-        return FILE_DISK;
+        return strncmp(node, "/cd", strlen("/cd")) == 0 ? FILE_CD : FILE_DISK;
     if (strcmp(property, "kernel") == 0)
         return FILE_KERNEL;
     return strcmp(property, "initrd") == 0 ? FILE_INITRD : FILE_MODULE;

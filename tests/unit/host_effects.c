@@ -185,6 +185,14 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
     return host.disk[unit];
 }
 
+uint8_t *effect_cd(unsigned unit, uint64_t *size)
+{
+    if (unit >= GUEST_CDS_MAX || !host.cd[unit])
+        return NULL;
+    *size = host.cd_size[unit];
+    return host.cd[unit];
+}
+
 uint8_t *effect_floppy(unsigned unit, uint64_t *size)
 {
     if (unit >= GUEST_FLOPPIES_MAX || !host.floppy[unit])

@@ -65,6 +65,8 @@ struct host_effects {
     struct guest_config config;
     uint8_t *disk[GUEST_DISKS_MAX];
     uint64_t disk_size[GUEST_DISKS_MAX];
+    uint8_t *cd[GUEST_CDS_MAX];
+    uint64_t cd_size[GUEST_CDS_MAX];
     uint8_t *floppy[GUEST_FLOPPIES_MAX];
     uint64_t floppy_size[GUEST_FLOPPIES_MAX];
     uint64_t disk_pages_left; /* of the overlay */

@@ -150,6 +150,17 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
     return unit == 0 ? world.disk : NULL;
 }
 
+uint8_t *effect_cd(unsigned unit, uint64_t *size)
+{
+    (void)unit, (void)size;
+    return NULL;
+}
+
+const struct guest_config *effect_guest_config(void)
+{
+    return &world.config;
+}
+
 /* Aborts on a range outside of the disk: no guest may bring the device to that. */
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)
 {
@@ -191,6 +202,7 @@ static void world_reset(void)
     memset(&world, 0, sizeof world);
     world.ram = calloc(1, WORLD_RAM);
     world.disk = malloc(WORLD_DISK);
+    world.config.disk_count = 1;
     world_fill_disk();
     world.overlay_pages = WORLD_DISK / 4096;
     bus_reset(&world.pc.bus);

@@ -6,6 +6,7 @@
  * sources: devices/table_area.c
  * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
+ * sources: devices/disk_image.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

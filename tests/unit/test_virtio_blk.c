@@ -4,6 +4,7 @@
  *
  * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
+ * sources: devices/disk_image.c
  */
 #include "virtio_driver.h"
 
