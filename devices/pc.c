@@ -24,6 +24,7 @@ const struct device_slot bus_slots[] = {
     SLOT(piix3_device, piix3, PCI_DEVFN(1, 0), 0),
     SLOT(ide_device, ide, PCI_DEVFN(1, 1), 0),
     SLOT(piix4_pm_device, piix4_pm, PCI_DEVFN(1, 3), 0),
+    SLOT(vga_device, vga, PCI_DEVFN(2, 0), 0),
     SLOT(virtio_blk_device, disk[0], PCI_DEVFN(4, 0), 0),
     SLOT(virtio_blk_device, disk[1], PCI_DEVFN(5, 0), 1),
     SLOT(virtio_blk_device, disk[2], PCI_DEVFN(6, 0), 2),

@@ -26,6 +26,7 @@
 #include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
+#include "vga.h"
 #include "virtio_blk.h"
 
 /* How far a START or RESET has come. */
@@ -47,6 +48,7 @@ struct pc {
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct vga vga;
     struct dma8237 dma;
     struct fdc fdc;
     struct virtio_blk disk[GUEST_DISKS_MAX];

@@ -3,6 +3,7 @@
  * passing. After each access the check of every device must accept the state that accesses have led to: what
  * a guest can reach is what a restarted device model takes over.
  *
+ * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
  * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c

@@ -3,6 +3,7 @@
  * be emulated further. The pages lie where the monitor maps them; the system calls are recorders, and
  * effects_ring3.c is included, so that it calls these.
  *
+ * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c devices/pit_channel.c
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
