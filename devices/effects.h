@@ -89,5 +89,7 @@ const uint8_t *effect_file(const char *path, uint64_t *size);
 uint8_t *effect_disk(unsigned unit, uint64_t *size);
 /* The same for the disc in CD drive `unit`, which is read-only. */
 uint8_t *effect_cd(unsigned unit, uint64_t *size);
+/* The same for the diskette in floppy drive `unit`. */
+uint8_t *effect_floppy(unsigned unit, uint64_t *size);
 /* Makes the pages of [bytes, bytes + length) writable. NR_OK, or NR_ENOSPC when the overlay is used up. */
 int effect_disk_prepare(uint8_t *bytes, uint64_t length);

@@ -277,6 +277,13 @@ uint8_t *effect_cd(unsigned unit, uint64_t *size)
     return there ? image_find(config->cd[unit].image, size) : NULL;
 }
 
+uint8_t *effect_floppy(unsigned unit, uint64_t *size)
+{
+    const struct guest_config *config = ring3_config();
+    bool there = unit < GUEST_FLOPPIES_MAX && config->floppy[unit].image[0] != '\0';
+    return there ? image_find(config->floppy[unit].image, size) : NULL;
+}
+
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)
 {
     uint64_t from = (uintptr_t)bytes & ~(uint64_t)(PAGE - 1);

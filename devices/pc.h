@@ -11,6 +11,7 @@
 #include "debug_ports.h"
 #include "fw_cfg.h"
 #include "dma8237.h"
+#include "fdc.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ide.h"
@@ -53,6 +54,7 @@ struct pc {
     struct fw_cfg fw_cfg;
     struct vga vga;
     struct dma8237 dma;
+    struct fdc fdc;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */

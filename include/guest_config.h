@@ -16,14 +16,16 @@ enum {
     GUEST_CPUS_MAX = 8,
     GUEST_DISKS_MAX = 4,
     GUEST_CDS_MAX = 2,
+    GUEST_FLOPPIES_MAX = 2,
     GUEST_MODULES_MAX = 8,
     GUEST_BOOT_MAX = 8,
     GUEST_BOOT_NAME = 12, /* of a device in the boot order: a node's name */
-    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_CDS_MAX +
-                      GUEST_MODULES_MAX, /* kernel and initrd, or two of firmware, too */
+    /* kernel and initrd, or two of firmware, too */
+    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_CDS_MAX + GUEST_FLOPPIES_MAX + GUEST_MODULES_MAX,
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
+    GUEST_FLOPPY_OVERLAY_MIB = 3, /* every sector of the largest */
     GUEST_OVERLAY_MIB_MAX = 2048,
     GUEST_SPARE_MIB = 18, /* layout.h */
     GUEST_SPARE_MIB_MAX = 64,
@@ -44,6 +46,13 @@ struct guest_disk {
 /* A CD drive on IDE; without an image it is empty. */
 struct guest_cd {
     uint32_t present;
+    char image[GUEST_PATH_SIZE];
+};
+
+/* A floppy drive; without an image it is empty. */
+struct guest_floppy {
+    uint32_t present;
+    uint32_t write_protected;
     char image[GUEST_PATH_SIZE];
 };
 
@@ -85,6 +94,7 @@ struct guest_config {
     char bootargs[GUEST_BOOTARGS_SIZE];
     struct guest_disk disk[GUEST_DISKS_MAX];
     struct guest_cd cd[GUEST_CDS_MAX];
+    struct guest_floppy floppy[GUEST_FLOPPIES_MAX];
     struct guest_module module[GUEST_MODULES_MAX];
     struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */
 };

@@ -13,7 +13,7 @@
  *             SCHEMA_LIST     strings, at most maximum of them
  *   default   of a number, or the index of a choice
  *   choices   separated by '|', in the order of the enumeration; '!' before one: known, not in this version
- *   field     where the value goes: a member of struct guest_config, for a disk or a CD drive of its struct;
+ *   field     where the value goes: a member of struct guest_config, for a drive of its struct;
  *             SCHEMA_NO_FIELD: only checked, or treated by a function of its own
  */
 #pragma once
@@ -31,17 +31,18 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_CHOSEN, "chosen", 0, true, "what it boots")                                                     \
     X(SCHEMA_DISK, "disk", GUEST_DISKS_MAX, false, "a disk")                                                 \
     X(SCHEMA_CD, "cd", GUEST_CDS_MAX, false, "a CD drive")                                                   \
-    X(SCHEMA_FLOPPY, "floppy", 2, false, "a floppy drive")                                                   \
+    X(SCHEMA_FLOPPY, "floppy", GUEST_FLOPPIES_MAX, false, "a floppy drive")                                  \
     X(SCHEMA_NET, "net", 4, false, "a network card")
 
 /* Where Debian's package seabios has them. */
 #define GUEST_FIRMWARE       "/usr/share/seabios/bios-256k.bin"
 #define GUEST_VIDEO_FIRMWARE "/usr/share/seabios/vgabios-stdvga.bin"
 
-#define SCHEMA_NO_FIELD           0xffffu
-#define SCHEMA_CONFIG(member)     offsetof(struct guest_config, member)
-#define SCHEMA_DISK_FIELD(member) offsetof(struct guest_disk, member)
-#define SCHEMA_CD_FIELD(member)   offsetof(struct guest_cd, member)
+#define SCHEMA_NO_FIELD             0xffffu
+#define SCHEMA_CONFIG(member)       offsetof(struct guest_config, member)
+#define SCHEMA_DISK_FIELD(member)   offsetof(struct guest_disk, member)
+#define SCHEMA_CD_FIELD(member)     offsetof(struct guest_cd, member)
+#define SCHEMA_FLOPPY_FIELD(member) offsetof(struct guest_floppy, member)
 
 #define GUEST_SCHEMA(X)                                                                                      \
     X(SCHEMA_ROOT, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "nullring,guest", SCHEMA_NO_FIELD,            \
@@ -90,10 +91,13 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "kind of drive")                                                                                       \
     X(SCHEMA_CD, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CD_FIELD(image),         \
       "the disc; without one the drive is empty")                                                            \
-    X(SCHEMA_FLOPPY, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "!nullring,floppy", SCHEMA_NO_FIELD,        \
+    X(SCHEMA_FLOPPY, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "nullring,floppy", SCHEMA_NO_FIELD,         \
       "kind of drive")                                                                                       \
-    X(SCHEMA_FLOPPY, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_NO_FIELD,            \
-      "the diskette")                                                                                        \
+    X(SCHEMA_FLOPPY, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_FLOPPY_FIELD(image), \
+      "the diskette, of 160 KB to 2.88 MB; the file itself is never written; without one the drive is "      \
+      "empty")                                                                                               \
+    X(SCHEMA_FLOPPY, "write-protected", SCHEMA_CHOICE, false, 0, 0, 0, "no|yes",                             \
+      SCHEMA_FLOPPY_FIELD(write_protected), "whether the guest is kept from writing it")                     \
     X(SCHEMA_NET, "compatible", SCHEMA_CHOICE, true, 0, 0, 0,                                                \
       "!virtio,net|!nullring,ne2000|!nullring,e1000", SCHEMA_NO_FIELD, "kind of card")                       \
     X(SCHEMA_NET, "network", SCHEMA_NAME, true, 1, GUEST_NAME_SIZE - 1, 0, "", SCHEMA_NO_FIELD,              \

@@ -187,6 +187,10 @@ static uint8_t *node_base(struct parser *parser, enum schema_node_id node, unsig
         parser->config->cd[instance].present = 1;
         return (uint8_t *)&parser->config->cd[instance];
     }
+    if (node == SCHEMA_FLOPPY) {
+        parser->config->floppy[instance].present = 1;
+        return (uint8_t *)&parser->config->floppy[instance];
+    }
     return (uint8_t *)parser->config;
 }
 

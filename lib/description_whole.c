@@ -58,10 +58,24 @@ static void check_ide(struct parser *parser)
     }
 }
 
+/* Floppy drives: the second needs a first. */
+static void check_floppies(struct parser *parser)
+{
+    const struct guest_config *config = parser->config;
+
+    for (uint32_t i = 1; i < GUEST_FLOPPIES_MAX; i++) {
+        if (!config->floppy[i].present || config->floppy[i - 1].present)
+            continue;
+        format_text(parser->node, sizeof parser->node, "/floppy%u", i);
+        description_complain(parser, NULL,
+                             "there is no floppy%u; floppy drives are numbered from 0 without a gap", i - 1);
+    }
+}
+
 /* A disk's pages become its own when they are written, so no other use of the file may share them. */
 struct sharing {
-    struct parser *parser;
-    uint32_t disk, same;
+    const char *image;
+    uint32_t same;
 };
 
 static void count_same(void *context, const char *node, const char *property, const char *path)
@@ -70,21 +84,28 @@ static void count_same(void *context, const char *node, const char *property, co
 
     (void)node;
     (void)property;
-    sharing->same += strcmp(path, sharing->parser->config->disk[sharing->disk].image) == 0;
+    sharing->same += strcmp(path, sharing->image) == 0;
+}
+
+static void check_image(struct parser *parser, const char *node, uint32_t unit, const char *image)
+{
+    struct sharing sharing = {.image = image};
+
+    description_files(parser->config, count_same, &sharing);
+    if (sharing.same > 1 && image[0] != '\0') {
+        format_text(parser->node, sizeof parser->node, "/%s%u", node, unit);
+        description_complain(parser, "image",
+                             "\"%s\" is named for something else, too; give each disk a file of its own",
+                             image);
+    }
 }
 
 static void check_images(struct parser *parser)
 {
-    for (uint32_t i = 0; i < parser->config->disk_count; i++) {
-        struct sharing sharing = {parser, i, 0};
-        description_files(parser->config, count_same, &sharing);
-        if (sharing.same > 1 && parser->config->disk[i].image[0] != '\0') {
-            format_text(parser->node, sizeof parser->node, "/disk%u", i);
-            description_complain(parser, "image",
-                                 "\"%s\" is named for something else, too; give each disk a file of its own",
-                                 parser->config->disk[i].image);
-        }
-    }
+    for (uint32_t i = 0; i < parser->config->disk_count; i++)
+        check_image(parser, "disk", i, parser->config->disk[i].image);
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
+        check_image(parser, "floppy", i, parser->config->floppy[i].image);
 }
 
 /* A BIOS is its own kernel; without one it is Debian's. It needs memory for the screen and for its shadow. */
@@ -169,6 +190,7 @@ void description_check_whole(struct parser *parser)
     check_disks(parser);
     check_cds(parser);
     check_ide(parser);
+    check_floppies(parser);
     check_images(parser);
     check_loader(parser);
     check_bios(parser);
@@ -197,5 +219,11 @@ void description_files(const struct guest_config *config, description_visit *vis
         format_text(node, sizeof node, "/cd%u", i);
         if (config->cd[i].image[0] != '\0')
             visit(context, node, "image", config->cd[i].image);
+    }
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        char node[DESCRIPTION_PATH_SIZE];
+        format_text(node, sizeof node, "/floppy%u", i);
+        if (config->floppy[i].image[0] != '\0')
+            visit(context, node, "image", config->floppy[i].image);
     }
 }

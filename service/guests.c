@@ -59,6 +59,9 @@ static void take_module(void *context, const char *node, const char *property, c
     for (uint32_t i = 0; i < config->disk_count; i++)
         if (strcmp(config->disk[i].image, path) == 0)
             config->file[at].overlay_mib = config->disk[i].overlay_mib;
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
+        if (strcmp(config->floppy[i].image, path) == 0)
+            config->file[at].overlay_mib = GUEST_FLOPPY_OVERLAY_MIB;
 }
 
 /* What vm_create() refuses, in words. */

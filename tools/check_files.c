@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "check_files.h"
+#include "image_floppy.h"
 #include "image_linux.h"
 #include "image_multiboot.h"
 #include "nr.h"
@@ -120,6 +121,24 @@ static void check_sectors(const struct guest *guest, struct source *source, enum
     }
 }
 
+static void check_floppies(const struct guest *guest, struct source *source)
+{
+    for (uint32_t i = 0, unit = 0; i < guest->file_count; i++) {
+        if (guest->file[i].kind != FILE_FLOPPY)
+            continue;
+        while (unit < GUEST_FLOPPIES_MAX - 1 && guest->config.floppy[unit].image[0] == '\0')
+            unit++; /* an empty drive */
+        char *node = nr_format("/floppy%u", unit++);
+        if (floppy_format_of(guest->file[i].size) == NULL)
+            source_complain(
+                source, node, "image",
+                "\"%s\" has %lu bytes; a diskette has 160, 180, 320, 360, 720, 1200, 1440 or 2880 "
+                "KiB, of which sectors may be missing at the end; is it another kind of image?",
+                guest->file[i].name, guest->file[i].size);
+        free(node);
+    }
+}
+
 static void check_kernel(const struct guest *guest, struct source *source)
 {
     const struct guest_file *kernel = guest_file_of_kind(guest, FILE_KERNEL);
@@ -159,4 +178,5 @@ void guest_check_files(const struct guest *guest, struct source *source)
         check_kernel(guest, source);
     check_sectors(guest, source, FILE_DISK, "disk", DISK_SECTOR);
     check_sectors(guest, source, FILE_CD, "cd", DISC_SECTOR);
+    check_floppies(guest, source);
 }

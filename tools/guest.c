@@ -57,6 +57,8 @@ struct finding {
 
 static enum guest_file_kind kind_of(const char *node, const char *property)
 {
+    if (strncmp(node, "/floppy", strlen("/floppy")) == 0)
+        return FILE_FLOPPY;
     if (strcmp(node, "/chosen") != 0)
         return strncmp(node, "/cd", strlen("/cd")) == 0 ? FILE_CD : FILE_DISK;
     if (strstr(property, "firmware") != NULL)

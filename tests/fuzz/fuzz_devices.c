@@ -14,6 +14,8 @@
  * sources: devices/bmide.c devices/ahci*.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
+ * sources: devices/fdc.c devices/fdc_commands.c devices/fdc_transfer.c lib/image_floppy.c
+ * coverage: devices/fdc.c devices/fdc_commands.c devices/fdc_transfer.c
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c
  * coverage: devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
  * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/fw_cfg.c devices/pam.c

@@ -200,6 +200,14 @@ uint8_t *effect_cd(unsigned unit, uint64_t *size)
     return host.cd[unit];
 }
 
+uint8_t *effect_floppy(unsigned unit, uint64_t *size)
+{
+    if (unit >= GUEST_FLOPPIES_MAX || !host.floppy[unit])
+        return NULL;
+    *size = host.floppy_size[unit];
+    return host.floppy[unit];
+}
+
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)
 {
     uint64_t pages = ((uintptr_t)bytes % PAGE + length + PAGE - 1) / PAGE;

@@ -67,6 +67,8 @@ struct host_effects {
     uint64_t disk_size[GUEST_DISKS_MAX];
     uint8_t *cd[GUEST_CDS_MAX];
     uint64_t cd_size[GUEST_CDS_MAX];
+    uint8_t *floppy[GUEST_FLOPPIES_MAX];
+    uint64_t floppy_size[GUEST_FLOPPIES_MAX];
     uint64_t disk_pages_left; /* of the overlay */
     uint64_t disk_prepared;   /* pages asked for */
     const uint8_t *file;      /* of any path; NULL: there is none */
