@@ -262,6 +262,17 @@ static void ide_reset(void *state, const struct device_slot *slot)
     ide_map_ports(ide);
 }
 
+uint8_t ide_bios_translation(const struct ide *ide)
+{
+    uint8_t all = 0;
+    for (unsigned i = 0; i < IDE_DRIVES; i++) {
+        const struct ata_drive *drive = &ide->channel[i / IDE_CHANNEL_DRIVES].drive[i % IDE_CHANNEL_DRIVES];
+        if (drive->kind == ATA_DISK)
+            all |= (uint8_t)(disk_image_geometry(&drive->image).translation << 2 * i);
+    }
+    return all;
+}
+
 static const char *ide_check(const void *state)
 {
     const struct ide *ide = state;

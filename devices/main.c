@@ -47,6 +47,7 @@ static bool machine_reset(struct pc *pc, bool power_on)
     bus_reset(&pc->bus);
     if (!power_on)
         rtc_keep_battery(&pc->rtc, &battery);
+    pc->rtc.cmos[CMOS_DISK_TRANSLATION] = ide_bios_translation(&pc->ide);
     msr_reset(&pc->msrs);
     loader_start(&pc->loader);
     cpuid_host(CPUID_IDENTITY, 0, &identity);

@@ -416,7 +416,9 @@ static void test_geometry(void **state)
     memset(entry, 0, 64);
     assert_int_equal(disk_image_geometry(image).translation, TRANSLATION_LBA);
     assert_int_equal(disk_image_geometry(image).cylinders, 8322);
+    assert_int_equal(ide_bios_translation(&pc.ide), TRANSLATION_LBA);
     image->size = host.disk_size[0] = DISK_BYTES;
+    assert_int_equal(ide_bios_translation(&pc.ide), TRANSLATION_NONE);
 }
 
 static void test_check(void **state)

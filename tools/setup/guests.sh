@@ -25,6 +25,9 @@ trap 'rm -rf "$work"' EXIT
 # What the initial file systems load: disks over virtio and their file system are modules in the stock kernels.
 modules=(drivers/virtio/virtio drivers/virtio/virtio_ring drivers/virtio/virtio_pci_modern_dev
     drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci drivers/block/virtio_blk
+    drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/scsi/sd_mod drivers/ata/libata drivers/ata/ata_piix
+    crypto/crct10dif_common crypto/crct10dif_generic lib/crc-t10dif lib/crc64 crypto/crc64_rocksoft_generic lib/crc64-rocksoft
+    block/t10-pi drivers/ata/libahci drivers/ata/ahci drivers/cdrom/cdrom drivers/scsi/sr_mod fs/isofs/isofs
     crypto/crc32c_generic lib/crc16 fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4)
 
 # The package that a meta package such as linux-image-686 stands for today.
