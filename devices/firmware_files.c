@@ -58,7 +58,7 @@ static uint8_t *script_command(struct script *script, enum command command, cons
         return NULL;
     script->at += COMMAND_SIZE;
     store32(at, command);
-    memcpy(at + 4, file, strlen(file));
+    memcpy(at + 4, file, strlen(file) + 1);
     return at + 4 + COMMAND_NAME;
 }
 

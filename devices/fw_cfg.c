@@ -18,6 +18,7 @@ enum { REGION_SELECT, REGION_DMA };
 enum { OFFSET_SELECT = 0, OFFSET_DATA = 1, OFFSET_DMA_LOW = 4 };
 
 enum { SELECT_SIGNATURE = 0x00, SELECT_ID = 0x01, SELECT_DIRECTORY = 0x19, SELECT_FILE_FIRST = 0x20 };
+#define SIGNATURE 0x554d4551u /* "QEMU" */
 enum { ID_TRADITIONAL = 1, ID_DMA = 2 };
 
 /* The directory: the number of files, and 64 bytes each, both big-endian. */
@@ -182,7 +183,7 @@ static void fw_cfg_reset(void *state, const struct device_slot *slot)
     if (!fw_cfg_add(cfg, SELECT_DIRECTORY, DIRECTORY_SIZE))
         return;
     item = fw_cfg_add(cfg, SELECT_SIGNATURE, 4);
-    memcpy(item, "QEMU", 4);
+    store32(item, SIGNATURE);
     item = fw_cfg_add(cfg, SELECT_ID, 4);
     store32(item, ID_TRADITIONAL | ID_DMA);
     firmware_files(cfg);

@@ -5,7 +5,7 @@ import re
 import struct
 
 import pytest
-from nullring import DONE, UNEXPECTED, WORK, boot
+from nullring import DONE, UNEXPECTED, WORK, boot, description
 
 COM1, DEBUG_EXIT, RESET = 0x3F8, 0xF4, 0xCF9
 SECTOR = 512
@@ -97,4 +97,10 @@ def test_without_a_drive_the_firmware_says_so():
 
 def test_text_of_the_screen_goes_to_the_serial_port_too():
     run = boot(guest("bios-serial", chosen='firmware-screen = "serial";'), expect=["No bootable device"])
+    assert run.status == DONE, run.text
+
+
+def test_grub_starts_from_a_cd():
+    """The disc shows its menu through the BIOS."""
+    run = boot(description("grub-rescue", "bios-grub"), expect=["GNU GRUB +version"])
     assert run.status == DONE, run.text
