@@ -110,7 +110,7 @@ static void write_register(struct ide_channel *channel, unsigned offset, uint8_t
         uint16_t *const registers[] = {NULL, &r->features, &r->count, &r->lba_low, &r->lba_mid, &r->lba_high};
         if (offset == REG_DEVICE)
             r->device = value;
-        else
+        else if (offset >= REG_ERROR && offset < REG_DEVICE)
             *registers[offset] = (uint16_t)(*registers[offset] << 8 | value);
     }
 }
