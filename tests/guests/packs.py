@@ -34,7 +34,7 @@ SIZE = 9
 
 
 def is_alone(name, options):
-    needs = [key for key in OWN_MACHINE if key in options] + (["cpus"] if options["cpus"] != "1" else [])
+    needs = [key for key in [*OWN_MACHINE, "cpus"] if options.get(key, "1") != "1"]
     if needs and name not in ALONE and "manual" not in options:
         raise SystemExit(f"{name}: {needs[0]}= in its head comment, so it cannot share a machine; say so in packs.py")
     return name in ALONE or "manual" in options
