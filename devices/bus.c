@@ -199,6 +199,26 @@ void bus_write(struct bus *bus, enum io_space space, uint64_t address, unsigned 
         bus_access(bus, space, address, size, true, value);
 }
 
+uint32_t bus_block(struct bus *bus, uint16_t port, unsigned size, uint8_t *bytes, uint32_t count, bool write)
+{
+    unsigned found = bus_find(bus, IO_PORT, port);
+    if (found >= bus->region_count)
+        return 0;
+    const struct bus_region *region = &bus->region[found];
+    if (!(region->widths & WIDTH_BLOCK) || port != region->base || count == 0)
+        return 0;
+    struct io io = {
+        .space = IO_PORT,
+        .size = (uint8_t)size,
+        .region = region->index,
+        .write = write,
+        .bytes = bytes,
+        .count = count,
+    };
+    slot_io(bus, region->slot, &io);
+    return io.count;
+}
+
 void bus_config_io(struct bus *bus, uint16_t devfn, struct io *io)
 {
     io->space = IO_CONFIG;

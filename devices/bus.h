@@ -50,6 +50,10 @@ const char *bus_check(const struct bus *bus, const char **device);
 uint64_t bus_read(struct bus *bus, enum io_space space, uint64_t address, unsigned size);
 void bus_write(struct bus *bus, enum io_space space, uint64_t address, unsigned size, uint64_t value);
 
+/* The first of `count` accesses of a string instruction to one port, from or to `bytes`, as far as the device
+ * takes them at once; returns how many there were, maybe 0. The others are made one by one. */
+uint32_t bus_block(struct bus *bus, uint16_t port, unsigned size, uint8_t *bytes, uint32_t count, bool write);
+
 /* An access to the configuration space of a PCI function: io.offset, size, write, value. */
 void bus_config_io(struct bus *bus, uint16_t devfn, struct io *io);
 /* What effect_region() does. */

@@ -12,8 +12,10 @@
  * Ignored bits: port 0x70 bit 7 (NMI mask).
  */
 #include "cmos_clock.h"
+#include "boot_order.h"
 #include "calendar.h"
 #include "effects.h"
+#include "image_floppy.h"
 #include "layout.h"
 
 enum { PORT_INDEX, PORT_DATA };
@@ -48,6 +50,7 @@ enum { D_VALID = 0x80, HOURS_PM = 0x80, ALARM_ANY = 0xc0 };
 
 /* CMOS bytes that firmware and systems read. */
 enum {
+    CMOS_FLOPPIES = 0x10, /* types of the drives, the first in the upper half */
     CMOS_EQUIPMENT = 0x14,
     CMOS_BASE_KIB = 0x15,
     CMOS_EXTENDED_KIB = 0x17,
@@ -55,10 +58,14 @@ enum {
     CMOS_CHECKSUM_LAST = 0x2d,
     CMOS_CHECKSUM = 0x2e, /* high byte first */
     CMOS_EXTENDED_KIB_POST = 0x30,
-    CMOS_ABOVE_16M = 0x34, /* in 64 KiB */
-    CMOS_ABOVE_4G = 0x5b,  /* in 64 KiB, three bytes */
-    CMOS_CPUS = 0x5f,      /* less one */
+    CMOS_ABOVE_16M = 0x34,  /* in 64 KiB */
+    CMOS_BOOT_THIRD = 0x38, /* class of drives in its upper half; and in 0x3d the first and the second */
+    CMOS_BOOT = 0x3d,
+    CMOS_ABOVE_4G = 0x5b,      /* in 64 KiB, three bytes */
+    CMOS_CPUS = 0x5f,          /* less one */
+    EQUIPMENT_FLOPPIES = 0x01, /* and in bits 6 and 7 their number less one */
     EQUIPMENT_FPU = 0x02,
+    EQUIPMENT_SECOND_FLOPPY = 0x40,
 };
 
 enum {
@@ -326,20 +333,41 @@ static uint64_t at_most(uint64_t value, uint64_t limit)
     return value < limit ? value : limit;
 }
 
-/* Sizes of RAM as PC firmware stores them. */
+/* A drive without a diskette takes those of 1.44 MB. */
+static uint8_t floppy_type(unsigned unit)
+{
+    uint64_t size = 0;
+    if (!effect_guest_config()->floppy[unit].present)
+        return FLOPPY_DRIVE_NONE;
+    const struct floppy_format *format = effect_floppy(unit, &size) ? floppy_format_of(size) : NULL;
+    return format ? format->drive : FLOPPY_DRIVE_1440K;
+}
+
+static uint8_t equipment(void)
+{
+    const struct guest_floppy *floppy = effect_guest_config()->floppy;
+    return (uint8_t)(EQUIPMENT_FPU | (floppy[0].present ? EQUIPMENT_FLOPPIES : 0) |
+                     (floppy[1].present ? EQUIPMENT_SECOND_FLOPPY : 0));
+}
+
+/* What is in the machine, as PC firmware stores it. */
 static void rtc_store_configuration(struct rtc *rtc)
 {
     const struct guest_config *config = effect_guest_config();
     uint64_t kib = (uint64_t)config->memory_mib << 10;
     uint64_t low = at_most(kib, GUEST_LOW_RAM_MAX >> 10), high = kib - low;
     uint64_t extended = low > 1024 ? low - 1024 : 0, above_16m = low > 16384 ? (low - 16384) / 64 : 0;
-    cmos_put(rtc, CMOS_EQUIPMENT, EQUIPMENT_FPU, 1);
+    cmos_put(rtc, CMOS_FLOPPIES, (uint64_t)floppy_type(0) << 4 | floppy_type(1), 1);
+    cmos_put(rtc, CMOS_EQUIPMENT, equipment(), 1);
     cmos_put(rtc, CMOS_BASE_KIB, 640, 2);
     cmos_put(rtc, CMOS_EXTENDED_KIB, at_most(extended, 0xffff), 2);
     cmos_put(rtc, CMOS_EXTENDED_KIB_POST, at_most(extended, 0xffff), 2);
     cmos_put(rtc, CMOS_ABOVE_16M, at_most(above_16m, 0xffff), 2);
     cmos_put(rtc, CMOS_ABOVE_4G, at_most(high / 64, 0xffffff), 3);
     cmos_put(rtc, CMOS_CPUS, config->cpu_count - 1, 1);
+    uint16_t order = boot_order_classes(config);
+    cmos_put(rtc, CMOS_BOOT, order & 0xff, 1);
+    cmos_put(rtc, CMOS_BOOT_THIRD, order >> 8 << 4, 1);
     unsigned sum = 0;
     for (unsigned i = CMOS_CHECKSUM_FIRST; i <= CMOS_CHECKSUM_LAST; i++)
         sum += rtc->cmos[i];

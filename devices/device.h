@@ -18,7 +18,13 @@ enum io_space {
 };
 
 /* Access widths that a region takes, in bytes, or'ed: the bus splits and merges all others. */
-enum { WIDTH_1 = 1, WIDTH_2 = 2, WIDTH_4 = 4, WIDTH_ANY = 7 };
+enum {
+    WIDTH_1 = 1,
+    WIDTH_2 = 2,
+    WIDTH_4 = 4,
+    WIDTH_ANY = 7,
+    WIDTH_BLOCK = 16 /* and a string of equal accesses to the first port at once: io.bytes */
+};
 
 /*
  * One access as a device sees it: naturally aligned, inside one region, of a width that the region takes.
@@ -31,6 +37,9 @@ struct io {
     uint8_t size;   /* 1, 2, 4 */
     uint8_t region; /* index in device.region */
     bool write;
+    uint8_t
+        *bytes; /* only for a region with WIDTH_BLOCK, otherwise NULL: `count` accesses move these bytes */
+    uint32_t count; /* in; and out: how many there were, before the device wanted a closer look */
 };
 
 /* A range of ports or of guest-physical addresses. base 0: movable, not mapped until effect_region(); length
@@ -42,7 +51,7 @@ struct device_region {
     uint8_t widths;
 };
 
-enum { DEVICE_REGIONS_MAX = 6 };
+enum { DEVICE_REGIONS_MAX = 8 };
 
 /* What a timer does with ticks for which it was called too late. */
 enum missed_ticks {

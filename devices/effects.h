@@ -37,6 +37,20 @@ uint64_t effect_epoch(void);
  * guest writes to it at the same time: read once into a private copy. */
 void *effect_ram(uint64_t gpa, uint64_t length);
 
+/* What the device at an ISA DMA channel (0-3, 5-7) has to move, to memory or from there, at once. Returns the
+ * bytes that went: fewer than length when the channel reaches its terminal count (*terminal), none when it is
+ * masked. */
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal);
+
+/* Spare memory of the guest from an offset on (layout.h: SPARE_VIDEO, ...), of which the guest sees what
+ * effect_map() shows it; NULL: the guest has none. It is zero at the guest's start and outlives a reset. */
+uint8_t *effect_spare(uint64_t offset);
+/* Lets the guest see spare memory, from effect_spare(), at [gpa, gpa + length) with rights (enum
+ * memory_rights), without an exit; with none of them accesses come to the bus again. Whole pages within
+ * [GUEST_VGA_HOLE, GUEST_UPPER_END) or at the top of the PCI hole (GUEST_ROM_AREA); below it blocks of 2 MiB.
+ * False: refused, and accesses come to the bus. */
+bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights);
+
 /* The serial console. put: false when the ring is full and the byte is lost. get: -1 when nothing is there.
  */
 bool effect_console_put(uint8_t byte);
@@ -68,8 +82,14 @@ void effect_config_io(uint16_t devfn, struct io *io);
 
 /* The guest's description; read-only. */
 const struct guest_config *effect_guest_config(void);
+/* The bytes of a file that the description names, read-only, and their number; NULL when it is not there. */
+const uint8_t *effect_file(const char *path, uint64_t *size);
 /* The bytes of disk `unit` of the description, and their number; NULL when there is none. They are read-only
  * page by page until effect_disk_prepare() has made them private. */
 uint8_t *effect_disk(unsigned unit, uint64_t *size);
+/* The same for the disc in CD drive `unit`, which is read-only. */
+uint8_t *effect_cd(unsigned unit, uint64_t *size);
+/* The same for the diskette in floppy drive `unit`. */
+uint8_t *effect_floppy(unsigned unit, uint64_t *size);
 /* Makes the pages of [bytes, bytes + length) writable. NR_OK, or NR_ENOSPC when the overlay is used up. */
 int effect_disk_prepare(uint8_t *bytes, uint64_t length);

@@ -30,6 +30,9 @@ struct emulator_machine {
     void (*write)(void *context, uint64_t gpa, unsigned size, uint64_t value);
     uint32_t (*in)(void *context, uint16_t port, unsigned size);
     void (*out)(void *context, uint16_t port, unsigned size, uint32_t value);
+    /* The first of `count` elements of INS or OUTS, from or to RAM at once: how many it has done, maybe 0.
+     * NULL: in and out do all of them. */
+    uint32_t (*block)(void *context, uint16_t port, unsigned size, uint8_t *ram, uint32_t count, bool write);
     /* A model-specific register that is not in struct vcpu_msrs. False: #GP(0). */
     bool (*read_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t *value);
     bool (*write_msr)(void *context, unsigned vcpu, uint32_t index, uint64_t value);

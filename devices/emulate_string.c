@@ -60,13 +60,29 @@ static enum outcome cursor_open(struct emulation *m, struct string *s, struct cu
     return outcome;
 }
 
-static void cursor_advance(struct cursor *cursor, int64_t step)
+static void cursor_advance(struct cursor *cursor, int64_t bytes)
 {
     struct piece *piece = &cursor->place.piece[0];
 
-    piece->gpa += step;
+    piece->gpa += bytes;
     if (piece->ram)
-        piece->ram += step;
+        piece->ram += bytes;
+}
+
+/* INS and OUTS upwards in RAM: the elements that the device takes at once. */
+static uint64_t do_block(struct emulation *m, struct string *s)
+{
+    const struct emulator *e = m->emulator;
+    bool write = m->in->opcode & 2;
+    struct cursor *cursor = write ? &s->source : &s->destination;
+    uint8_t *ram = cursor->place.pieces == 1 ? cursor->place.piece[0].ram : NULL;
+
+    if (!e->machine->block || !ram || s->step < 0 || s->count < 2)
+        return 0;
+    uint32_t done =
+        e->machine->block(e->context, m->state->gpr.reg[RDX], s->size, ram, (uint32_t)s->count, write);
+    cursor_advance(cursor, done * s->step);
+    return done;
 }
 
 /* Flags of left - right; false when REPE or REPNE ends here. */
@@ -174,7 +190,7 @@ enum outcome emulate_string(struct emulation *m)
     if (outcome != OUTCOME_NEXT)
         return outcome;
 
-    uint64_t done = 0;
+    uint64_t done = port ? do_block(m, &s) : 0;
     bool more = true;
     while (more && done < s.count) { /* at most a page of bytes */
         more = do_element(m, &s);

@@ -28,6 +28,10 @@ enum { DEVFN_PIIX3 = PCI_DEVFN(1, 0), DEVFN_PIIX4_PM = PCI_DEVFN(1, 3), REG_PIRQ
 static const uint8_t pirq_route[PIRQS] = {10, 10, 11, 11};
 enum { ELCR1 = 0x4d0, ELCR2 = 0x4d1 };
 
+/* PIIX3's IDE function: IDETIM of both channels with their ports decoded. */
+enum { DEVFN_PIIX3_IDE = PCI_DEVFN(1, 1), REG_IDETIM = 0x40 };
+#define IDETIM_DECODE 0x80008000u
+
 /* I/O APIC: its identification register (82093AA, 3.2.1), which systems compare with what the tables say. */
 enum { IOAPIC_WINDOW = 0x10, IOAPIC_ID = 0, IOAPIC_ID_SHIFT = 24, IOAPIC_ID_BITS = 4 };
 _Static_assert(TABLE_IOAPIC_ID >> IOAPIC_ID_BITS == 0, "the register has four bits");
@@ -131,6 +135,7 @@ static void firmware_set_up_chipset(struct bus *bus)
     level |= 1u << PIIX4_SCI;
     bus_write(bus, IO_PORT, ELCR1, 1, level & 0xff);
     bus_write(bus, IO_PORT, ELCR2, 1, level >> 8);
+    config_write(bus, DEVFN_PIIX3_IDE, REG_IDETIM, 4, IDETIM_DECODE);
     config_write(bus, DEVFN_PIIX4_PM, PIIX4_REG_PMBA, 4, PIIX4_PM_BASE | PCI_BAR_IO_SPACE);
     config_write(bus, DEVFN_PIIX4_PM, PIIX4_REG_PMREGMISC, 1, 1);
     bus_write(bus, IO_MEMORY, GUEST_IOAPIC_BASE, 4, IOAPIC_ID);

@@ -13,9 +13,8 @@ enum { LAPIC_PAGE = 0x1000, LAPIC_REGISTER_BYTES = 4 };
 static void *machine_ram(void *context, uint64_t gpa, bool write)
 {
     (void)context;
-    (void)write; /* a guest has no read-only memory */
     uint64_t page = gpa & ~0xfffull;
-    uint8_t *ram = effect_ram(page, 0x1000);
+    uint8_t *ram = ring3_memory(page, 0x1000, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ);
     return ram ? ram + (gpa - page) : NULL;
 }
 
@@ -64,6 +63,13 @@ static void machine_out(void *context, uint16_t port, unsigned size, uint32_t va
 {
     struct pc *pc = context;
     bus_write(&pc->bus, IO_PORT, port, size, value);
+}
+
+static uint32_t machine_block(void *context, uint16_t port, unsigned size, uint8_t *ram, uint32_t count,
+                              bool write)
+{
+    struct pc *pc = context;
+    return bus_block(&pc->bus, port, size, ram, count, write);
 }
 
 /* The local APIC's registers are the monitor's; a hidden monitor, or one without hooks, has no PV EOI. */
@@ -128,6 +134,7 @@ const struct emulator_machine guest_machine = {
     .write = machine_write,
     .in = machine_in,
     .out = machine_out,
+    .block = machine_block,
     .read_msr = machine_read_msr,
     .write_msr = machine_write_msr,
     .get = machine_get,

@@ -4,15 +4,21 @@
 #pragma once
 
 #include <stdint.h>
+#include "ahci.h"
 #include "ahead.h"
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "fw_cfg.h"
+#include "dma8237.h"
+#include "fdc.h"
 #include "i440fx.h"
 #include "i8042.h"
+#include "ide.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
+#include "memory_map.h"
 #include "msr.h"
 #include "pic.h"
 #include "piix3.h"
@@ -22,6 +28,7 @@
 #include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
+#include "vga.h"
 #include "virtio_blk.h"
 
 /* How far a START or RESET has come. */
@@ -30,6 +37,7 @@ enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
 struct pc {
     struct bus bus; /* first: state blocks are at offsets from it */
     struct board board;
+    struct memory_map memory;
     struct pic pic;
     struct pit pit;
     struct ioapic ioapic;
@@ -38,9 +46,15 @@ struct pc {
     struct uart uart;
     struct i440fx i440fx;
     struct piix3 piix3;
+    struct ide ide;
+    struct ahci ahci;
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct fw_cfg fw_cfg;
+    struct vga vga;
+    struct dma8237 dma;
+    struct fdc fdc;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */

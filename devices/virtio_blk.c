@@ -11,11 +11,9 @@
  */
 #include "virtio_blk.h"
 #include "effects.h"
-#include "errors.h"
-#include "format.h"
 #include "string.h"
 
-enum { SECTOR_SIZE = 512, ID_SIZE = 20 };
+enum { ID_SIZE = 20 };
 
 /* Feature bits (5.2.3). */
 #define BLK_F_SIZE_MAX (1ull << 1)
@@ -50,56 +48,36 @@ static void blk_config(const void *state, uint8_t *bytes)
 {
     const struct virtio_blk *blk = state;
     struct blk_config config = {
-        .capacity = blk->sectors,
+        .capacity = blk->image.size / DISK_SECTOR,
         .size_max = SEGMENT_SIZE_MAX,
         .seg_max = SEGMENTS_MAX,
-        .blk_size = SECTOR_SIZE,
+        .blk_size = DISK_SECTOR,
     };
     memcpy(bytes, &config, sizeof config);
 }
 
-/* The bytes of the image that a request names, or NULL if it is too long or reaches over the end. */
-static uint8_t *blk_bytes(const struct virtio_blk *blk, uint64_t sector, uint64_t length)
+/* Whether a request has whole sectors and is not too long; *at: where in the image it begins. */
+static bool blk_place(uint64_t sector, uint64_t length, uint64_t *at)
 {
-    uint64_t size = 0;
-    uint8_t *image = effect_disk(blk->unit, &size);
-    uint64_t sectors = size / SECTOR_SIZE;
-    if (length % SECTOR_SIZE || length > REQUEST_BYTES_MAX)
-        return NULL;
-    if (!image || sector > sectors || length / SECTOR_SIZE > sectors - sector)
-        return NULL;
-    return image + sector * SECTOR_SIZE;
+    *at = sector * DISK_SECTOR;
+    return sector <= UINT64_MAX / DISK_SECTOR && length % DISK_SECTOR == 0 && length <= REQUEST_BYTES_MAX;
 }
 
 static enum request_status blk_read(struct virtio_blk *blk, const struct virtqueue_chain *chain,
                                     uint64_t sector, uint64_t length)
 {
-    const uint8_t *bytes = blk_bytes(blk, sector, length);
+    uint64_t at;
+    const uint8_t *bytes = blk_place(sector, length, &at) ? disk_image_read(&blk->image, at, length) : NULL;
     return bytes && virtqueue_write(chain, 0, bytes, length) ? STATUS_OK : STATUS_IOERR;
-}
-
-/* Says it once: the guest's own log has an error for each request. */
-static void blk_report_full(struct virtio_blk *blk)
-{
-    char text[96];
-    if (blk->full)
-        return;
-    blk->full = true;
-    format_text(text, sizeof text, "disk%u: its overlay is full, writes fail; give it more overlay-mib",
-                blk->unit);
-    effect_log(text);
 }
 
 static enum request_status blk_write(struct virtio_blk *blk, const struct virtqueue_chain *chain,
                                      uint64_t sector, uint64_t length)
 {
-    uint8_t *bytes = blk_bytes(blk, sector, length);
+    uint64_t at;
+    uint8_t *bytes = blk_place(sector, length, &at) ? disk_image_write(&blk->image, at, length) : NULL;
     if (!bytes)
         return STATUS_IOERR;
-    if (effect_disk_prepare(bytes, length) != NR_OK) {
-        blk_report_full(blk);
-        return STATUS_IOERR;
-    }
     return virtqueue_read(chain, sizeof(struct request_header), bytes, length) ? STATUS_OK : STATUS_IOERR;
 }
 
@@ -107,7 +85,7 @@ static enum request_status blk_get_id(const struct virtio_blk *blk, const struct
                                       uint64_t length)
 {
     char id[ID_SIZE] = "nullring-disk0";
-    id[sizeof "nullring-disk0" - 2] = (char)('0' + blk->unit);
+    id[sizeof "nullring-disk0" - 2] = (char)('0' + blk->image.unit);
     return virtqueue_write(chain, 0, id, length < ID_SIZE ? length : ID_SIZE) ? STATUS_OK : STATUS_IOERR;
 }
 
@@ -199,34 +177,29 @@ static const struct virtio_kind blk_kind = {
 static void blk_reset(void *state, const struct device_slot *slot)
 {
     struct virtio_blk *blk = state;
-    uint64_t size = 0;
-    blk->unit = slot->unit;
-    blk->sectors = effect_disk(slot->unit, &size) ? size / SECTOR_SIZE : 0;
+    disk_image_open(&blk->image, slot->unit, DISK_VIRTIO);
     virtio_pci_reset(&blk->virtio, &blk_kind, slot->devfn);
 }
 
 static void blk_io(void *state, struct io *io)
 {
     struct virtio_blk *blk = state;
-    if (blk->sectors)
+    if (blk->image.size)
         virtio_pci_io(&blk->virtio, &blk_kind, io);
 }
 
 static const char *blk_check(const void *state)
 {
     const struct virtio_blk *blk = state;
-    uint64_t size = 0;
-    uint64_t sectors = effect_disk(blk->unit, &size) ? size / SECTOR_SIZE : 0;
-    if (blk->sectors != sectors)
-        return "size of the disk";
-    return virtio_check(&blk->virtio, &blk_kind);
+    const char *broken = disk_image_check(&blk->image);
+    return broken ? broken : virtio_check(&blk->virtio, &blk_kind);
 }
 
 static void blk_inspect(const void *state, struct inspector *inspector)
 {
     const struct virtio_blk *blk = state;
-    inspector->field(inspector, "sectors", blk->sectors);
-    inspector->field(inspector, "overlay full", blk->full);
+    inspector->field(inspector, "sectors", blk->image.size / DISK_SECTOR);
+    inspector->field(inspector, "overlay full", blk->image.full);
     virtio_inspect(&blk->virtio, inspector);
 }
 

@@ -180,8 +180,16 @@ static enum schema_node_id find_node(const char *name, unsigned *instance)
 static uint8_t *node_base(struct parser *parser, enum schema_node_id node, unsigned instance)
 {
     if (node == SCHEMA_DISK) {
-        parser->config->disk[instance].kind = DISK_VIRTIO;
+        parser->config->disk[instance].present = 1;
         return (uint8_t *)&parser->config->disk[instance];
+    }
+    if (node == SCHEMA_CD) {
+        parser->config->cd[instance].present = 1;
+        return (uint8_t *)&parser->config->cd[instance];
+    }
+    if (node == SCHEMA_FLOPPY) {
+        parser->config->floppy[instance].present = 1;
+        return (uint8_t *)&parser->config->floppy[instance];
     }
     return (uint8_t *)parser->config;
 }

@@ -3,14 +3,17 @@
  */
 #include "description_internal.h"
 #include "format.h"
+#include "ide_places.h"
 #include "string.h"
+
+enum { BIOS_MIB_MIN = 2 };
 
 static void check_disks(struct parser *parser)
 {
     struct guest_config *config = parser->config;
 
     for (uint32_t i = 0; i < GUEST_DISKS_MAX; i++) {
-        if (config->disk[i].kind == DISK_NONE)
+        if (!config->disk[i].present)
             continue;
         if (i != config->disk_count) {
             format_text(parser->node, sizeof parser->node, "/disk%u", i);
@@ -22,10 +25,57 @@ static void check_disks(struct parser *parser)
     }
 }
 
+static void check_cds(struct parser *parser)
+{
+    struct guest_config *config = parser->config;
+
+    for (uint32_t i = 0; i < GUEST_CDS_MAX; i++) {
+        if (!config->cd[i].present)
+            continue;
+        if (i != config->cd_count) {
+            format_text(parser->node, sizeof parser->node, "/cd%u", i);
+            description_complain(parser, NULL,
+                                 "there is no cd%u; CD drives are numbered from 0 without a gap",
+                                 config->cd_count);
+            return;
+        }
+        config->cd_count++;
+    }
+}
+
+static void check_ide(struct parser *parser)
+{
+    const struct guest_config *config = parser->config;
+    uint32_t drives = config->cd_count;
+
+    for (uint32_t i = 0; i < config->disk_count; i++)
+        drives += config->disk[i].kind == DISK_IDE;
+    if (drives > IDE_DRIVES) {
+        format_text(parser->node, sizeof parser->node, "/");
+        description_complain(parser, NULL,
+                             "%u drives on IDE, which has places for %u; make some disks \"virtio,block\"",
+                             drives, IDE_DRIVES);
+    }
+}
+
+/* Floppy drives: the second needs a first. */
+static void check_floppies(struct parser *parser)
+{
+    const struct guest_config *config = parser->config;
+
+    for (uint32_t i = 1; i < GUEST_FLOPPIES_MAX; i++) {
+        if (!config->floppy[i].present || config->floppy[i - 1].present)
+            continue;
+        format_text(parser->node, sizeof parser->node, "/floppy%u", i);
+        description_complain(parser, NULL,
+                             "there is no floppy%u; floppy drives are numbered from 0 without a gap", i - 1);
+    }
+}
+
 /* A disk's pages become its own when they are written, so no other use of the file may share them. */
 struct sharing {
-    struct parser *parser;
-    uint32_t disk, same;
+    const char *image;
+    uint32_t same;
 };
 
 static void count_same(void *context, const char *node, const char *property, const char *path)
@@ -34,21 +84,88 @@ static void count_same(void *context, const char *node, const char *property, co
 
     (void)node;
     (void)property;
-    sharing->same += strcmp(path, sharing->parser->config->disk[sharing->disk].image) == 0;
+    sharing->same += strcmp(path, sharing->image) == 0;
+}
+
+static void check_image(struct parser *parser, const char *node, uint32_t unit, const char *image)
+{
+    struct sharing sharing = {.image = image};
+
+    description_files(parser->config, count_same, &sharing);
+    if (sharing.same > 1 && image[0] != '\0') {
+        format_text(parser->node, sizeof parser->node, "/%s%u", node, unit);
+        description_complain(parser, "image",
+                             "\"%s\" is named for something else, too; give each disk a file of its own",
+                             image);
+    }
 }
 
 static void check_images(struct parser *parser)
 {
-    for (uint32_t i = 0; i < parser->config->disk_count; i++) {
-        struct sharing sharing = {parser, i, 0};
-        description_files(parser->config, count_same, &sharing);
-        if (sharing.same > 1 && parser->config->disk[i].image[0] != '\0') {
-            format_text(parser->node, sizeof parser->node, "/disk%u", i);
-            description_complain(parser, "image",
-                                 "\"%s\" is named for something else, too; give each disk a file of its own",
-                                 parser->config->disk[i].image);
+    for (uint32_t i = 0; i < parser->config->disk_count; i++)
+        check_image(parser, "disk", i, parser->config->disk[i].image);
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
+        check_image(parser, "floppy", i, parser->config->floppy[i].image);
+}
+
+/* A BIOS is its own kernel; without one it is Debian's. It needs memory for the screen and for its shadow. */
+static void check_bios(struct parser *parser)
+{
+    struct guest_config *config = parser->config;
+
+    if (config->loader != LOADER_BIOS) {
+        if (config->firmware[0] != '\0' || config->video_firmware[0] != '\0')
+            description_complain(parser, config->firmware[0] != '\0' ? "firmware" : "video-firmware",
+                                 "only loader \"bios\" takes a firmware; remove it");
+        return;
+    }
+    config->spare_mib = GUEST_SPARE_MIB;
+    if (config->firmware[0] == '\0')
+        format_text(config->firmware, sizeof config->firmware, "%s", GUEST_FIRMWARE);
+    if (config->video_firmware[0] == '\0')
+        format_text(config->video_firmware, sizeof config->video_firmware, "%s", GUEST_VIDEO_FIRMWARE);
+    if (config->kernel[0] != '\0' || config->initrd[0] != '\0' || config->module_count > 0)
+        description_complain(parser,
+                             config->kernel[0] != '\0'   ? "kernel"
+                             : config->initrd[0] != '\0' ? "initrd"
+                                                         : "modules",
+                             "loader \"bios\" boots from a drive; remove it, or choose another loader");
+    if (config->memory_mib < BIOS_MIB_MIN) {
+        format_text(parser->node, sizeof parser->node, "/memory");
+        description_complain(parser, "size-mib", "%u found, loader \"bios\" needs at least %u",
+                             config->memory_mib, BIOS_MIB_MIN);
+    }
+}
+
+static bool is_device(const struct guest_config *config, const char *name)
+{
+    const struct {
+        const char *kind;
+        uint32_t count;
+    } drives[] = {{"disk", config->disk_count}, {"cd", config->cd_count}};
+
+    for (size_t kind = 0; kind < sizeof drives / sizeof drives[0]; kind++) {
+        for (uint32_t i = 0; i < drives[kind].count; i++) {
+            char node[GUEST_BOOT_NAME];
+            format_text(node, sizeof node, "%s%u", drives[kind].kind, i);
+            if (strcmp(node, name) == 0)
+                return true;
         }
     }
+    return false;
+}
+
+static void check_boot_order(struct parser *parser)
+{
+    const struct guest_config *config = parser->config;
+
+    format_text(parser->node, sizeof parser->node, "/");
+    if (config->boot_count > 0 && config->loader != LOADER_BIOS)
+        description_complain(parser, "boot", "only loader \"bios\" boots from drives; remove it");
+    for (uint32_t i = 0; i < config->boot_count && config->loader == LOADER_BIOS; i++)
+        if (!is_device(config, config->boot[i]))
+            description_complain(parser, "boot", "\"%s\" found; allowed: drives of this description",
+                                 config->boot[i]);
 }
 
 static void check_loader(struct parser *parser)
@@ -56,6 +173,8 @@ static void check_loader(struct parser *parser)
     const struct guest_config *config = parser->config;
 
     format_text(parser->node, sizeof parser->node, "/chosen");
+    if (config->loader != LOADER_BIOS && config->kernel[0] == '\0')
+        description_complain(parser, "kernel", "missing; it is required: %s", "kernel image");
     if (config->loader == LOADER_LINUX && config->module_count > 0) {
         description_complain(parser, "modules",
                              "only loader \"multiboot\" takes modules; \"linux\" takes initrd");
@@ -69,12 +188,21 @@ static void check_loader(struct parser *parser)
 void description_check_whole(struct parser *parser)
 {
     check_disks(parser);
+    check_cds(parser);
+    check_ide(parser);
+    check_floppies(parser);
     check_images(parser);
     check_loader(parser);
+    check_bios(parser);
+    check_boot_order(parser);
 }
 
 void description_files(const struct guest_config *config, description_visit *visit, void *context)
 {
+    if (config->loader == LOADER_BIOS && config->firmware[0] != '\0') {
+        visit(context, "/chosen", "firmware", config->firmware);
+        visit(context, "/chosen", "video-firmware", config->video_firmware);
+    }
     if (config->kernel[0] != '\0')
         visit(context, "/chosen", "kernel", config->kernel);
     if (config->initrd[0] != '\0')
@@ -85,5 +213,17 @@ void description_files(const struct guest_config *config, description_visit *vis
         char node[DESCRIPTION_PATH_SIZE];
         format_text(node, sizeof node, "/disk%u", i);
         visit(context, node, "image", config->disk[i].image);
+    }
+    for (uint32_t i = 0; i < config->cd_count; i++) {
+        char node[DESCRIPTION_PATH_SIZE];
+        format_text(node, sizeof node, "/cd%u", i);
+        if (config->cd[i].image[0] != '\0')
+            visit(context, node, "image", config->cd[i].image);
+    }
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        char node[DESCRIPTION_PATH_SIZE];
+        format_text(node, sizeof node, "/floppy%u", i);
+        if (config->floppy[i].image[0] != '\0')
+            visit(context, node, "image", config->floppy[i].image);
     }
 }

@@ -59,6 +59,9 @@ static void take_module(void *context, const char *node, const char *property, c
     for (uint32_t i = 0; i < config->disk_count; i++)
         if (strcmp(config->disk[i].image, path) == 0)
             config->file[at].overlay_mib = config->disk[i].overlay_mib;
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
+        if (strcmp(config->floppy[i].image, path) == 0)
+            config->file[at].overlay_mib = GUEST_FLOPPY_OVERLAY_MIB;
 }
 
 /* What vm_create() refuses, in words. */
@@ -105,7 +108,7 @@ static bool create(struct guest_config *config, struct start *start)
 
 static void start_guest(const struct process_module *module, uint64_t epoch)
 {
-    static struct guest_config config; /* one page, of a stack of eight */
+    static struct guest_config config; /* two pages, of a stack of eight */
     struct start start = {.file = module->name, .guest = module->name, .config = &config};
 
     if (description_parse(&config, (const void *)(uintptr_t)module->address, module->size, say_mistake,

@@ -8,11 +8,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "check_files.h"
+#include "image_floppy.h"
 #include "image_linux.h"
 #include "image_multiboot.h"
 #include "nr.h"
 
-enum { SENTENCE_SIZE = 320, MIB = 1 << 20, SECTOR = 512 };
+enum { SENTENCE_SIZE = 320, MIB = 1 << 20, DISK_SECTOR = 512, DISC_SECTOR = 2048, FIRMWARE_UNIT = 64 << 10 };
 
 static uint64_t to_mib(uint64_t bytes)
 {
@@ -102,24 +103,43 @@ static void check_multiboot(const struct guest *guest, struct source *source, co
                         guest->config.memory_mib, kernel->name, to_mib(end));
 }
 
-static void check_disks(const struct guest *guest, struct source *source)
+static void check_sectors(const struct guest *guest, struct source *source, enum guest_file_kind kind,
+                          const char *name, unsigned sector)
 {
-    uint32_t disk = 0;
-
-    for (uint32_t i = 0; i < guest->file_count; i++) {
-        if (guest->file[i].kind != FILE_DISK)
+    for (uint32_t i = 0, unit = 0; i < guest->file_count; i++) {
+        if (guest->file[i].kind != kind)
             continue;
-        char *node = nr_format("/disk%u", disk++);
-        if (guest->file[i].size % SECTOR != 0)
+        while (kind == FILE_CD && guest->config.cd[unit].image[0] == '\0')
+            unit++; /* an empty drive */
+        char *node = nr_format("/%s%u", name, unit++);
+        if (guest->file[i].size % sector != 0)
             source_complain(
                 source, node, "image",
-                "\"%s\" has %lu bytes, which is no number of 512-byte sectors; lengthen it with truncate -s",
+                "\"%s\" has %lu bytes, which is no number of %u-byte sectors; lengthen it with truncate -s",
+                guest->file[i].name, guest->file[i].size, sector);
+        free(node);
+    }
+}
+
+static void check_floppies(const struct guest *guest, struct source *source)
+{
+    for (uint32_t i = 0, unit = 0; i < guest->file_count; i++) {
+        if (guest->file[i].kind != FILE_FLOPPY)
+            continue;
+        while (unit < GUEST_FLOPPIES_MAX - 1 && guest->config.floppy[unit].image[0] == '\0')
+            unit++; /* an empty drive */
+        char *node = nr_format("/floppy%u", unit++);
+        if (floppy_format_of(guest->file[i].size) == NULL)
+            source_complain(
+                source, node, "image",
+                "\"%s\" has %lu bytes; a diskette has 160, 180, 320, 360, 720, 1200, 1440 or 2880 "
+                "KiB, of which sectors may be missing at the end; is it another kind of image?",
                 guest->file[i].name, guest->file[i].size);
         free(node);
     }
 }
 
-void guest_check_files(const struct guest *guest, struct source *source)
+static void check_kernel(const struct guest *guest, struct source *source)
 {
     const struct guest_file *kernel = guest_file_of_kind(guest, FILE_KERNEL);
     const void *data = kernel != NULL ? map_file(kernel) : NULL;
@@ -135,5 +155,28 @@ void guest_check_files(const struct guest *guest, struct source *source)
         check_multiboot(guest, source, kernel, data);
     munmap((void *)data, kernel->size);
     check_initrd(guest, source);
-    check_disks(guest, source);
+}
+
+/* What the loader in the guest says, too. */
+static void check_firmware(const struct guest *guest, struct source *source)
+{
+    const struct guest_file *firmware = guest_file_of_kind(guest, FILE_FIRMWARE);
+
+    if (firmware->size % FIRMWARE_UNIT != 0 || firmware->size > MIB)
+        source_complain(
+            source, "/chosen", "firmware",
+            "\"%s\" has %lu bytes, a PC's BIOS a multiple of 64 KiB up to 1 MiB; take bios-256k.bin of the "
+            "package seabios",
+            firmware->name, firmware->size);
+}
+
+void guest_check_files(const struct guest *guest, struct source *source)
+{
+    if (guest->config.loader == LOADER_BIOS)
+        check_firmware(guest, source);
+    else
+        check_kernel(guest, source);
+    check_sectors(guest, source, FILE_DISK, "disk", DISK_SECTOR);
+    check_sectors(guest, source, FILE_CD, "cd", DISC_SECTOR);
+    check_floppies(guest, source);
 }

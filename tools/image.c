@@ -83,7 +83,7 @@ static void print_native_entry(struct contents *contents, const struct guest *gu
     for (uint32_t i = 0; i < guest->file_count; i++) {
         const struct guest_file *file = &guest->file[i];
         const char *words = "";
-        if (file->kind == FILE_DISK)
+        if (file->kind == FILE_DISK || file->kind == FILE_CD || file->kind == FILE_FLOPPY)
             continue;
         if (file->kind == FILE_KERNEL) {
             fprintf(contents->config, "  %s", linux_boot ? "linux" : "multiboot");

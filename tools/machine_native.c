@@ -1,12 +1,104 @@
 /*
  * The first guest on the bare emulator: kernel, initrd and command line, but for GRUB's BOOT_IMAGE= in front,
- * from the same kind of image, the memory and processors of its description, its disks as virtio disks whose
- * changes are thrown away. The image itself is an IDE disk, on the controller that this PC has anyway, so
- * that the guest's virtio disks are the only ones. There is no second serial port, because a guest of the
- * monitor has none.
+ * from the same kind of image, the memory and processors of its description, and its drives, whose changes
+ * are thrown away. The image itself is an IDE disk, on the controller that this PC has anyway, so that the
+ * guest's virtio disks are the only ones; or, for a guest with drives on IDE or AHCI, the only one on SCSI.
+ * There is no second serial port, because a guest of the monitor has none.
  */
+#include <stdlib.h>
+#include <string.h>
+#include "ide_places.h"
 #include "machine.h"
 #include "nr.h"
+
+static const char *path_of(const struct guest *guest, enum guest_file_kind kind, const char *name)
+{
+    for (uint32_t i = 0; i < guest->file_count; i++)
+        if (guest->file[i].kind == kind && strcmp(guest->file[i].name, name) == 0)
+            return guest->file[i].path;
+    return NULL;
+}
+
+/* One device of QEMU's and what it holds. `words` begin with its name and end with its address. */
+static void add_device(struct machine_command *command, const char *words, const char *id, const char *path)
+{
+    char *drive = nr_format("if=none,id=%s,snapshot=on", id);
+    char *device = path != NULL ? nr_format("%s,drive=%s", words, id) : nr_format("%s", words);
+
+    if (path != NULL)
+        qemu_add_drive(command, drive, path);
+    machine_add(command, "-device", device, NULL);
+    free(drive);
+    free(device);
+}
+
+static bool add_ide(struct machine_command *command, const struct guest *guest)
+{
+    struct ide_place place[IDE_DRIVES];
+    bool any = false;
+
+    ide_places(&guest->config, place);
+    for (uint32_t i = 0; i < IDE_DRIVES; i++) {
+        if (!place[i].used)
+            continue;
+        const char *path = place[i].is_cd
+                               ? path_of(guest, FILE_CD, guest->config.cd[place[i].unit].image)
+                               : path_of(guest, FILE_DISK, guest->config.disk[place[i].unit].image);
+        char *words = nr_format("ide-%s,bus=ide.%u,unit=%u", place[i].is_cd ? "cd" : "hd",
+                                i / IDE_CHANNEL_DRIVES, i % IDE_CHANNEL_DRIVES);
+        char *id = nr_format("ide%u", i);
+        add_device(command, words, id, path);
+        free(words);
+        free(id);
+        any = true;
+    }
+    return any;
+}
+
+/* Each disk at the port of its number, as in the emulated controller. */
+static bool add_ahci(struct machine_command *command, const struct guest *guest)
+{
+    bool controller = false;
+
+    for (uint32_t i = 0; i < guest->config.disk_count; i++) {
+        if (guest->config.disk[i].kind != DISK_AHCI)
+            continue;
+        if (!controller)
+            machine_add(command, "-device", "ich9-ahci,id=ahci,addr=8", NULL);
+        controller = true;
+        char *words = nr_format("ide-hd,bus=ahci.%u", i);
+        char *id = nr_format("ahci-disk%u", i);
+        add_device(command, words, id, path_of(guest, FILE_DISK, guest->config.disk[i].image));
+        free(words);
+        free(id);
+    }
+    return controller;
+}
+
+/* QEMU has no drives of the type that 360 KB and less ask for: it takes one for 1.2 MB. */
+static void add_floppies(struct machine_command *command, const struct guest *guest)
+{
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        const struct guest_floppy *floppy = &guest->config.floppy[i];
+        if (!floppy->present)
+            continue;
+        char *device = nr_format("floppy,unit=%u", i);
+        char *id = nr_format("floppy%u", i);
+        char *drive =
+            nr_format("if=none,id=%s,%s", id, floppy->write_protected ? "readonly=on" : "snapshot=on");
+        if (floppy->image[0] != '\0') {
+            char *words = nr_format("%s,drive=%s", device, id);
+            qemu_add_drive(command, drive, path_of(guest, FILE_FLOPPY, floppy->image));
+            machine_add(command, "-device", words, NULL);
+            free(words);
+        } else {
+            machine_add(command, "-device", device, NULL);
+        }
+        free(drive);
+        free(id);
+        free(device);
+    }
+}
 
 static int describe_native(struct machine_command *command, const struct machine_run *run)
 {
@@ -18,10 +110,18 @@ static int describe_native(struct machine_command *command, const struct machine
                     run->options->uefi);
     qemu_add_serial(command, "console", run->channels.console);
     qemu_add_control(command, run->channels.control);
-    qemu_add_drive(command, "if=ide,snapshot=on", run->image);
-    for (uint32_t i = 0; i < guest->file_count; i++)
-        if (guest->file[i].kind == FILE_DISK)
-            qemu_add_drive(command, "if=virtio,snapshot=on", guest->file[i].path);
+    bool on_ide = add_ide(command, guest), on_ahci = add_ahci(command, guest);
+    if (on_ide || on_ahci) {
+        machine_add(command, "-device", "lsi53c895a,addr=1f", NULL);
+        add_device(command, "scsi-hd,bootindex=0", "image", run->image);
+    } else {
+        qemu_add_drive(command, "if=ide,snapshot=on", run->image);
+    }
+    for (uint32_t i = 0; i < guest->config.disk_count; i++)
+        if (guest->config.disk[i].kind == DISK_VIRTIO)
+            qemu_add_drive(command, "if=virtio,snapshot=on",
+                           path_of(guest, FILE_DISK, guest->config.disk[i].image));
+    add_floppies(command, guest);
     qemu_add_extra(command, run->options);
     return NR_DONE;
 }

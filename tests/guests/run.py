@@ -11,6 +11,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
+    ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
@@ -93,6 +94,13 @@ def make_disk(path, mib):
             file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
 
 
+def make_disc(path, mib):
+    """The same for a disc."""
+    with open(path, "wb") as file:
+        for sector in range(mib * 512):
+            file.write(struct.pack("<II", sector, 0xCD5EC701) + bytes([sector & 0xFF]) * 2040)
+
+
 def guest_name(name):
     return name.replace("_", "-")
 
@@ -103,6 +111,11 @@ def describe(name, options, directory, seed):
     if "disk" in options:
         make_disk(directory / f"{name}.img", int(options["disk"]))
         disk = f'    disk0 {{ compatible = "virtio,block"; image = "{name}.img"; }};\n'
+    if "ide" in options:
+        make_disk(directory / f"{name}.img", int(options["ide"]))
+        make_disc(directory / f"{name}.iso", 2)
+        disk = f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}.img"; }};\n'
+        disk += f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{name}.iso"; }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
     path = directory / f"{name}.dts"
@@ -296,7 +309,7 @@ def runs_on(name, machine):
     if is_monitor(machine):
         return "svm" in options["machines"].split(",")
     return "native" in options["machines"].split(",") and (
-        machine == REFERENCE or ("disk" not in options and name not in differences.NOT_NATIVE))
+        machine == REFERENCE or not ({"disk", "ide"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):

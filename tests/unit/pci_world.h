@@ -96,6 +96,21 @@ void *effect_ram(uint64_t gpa, uint64_t length)
     return gpa > WORLD_RAM || length > WORLD_RAM - gpa ? NULL : world.ram + gpa;
 }
 
+uint8_t *effect_spare(uint64_t offset)
+{
+    (void)offset;
+    return NULL;
+}
+
+bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights)
+{
+    (void)gpa;
+    (void)from;
+    (void)length;
+    (void)rights;
+    return false;
+}
+
 uint32_t effect_power_presses(void)
 {
     return world.presses;
@@ -133,6 +148,17 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
 {
     *size = WORLD_DISK;
     return unit == 0 ? world.disk : NULL;
+}
+
+uint8_t *effect_cd(unsigned unit, uint64_t *size)
+{
+    (void)unit, (void)size;
+    return NULL;
+}
+
+const struct guest_config *effect_guest_config(void)
+{
+    return &world.config;
 }
 
 /* Aborts on a range outside of the disk: no guest may bring the device to that. */
@@ -176,6 +202,7 @@ static void world_reset(void)
     memset(&world, 0, sizeof world);
     world.ram = calloc(1, WORLD_RAM);
     world.disk = malloc(WORLD_DISK);
+    world.config.disk_count = 1;
     world_fill_disk();
     world.overlay_pages = WORLD_DISK / 4096;
     bus_reset(&world.pc.bus);

@@ -4,8 +4,9 @@
  *
  * sources: devices/firmware.c devices/reset_rom.c devices/acpi_tables.c devices/mptable.c
  * sources: devices/table_area.c
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
+ * sources: devices/disk_image.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,8 +20,10 @@ enum { BIOS = 0xe0000, BIOS_END = 0x100000, HEADER = 36 };
 
 static void prepare(uint32_t cpus)
 {
-    const struct table_machine machine = {
-        .cpu_count = cpus, .cpu_signature = 0x00800f12, .cpu_features = 0x178bfbff};
+    const struct table_machine machine = {.ioapic_id = TABLE_IOAPIC_ID,
+                                          .cpu_count = cpus,
+                                          .cpu_signature = 0x00800f12,
+                                          .cpu_features = 0x178bfbff};
     world_reset();
     assert_true(firmware_prepare(&world.pc.bus, &machine));
 }

@@ -3,7 +3,7 @@
  * through. Mistakes in sources are tested with nr check (tests/boot/test_check.py).
  *
  * sources: lib/description.c lib/description_schema.c lib/description_property.c
- * sources: lib/description_whole.c lib/format.c
+ * sources: lib/description_whole.c lib/ide_places.c lib/format.c
  * libraries: -lfdt
  */
 #include <setjmp.h>

@@ -2,8 +2,9 @@
  * PCI configuration space, the host bridge, interrupt routing, and power management, against PCI 3.0 and the
  * data sheets of 82441FX, 82371SB and 82371AB.
  *
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
+ * sources: devices/disk_image.c
  */
 #include "pci_fixture.h"
 
@@ -258,7 +259,7 @@ static void test_check(void **state)
     world.pc.disk[0].virtio.msix.count = 9;
     assert_non_null(bus_check(&world.pc.bus, &device));
     world_reset();
-    world.pc.disk[0].sectors++;
+    world.pc.disk[0].image.size += DISK_SECTOR;
     assert_non_null(bus_check(&world.pc.bus, &device));
     world_reset();
 }
