@@ -9,6 +9,7 @@ native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/N
 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
+    floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
@@ -74,10 +75,10 @@ def options_of(name):
     return options | OVERRIDDEN
 
 
-def make_disk(path, mib):
+def make_disk(path, sectors):
     """A disk whose every sector starts with its number and a known word."""
     with open(path, "wb") as file:
-        for sector in range(mib * 2048):
+        for sector in range(sectors):
             file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
 
 
@@ -85,8 +86,12 @@ def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
     if "disk" in options:
-        make_disk(directory / "disk.img", int(options["disk"]))
+        make_disk(directory / "disk.img", int(options["disk"]) * 2048)
         disk = '    disk0 { compatible = "virtio,block"; image = "disk.img"; };\n'
+    for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
+        make_disk(directory / f"floppy{unit}.img", int(floppy.rstrip("p")) * 2)
+        protected = ' write-protected = "yes";' if floppy.endswith("p") else ""
+        disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "floppy{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
     path = directory / f"{name}.dts"
@@ -240,7 +245,7 @@ def runs_on(name, machine):
     options = options_of(name)
     if is_monitor(machine):
         return "svm" in options["machines"].split(",")
-    return "native" in options["machines"].split(",") and (machine == REFERENCE or "disk" not in options)
+    return "native" in options["machines"].split(",") and (machine == REFERENCE or not {"disk", "floppy"} & set(options))
 
 
 def show(run, again=""):
