@@ -185,7 +185,8 @@ static struct acpi_gas io_register(uint16_t port, uint8_t length, uint8_t access
         .space = SPACE_IO, .bit_width = (uint8_t)(length * 8), .access_size = access, .address = port};
 }
 
-static struct acpi_header *fadt_build(struct table_area *area, uint32_t facs, uint32_t dsdt)
+static struct acpi_header *fadt_build(struct table_area *area, const struct table_machine *machine,
+                                      uint32_t facs, uint32_t dsdt)
 {
     struct acpi_fadt *fadt = table_take(area, sizeof *fadt, 8);
     if (!fadt)
@@ -208,7 +209,7 @@ static struct acpi_header *fadt_build(struct table_area *area, uint32_t facs, ui
     fadt->p_lvl2_lat = LATENCY_NO_C2;
     fadt->p_lvl3_lat = LATENCY_NO_C3;
     fadt->century = RTC_CENTURY;
-    fadt->iapc_boot_arch = BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA;
+    fadt->iapc_boot_arch = BOOT_LEGACY_DEVICES | BOOT_8042 | (machine->screen ? 0 : BOOT_NO_VGA);
     fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_RESET_REG_SUP;
     fadt->reset_reg = io_register(RESET_PORT, 1, ACCESS_BYTE);
     fadt->reset_value = RESET_VALUE;
@@ -222,10 +223,10 @@ static struct acpi_header *fadt_build(struct table_area *area, uint32_t facs, ui
     return &fadt->header;
 }
 
-static void madt_fill(struct acpi_madt *madt, uint32_t cpu_count)
+static void madt_fill(struct acpi_madt *madt, const struct table_machine *machine)
 {
     struct madt_local_apic *local = (struct madt_local_apic *)(madt + 1);
-    for (uint32_t i = 0; i < cpu_count; i++) {
+    for (uint32_t i = 0; i < machine->cpu_count; i++) {
         *local++ = (struct madt_local_apic){.type = MADT_LOCAL_APIC,
                                             .length = sizeof *local,
                                             .processor = (uint8_t)i,
@@ -235,7 +236,7 @@ static void madt_fill(struct acpi_madt *madt, uint32_t cpu_count)
     struct madt_ioapic *ioapic = (struct madt_ioapic *)local;
     *ioapic = (struct madt_ioapic){.type = MADT_IOAPIC,
                                    .length = sizeof *ioapic,
-                                   .id = TABLE_IOAPIC_ID,
+                                   .id = machine->ioapic_id,
                                    .address = (uint32_t)GUEST_IOAPIC_BASE};
     struct madt_override *override = (struct madt_override *)(ioapic + 1);
     for (unsigned i = 0; i < OVERRIDES; i++) {
@@ -251,9 +252,9 @@ static void madt_fill(struct acpi_madt *madt, uint32_t cpu_count)
                                                                   .lint = 1};
 }
 
-static struct acpi_header *madt_build(struct table_area *area, uint32_t cpu_count)
+static struct acpi_header *madt_build(struct table_area *area, const struct table_machine *machine)
 {
-    uint32_t length = sizeof(struct acpi_madt) + cpu_count * sizeof(struct madt_local_apic) +
+    uint32_t length = sizeof(struct acpi_madt) + machine->cpu_count * sizeof(struct madt_local_apic) +
                       sizeof(struct madt_ioapic) + OVERRIDES * sizeof(struct madt_override) +
                       sizeof(struct madt_local_nmi);
     struct acpi_madt *madt = table_take(area, length, 8);
@@ -262,7 +263,7 @@ static struct acpi_header *madt_build(struct table_area *area, uint32_t cpu_coun
     acpi_begin(&madt->header, "APIC", 3);
     madt->local_apic = (uint32_t)GUEST_LAPIC_BASE;
     madt->flags = MADT_PCAT_COMPAT;
-    madt_fill(madt, cpu_count);
+    madt_fill(madt, machine);
     acpi_finish(&madt->header, length);
     return &madt->header;
 }
@@ -309,8 +310,9 @@ bool acpi_tables_build(struct table_area *area, const struct table_machine *mach
     facs->length = sizeof *facs;
     facs->version = 1;
     memcpy(dsdt, dsdt_aml, sizeof dsdt_aml);
-    struct acpi_header *fadt = fadt_build(area, table_address(area, facs), table_address(area, dsdt));
-    struct acpi_header *madt = madt_build(area, machine->cpu_count);
+    struct acpi_header *fadt =
+        fadt_build(area, machine, table_address(area, facs), table_address(area, dsdt));
+    struct acpi_header *madt = madt_build(area, machine);
     if (!fadt || !madt)
         return false;
     return root_build(area, rsdp, (struct acpi_header *const[TABLES_MAX]){fadt, madt});

@@ -378,7 +378,8 @@ static const char *transfer_check(const struct ata_drive *drive)
 
 const char *ata_check(const struct ata_drive *drive)
 {
-    if (drive->kind > ATA_CD || drive->number > 1 || drive->interrupt > 1 || drive->write_cache > 1)
+    if (drive->kind > ATA_CD || drive->number > 1 || drive->interrupt > 1 || drive->write_cache > 1 ||
+        drive->serial > 1)
         return "kind of the drive";
     if (drive->multiple > MULTIPLE_MAX || drive->multiple & (drive->multiple - 1))
         return "sectors in a block";

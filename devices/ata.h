@@ -84,7 +84,8 @@ struct ata_drive {
     uint8_t multiple;                   /* sectors in a block of READ and WRITE MULTIPLE; 0: not set */
     uint8_t mode;                       /* transfer mode of SET FEATURES */
     uint8_t write_cache;
-    uint8_t reserved[2];
+    uint8_t serial; /* on SATA, of which a drive tells */
+    uint8_t reserved;
     uint8_t buffer[ATA_BUFFER_SIZE];
 };
 

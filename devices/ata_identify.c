@@ -52,7 +52,10 @@ static void put_common(struct ata_drive *drive, const char *model, char serial)
         put_word(drive, word, 120); /* ns a cycle */
     put_word(drive, 80, 0xf0);      /* ATA/ATAPI-4 to 7 */
     put_word(drive, 88, modes(drive, MODE_ULTRA, 0x3f));
-    put_word(drive, 93, drive->number ? 0 : 0x6001); /* 80-conductor cable, device 0 passed */
+    if (drive->serial)
+        put_word(drive, 76, 0x0002); /* generation 1 */
+    else
+        put_word(drive, 93, drive->number ? 0 : 0x6001); /* 80-conductor cable, device 0 passed */
 }
 
 static void identify_disk(struct ata_drive *drive)

@@ -88,11 +88,11 @@ static void atapi_data(struct ata_drive *drive, enum ata_source source, uint64_t
         atapi_end(drive);
         return;
     }
-    if (limit > BYTE_COUNT_MAX)
+    if (limit > BYTE_COUNT_MAX || drive->transfer.dma)
         limit = BYTE_COUNT_MAX;
     if (limit < length)
         limit &= ~1u;
-    if (!drive->transfer.dma && limit == 0)
+    if (limit == 0)
         ata_fail(drive, ATA_ABRT);
     else
         ata_begin(drive, ATA_IN, source, length, limit);

@@ -24,7 +24,7 @@ struct answer {
 static void put(struct answer *answer, uint32_t value, unsigned count)
 {
     while (count--)
-        answer->bytes[answer->length++] = (uint8_t)(value >> 8 * count);
+        answer->bytes[answer->length++] = count < sizeof value ? (uint8_t)(value >> 8 * count) : 0;
 }
 
 static void put_text(struct answer *answer, const char *text, unsigned count)

@@ -12,6 +12,7 @@
  * Ignored bits: port 0x70 bit 7 (NMI mask).
  */
 #include "cmos_clock.h"
+#include "boot_order.h"
 #include "calendar.h"
 #include "effects.h"
 #include "image_floppy.h"
@@ -57,7 +58,9 @@ enum {
     CMOS_CHECKSUM_LAST = 0x2d,
     CMOS_CHECKSUM = 0x2e, /* high byte first */
     CMOS_EXTENDED_KIB_POST = 0x30,
-    CMOS_ABOVE_16M = 0x34,     /* in 64 KiB */
+    CMOS_ABOVE_16M = 0x34,  /* in 64 KiB */
+    CMOS_BOOT_THIRD = 0x38, /* class of drives in its upper half; and in 0x3d the first and the second */
+    CMOS_BOOT = 0x3d,
     CMOS_ABOVE_4G = 0x5b,      /* in 64 KiB, three bytes */
     CMOS_CPUS = 0x5f,          /* less one */
     EQUIPMENT_FLOPPIES = 0x01, /* and in bits 6 and 7 their number less one */
@@ -362,6 +365,9 @@ static void rtc_store_configuration(struct rtc *rtc)
     cmos_put(rtc, CMOS_ABOVE_16M, at_most(above_16m, 0xffff), 2);
     cmos_put(rtc, CMOS_ABOVE_4G, at_most(high / 64, 0xffffff), 3);
     cmos_put(rtc, CMOS_CPUS, config->cpu_count - 1, 1);
+    uint16_t order = boot_order_classes(config);
+    cmos_put(rtc, CMOS_BOOT, order & 0xff, 1);
+    cmos_put(rtc, CMOS_BOOT_THIRD, order >> 8 << 4, 1);
     unsigned sum = 0;
     for (unsigned i = CMOS_CHECKSUM_FIRST; i <= CMOS_CHECKSUM_LAST; i++)
         sum += rtc->cmos[i];

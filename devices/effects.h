@@ -82,6 +82,8 @@ void effect_config_io(uint16_t devfn, struct io *io);
 
 /* The guest's description; read-only. */
 const struct guest_config *effect_guest_config(void);
+/* The bytes of a file that the description names, read-only, and their number; NULL when it is not there. */
+const uint8_t *effect_file(const char *path, uint64_t *size);
 /* The bytes of disk `unit` of the description, and their number; NULL when there is none. They are read-only
  * page by page until effect_disk_prepare() has made them private. */
 uint8_t *effect_disk(unsigned unit, uint64_t *size);

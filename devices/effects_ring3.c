@@ -258,6 +258,11 @@ static uint8_t *image_find(const char *image, uint64_t *size)
     return (uint8_t *)info->module[found].address;
 }
 
+const uint8_t *effect_file(const char *path, uint64_t *size)
+{
+    return image_find(path, size);
+}
+
 uint8_t *effect_disk(unsigned unit, uint64_t *size)
 {
     const struct guest_config *config = ring3_config();

@@ -110,7 +110,7 @@ static void write_register(struct ide_channel *channel, unsigned offset, uint8_t
         uint16_t *const registers[] = {NULL, &r->features, &r->count, &r->lba_low, &r->lba_mid, &r->lba_high};
         if (offset == REG_DEVICE)
             r->device = value;
-        else
+        else if (offset >= REG_ERROR && offset < REG_DEVICE)
             *registers[offset] = (uint16_t)(*registers[offset] << 8 | value);
     }
 }
@@ -260,6 +260,17 @@ static void ide_reset(void *state, const struct device_slot *slot)
         ata_power_on(drive, place[i].is_cd ? ATA_CD : drive->image.size ? ATA_DISK : ATA_NONE, number);
     }
     ide_map_ports(ide);
+}
+
+uint8_t ide_bios_translation(const struct ide *ide)
+{
+    uint8_t all = 0;
+    for (unsigned i = 0; i < IDE_DRIVES; i++) {
+        const struct ata_drive *drive = &ide->channel[i / IDE_CHANNEL_DRIVES].drive[i % IDE_CHANNEL_DRIVES];
+        if (drive->kind == ATA_DISK)
+            all |= (uint8_t)(disk_image_geometry(&drive->image).translation << 2 * i);
+    }
+    return all;
 }
 
 static const char *ide_check(const void *state)

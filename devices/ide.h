@@ -35,6 +35,11 @@ struct ide {
 
 extern const struct device ide_device;
 
+/* What a PC's CMOS says of its disks' addresses: two bits for each place (enum disk_translation), as BIOSes
+ * for virtual machines read it. */
+enum { CMOS_DISK_TRANSLATION = 0x39 };
+uint8_t ide_bios_translation(const struct ide *ide);
+
 /* bmide.c */
 enum { BMIDE_SIZE = 16, BMIDE_ACTIVE = 1, BMIDE_INTERRUPT = 4 };
 /* An access to the registers of both channels. */

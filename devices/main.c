@@ -47,11 +47,15 @@ static bool machine_reset(struct pc *pc, bool power_on)
     bus_reset(&pc->bus);
     if (!power_on)
         rtc_keep_battery(&pc->rtc, &battery);
+    pc->rtc.cmos[CMOS_DISK_TRANSLATION] = ide_bios_translation(&pc->ide);
     msr_reset(&pc->msrs);
     loader_start(&pc->loader);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
-    const struct table_machine machine = {
-        .cpu_count = ring3_config()->cpu_count, .cpu_signature = identity.eax, .cpu_features = identity.edx};
+    const struct table_machine machine = {.cpu_count = ring3_config()->cpu_count,
+                                          .cpu_signature = identity.eax,
+                                          .cpu_features = identity.edx,
+                                          .ioapic_id = TABLE_IOAPIC_ID,
+                                          .screen = effect_spare(0) != NULL};
     return ring3_config()->loader == LOADER_BIOS || firmware_prepare(&pc->bus, &machine);
 }
 
@@ -65,6 +69,7 @@ static void handle_load(struct upcall *upcall, struct pc *pc)
         .ram = (uint8_t *)USER_GUEST_RAM,
         .low_size = ring3_low_size(),
         .high_size = ring3_high_size(),
+        .rom = effect_spare(SPARE_ROM),
     };
     uint32_t groups = 0;
     int error = loader_run(&pc->loader, &input, &upcall->state, &groups);

@@ -30,8 +30,10 @@ const struct device_slot bus_slots[] = {
     SLOT(virtio_blk_device, disk[1], PCI_DEVFN(5, 0), 1),
     SLOT(virtio_blk_device, disk[2], PCI_DEVFN(6, 0), 2),
     SLOT(virtio_blk_device, disk[3], PCI_DEVFN(7, 0), 3),
+    SLOT(ahci_device, ahci, PCI_DEVFN(8, 0), 0),
     SLOT(system_ports_device, system_ports, DEVFN_NONE, 0),
     SLOT(debug_ports_device, debug_ports, DEVFN_NONE, 0),
+    SLOT(fw_cfg_device, fw_cfg, DEVFN_NONE, 0),
     SLOT(reset_rom_device, bus, DEVFN_NONE, 0),
     SLOT(misbehave_device, misbehaved, DEVFN_NONE, 0),
 };

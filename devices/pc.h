@@ -4,10 +4,12 @@
 #pragma once
 
 #include <stdint.h>
+#include "ahci.h"
 #include "ahead.h"
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "fw_cfg.h"
 #include "dma8237.h"
 #include "fdc.h"
 #include "i440fx.h"
@@ -45,9 +47,11 @@ struct pc {
     struct i440fx i440fx;
     struct piix3 piix3;
     struct ide ide;
+    struct ahci ahci;
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct fw_cfg fw_cfg;
     struct vga vga;
     struct dma8237 dma;
     struct fdc fdc;

@@ -40,7 +40,7 @@ enum { CONTROL_MASK = CONTROL_SCI_EN | CONTROL_BRLD_EN_BM | CONTROL_SUS_TYP, SUS
 /* GPSTS and GPEN: thermal, lid, ring, battery low, USB (7.2.4, 7.2.5); nothing here raises them. */
 enum { GENERAL_MASK = 0x0f01 };
 
-enum { PMREGMISC_PMIOSE = 1, PMBA_SIZE = 64 };
+enum { PMREGMISC_PMIOSE = 1, PMBA_SIZE = 64, REG_DEVACTB = 0x58, DEVACTB_APMC_EN = 0x02 /* bit 25 */ };
 
 static const struct pci_identity piix4_pm_identity = {
     .vendor = 0x8086,
@@ -228,6 +228,7 @@ static void pm_reset(void *state, const struct device_slot *slot)
     struct piix4_pm *pm = state;
     pci_reset(&pm->pci, &piix4_pm_identity, slot->devfn);
     pm->pci.config[PIIX4_REG_PMBA] = PCI_BAR_IO_SPACE;
+    pm->pci.config[REG_DEVACTB + 3] = DEVACTB_APMC_EN; /* no firmware needs to set up SMIs */
     pm->overflows_seen = pm_overflows();
     pm->presses = effect_power_presses();
 }

@@ -6,7 +6,7 @@
 /* Where firmware puts the registers, and the commands of its SMI port: the FADT names them (acpi_tables.c).
  */
 enum {
-    PIIX4_PM_BASE = 0xb000,
+    PIIX4_PM_BASE = 0x600, /* as SeaBIOS has it */
     PIIX4_PM_EVENT = 0x00,
     PIIX4_PM_CONTROL = 0x04,
     PIIX4_PM_TIMER = 0x08,

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "guest_config.h"
 
@@ -18,6 +19,8 @@ struct table_machine {
     uint32_t cpu_count;
     uint32_t cpu_signature; /* CPUID 1, EAX */
     uint32_t cpu_features;  /* CPUID 1, EDX */
+    uint8_t ioapic_id;
+    bool screen; /* there is a VGA */
 };
 
 struct table_area {

@@ -18,7 +18,9 @@ enum {
     GUEST_CDS_MAX = 2,
     GUEST_FLOPPIES_MAX = 2,
     GUEST_MODULES_MAX = 8,
-    /* kernel and initrd too */
+    GUEST_BOOT_MAX = 8,
+    GUEST_BOOT_NAME = 12, /* of a device in the boot order: a node's name */
+    /* kernel and initrd, or two of firmware, too */
     GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_CDS_MAX + GUEST_FLOPPIES_MAX + GUEST_MODULES_MAX,
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
@@ -80,7 +82,13 @@ struct guest_config {
     uint32_t file_count;
     uint32_t
         spare_mib; /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
-    uint64_t boot_epoch; /* the host's date when the service started, seconds since 1970 UTC */
+    uint64_t boot_epoch;      /* the host's date when the service started, seconds since 1970 UTC */
+    uint32_t firmware_log;    /* the firmware's debug output goes to the console */
+    uint32_t firmware_serial; /* what the firmware and its callers print goes to the serial port, too */
+    uint32_t boot_count;
+    char boot[GUEST_BOOT_MAX][GUEST_BOOT_NAME]; /* the order in which a firmware tries: "cd0", "disk1" ... */
+    char firmware[GUEST_PATH_SIZE];             /* of the "bios" loader, and its screen's part */
+    char video_firmware[GUEST_PATH_SIZE];
     char kernel[GUEST_PATH_SIZE];
     char initrd[GUEST_PATH_SIZE];
     char bootargs[GUEST_BOOTARGS_SIZE];

@@ -34,6 +34,10 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_FLOPPY, "floppy", GUEST_FLOPPIES_MAX, false, "a floppy drive")                                  \
     X(SCHEMA_NET, "net", 4, false, "a network card")
 
+/* Where Debian's package seabios has them. */
+#define GUEST_FIRMWARE       "/usr/share/seabios/bios-256k.bin"
+#define GUEST_VIDEO_FIRMWARE "/usr/share/seabios/vgabios-stdvga.bin"
+
 #define SCHEMA_NO_FIELD             0xffffu
 #define SCHEMA_CONFIG(member)       offsetof(struct guest_config, member)
 #define SCHEMA_DISK_FIELD(member)   offsetof(struct guest_disk, member)
@@ -51,16 +55,17 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(paging), "how its memory is translated")                                                 \
     X(SCHEMA_ROOT, "hypervisor", SCHEMA_CHOICE, false, 0, 0, 0, "visible|hidden",                            \
       SCHEMA_CONFIG(hypervisor_hidden), "whether CPUID tells that there is a monitor")                       \
-    X(SCHEMA_ROOT, "boot", SCHEMA_LIST, false, 1, 4, 0, "", SCHEMA_NO_FIELD, "order of boot devices (bios)") \
+    X(SCHEMA_ROOT, "boot", SCHEMA_LIST, false, 1, GUEST_BOOT_MAX, 0, "", SCHEMA_NO_FIELD,                    \
+      "order of boot devices (bios)")                                                                        \
     X(SCHEMA_ROOT, "test", SCHEMA_NUMBER, false, 0, 255, 0, "", SCHEMA_CONFIG(test),                         \
       "how a device model that was built for tests misbehaves; 0: not")                                      \
     X(SCHEMA_MEMORY, "size-mib", SCHEMA_NUMBER, true, GUEST_MEMORY_MIB_MIN, GUEST_MEMORY_MIB_MAX, 0, "",     \
       SCHEMA_CONFIG(memory_mib), "RAM in MiB")                                                               \
     X(SCHEMA_CPUS, "count", SCHEMA_NUMBER, true, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(cpu_count),         \
       "virtual processors; 1 without this node")                                                             \
-    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|!elf|!bios",                   \
+    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|!elf|bios",                    \
       SCHEMA_CONFIG(loader), "boot protocol")                                                                \
-    X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),      \
+    X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),     \
       "kernel image")                                                                                        \
     X(SCHEMA_CHOSEN, "initrd", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(initrd),     \
       "initial RAM disk (linux)")                                                                            \
@@ -68,8 +73,16 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(bootargs), "the kernel's command line")                                                  \
     X(SCHEMA_CHOSEN, "modules", SCHEMA_LIST, false, 1, GUEST_MODULES_MAX, 0, "", SCHEMA_NO_FIELD,            \
       "files with their arguments behind a blank (multiboot)")                                               \
+    X(SCHEMA_CHOSEN, "firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(firmware), \
+      "the BIOS (bios); " GUEST_FIRMWARE " without this")                                                    \
+    X(SCHEMA_CHOSEN, "video-firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "",                    \
+      SCHEMA_CONFIG(video_firmware), "the VGA BIOS (bios); " GUEST_VIDEO_FIRMWARE " without this")           \
+    X(SCHEMA_CHOSEN, "firmware-log", SCHEMA_CHOICE, false, 0, 0, 0, "off|console",                           \
+      SCHEMA_CONFIG(firmware_log), "where the BIOS tells what it does (bios)")                               \
+    X(SCHEMA_CHOSEN, "firmware-screen", SCHEMA_CHOICE, false, 0, 0, 0, "vga|serial",                         \
+      SCHEMA_CONFIG(firmware_serial), "serial: text printed through the BIOS goes to COM1, too (bios)")      \
     X(SCHEMA_DISK, "compatible", SCHEMA_CHOICE, true, 0, 0, DISK_VIRTIO,                                     \
-      "virtio,block|nullring,ide-disk|!nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")         \
+      "virtio,block|nullring,ide-disk|nullring,ahci-disk", SCHEMA_DISK_FIELD(kind), "kind of disk")          \
     X(SCHEMA_DISK, "image", SCHEMA_PATH, true, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_DISK_FIELD(image),      \
       "what the disk holds; the file itself is never written")                                               \
     X(SCHEMA_DISK, "overlay-mib", SCHEMA_NUMBER, false, 0, GUEST_OVERLAY_MIB_MAX, GUEST_OVERLAY_MIB_DEFAULT, \

@@ -54,9 +54,11 @@
  * it (SYS_SPARE_MAP). Guests that have any have no other RAM between the VGA hole and GUEST_UPPER_END.
  * Offsets are the device model's to choose; the monitor knows only the size.
  */
-#define SPARE_VIDEO      0x0000000ull /* video memory */
-#define SPARE_VIDEO_SIZE 0x1000000ull
-#define SPARE_UPPER      0x1000000ull /* RAM for GUEST_VGA_HOLE to GUEST_UPPER_END */
-#define SPARE_UPPER_SIZE (GUEST_UPPER_END - GUEST_VGA_HOLE)
-#define SPARE_ROM        0x1060000ull /* the firmware's image */
-#define SPARE_ROM_SIZE   0x0100000ull
+#define SPARE_VIDEO         0x0000000ull /* video memory */
+#define SPARE_VIDEO_SIZE    0x1000000ull
+#define SPARE_UPPER         0x1000000ull /* RAM for GUEST_VGA_HOLE to GUEST_UPPER_END */
+#define SPARE_UPPER_SIZE    (GUEST_UPPER_END - GUEST_VGA_HOLE)
+#define SPARE_ROM           0x1060000ull /* the firmware's image */
+#define SPARE_ROM_SIZE      0x0100000ull
+#define SPARE_FIRMWARE      0x1160000ull /* what the firmware is told: the guest sees none of it */
+#define SPARE_FIRMWARE_SIZE 0x00a0000ull

@@ -170,6 +170,19 @@ static void read_module(struct parser *parser, const struct schema_property *sch
     }
 }
 
+/* One device of the boot order; description_check_whole() looks whether it is there. */
+static void read_boot(struct parser *parser, const struct schema_property *schema, const char *text)
+{
+    struct guest_config *config = parser->config;
+
+    if (strlen(text) >= GUEST_BOOT_NAME || *text == '\0') {
+        description_complain(parser, schema->name, "\"%.*s\" found; allowed: nodes of this description",
+                             SHOWN, text);
+        return;
+    }
+    memcpy(config->boot[config->boot_count++], text, strlen(text) + 1);
+}
+
 static void read_list(struct parser *parser, const struct schema_property *schema, const char *value,
                       size_t length)
 {
@@ -189,14 +202,12 @@ static void read_list(struct parser *parser, const struct schema_property *schem
         }
         if (schema->node == SCHEMA_CHOSEN)
             read_module(parser, schema, value);
+        else
+            read_boot(parser, schema, value);
         value += piece + 1;
     }
-    if (count < schema->minimum) {
+    if (count < schema->minimum)
         description_complain(parser, schema->name, "empty; it is %s", schema->help);
-    } else if (schema->node == SCHEMA_ROOT) {
-        description_complain(parser, schema->name,
-                             "for loader \"bios\", which is not in this version; remove it");
-    }
 }
 
 void description_read_property(struct parser *parser, const struct schema_property *schema, uint8_t *base,

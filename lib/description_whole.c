@@ -6,6 +6,8 @@
 #include "ide_places.h"
 #include "string.h"
 
+enum { BIOS_MIB_MIN = 2 };
+
 static void check_disks(struct parser *parser)
 {
     struct guest_config *config = parser->config;
@@ -106,11 +108,73 @@ static void check_images(struct parser *parser)
         check_image(parser, "floppy", i, parser->config->floppy[i].image);
 }
 
+/* A BIOS is its own kernel; without one it is Debian's. It needs memory for the screen and for its shadow. */
+static void check_bios(struct parser *parser)
+{
+    struct guest_config *config = parser->config;
+
+    if (config->loader != LOADER_BIOS) {
+        if (config->firmware[0] != '\0' || config->video_firmware[0] != '\0')
+            description_complain(parser, config->firmware[0] != '\0' ? "firmware" : "video-firmware",
+                                 "only loader \"bios\" takes a firmware; remove it");
+        return;
+    }
+    config->spare_mib = GUEST_SPARE_MIB;
+    if (config->firmware[0] == '\0')
+        format_text(config->firmware, sizeof config->firmware, "%s", GUEST_FIRMWARE);
+    if (config->video_firmware[0] == '\0')
+        format_text(config->video_firmware, sizeof config->video_firmware, "%s", GUEST_VIDEO_FIRMWARE);
+    if (config->kernel[0] != '\0' || config->initrd[0] != '\0' || config->module_count > 0)
+        description_complain(parser,
+                             config->kernel[0] != '\0'   ? "kernel"
+                             : config->initrd[0] != '\0' ? "initrd"
+                                                         : "modules",
+                             "loader \"bios\" boots from a drive; remove it, or choose another loader");
+    if (config->memory_mib < BIOS_MIB_MIN) {
+        format_text(parser->node, sizeof parser->node, "/memory");
+        description_complain(parser, "size-mib", "%u found, loader \"bios\" needs at least %u",
+                             config->memory_mib, BIOS_MIB_MIN);
+    }
+}
+
+static bool is_device(const struct guest_config *config, const char *name)
+{
+    const struct {
+        const char *kind;
+        uint32_t count;
+    } drives[] = {{"disk", config->disk_count}, {"cd", config->cd_count}};
+
+    for (size_t kind = 0; kind < sizeof drives / sizeof drives[0]; kind++) {
+        for (uint32_t i = 0; i < drives[kind].count; i++) {
+            char node[GUEST_BOOT_NAME];
+            format_text(node, sizeof node, "%s%u", drives[kind].kind, i);
+            if (strcmp(node, name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void check_boot_order(struct parser *parser)
+{
+    const struct guest_config *config = parser->config;
+
+    format_text(parser->node, sizeof parser->node, "/");
+    if (config->boot_count > 0 && config->loader != LOADER_BIOS)
+        description_complain(parser, "boot", "only loader \"bios\" boots from drives; remove it");
+    for (uint32_t i = 0; i < config->boot_count && config->loader == LOADER_BIOS; i++)
+        if (!is_device(config, config->boot[i]))
+            description_complain(parser, "boot", "\"%s\" found; allowed: drives of this description",
+                                 config->boot[i]);
+}
+
 static void check_loader(struct parser *parser)
 {
     const struct guest_config *config = parser->config;
 
     format_text(parser->node, sizeof parser->node, "/chosen");
+    if (config->loader != LOADER_BIOS && config->kernel[0] == '\0')
+        description_complain(parser, "kernel", "missing; it is required: %s", "kernel image");
     if (config->loader == LOADER_LINUX && config->module_count > 0) {
         description_complain(parser, "modules",
                              "only loader \"multiboot\" takes modules; \"linux\" takes initrd");
@@ -129,10 +193,16 @@ void description_check_whole(struct parser *parser)
     check_floppies(parser);
     check_images(parser);
     check_loader(parser);
+    check_bios(parser);
+    check_boot_order(parser);
 }
 
 void description_files(const struct guest_config *config, description_visit *visit, void *context)
 {
+    if (config->loader == LOADER_BIOS && config->firmware[0] != '\0') {
+        visit(context, "/chosen", "firmware", config->firmware);
+        visit(context, "/chosen", "video-firmware", config->video_firmware);
+    }
     if (config->kernel[0] != '\0')
         visit(context, "/chosen", "kernel", config->kernel);
     if (config->initrd[0] != '\0')

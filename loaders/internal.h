@@ -65,3 +65,5 @@ uint32_t linux_finish(const struct loader *loader, const struct loader_input *in
 bool multiboot_plan(struct loader *loader, const struct loader_input *input);
 uint32_t multiboot_finish(const struct loader *loader, const struct loader_input *input,
                           struct vcpu_state *state);
+bool bios_plan(struct loader *loader, const struct loader_input *input);
+uint32_t bios_finish(const struct loader *loader, const struct loader_input *input);

@@ -117,9 +117,11 @@ static bool make_plan(struct loader *loader, const struct loader_input *input)
         return linux_plan(loader, input);
     case LOADER_MULTIBOOT:
         return multiboot_plan(loader, input);
+    case LOADER_BIOS:
+        return bios_plan(loader, input);
     default:
-        return loader_refuse(loader, "chosen/loader: this loader is not in this version; use \"linux\" or "
-                                     "\"multiboot\"");
+        return loader_refuse(loader, "chosen/loader: this loader is not in this version; use \"linux\", "
+                                     "\"multiboot\" or \"bios\"");
     }
 }
 
@@ -178,8 +180,12 @@ int loader_run(struct loader *loader, const struct loader_input *input, struct v
             loader->stage = LOADER_FINISH;
         return NR_EAGAIN;
     default:
-        *groups = input->config->loader == LOADER_LINUX ? linux_finish(loader, input, state)
-                                                        : multiboot_finish(loader, input, state);
+        if (input->config->loader == LOADER_BIOS)
+            *groups = bios_finish(loader, input);
+        else if (input->config->loader == LOADER_LINUX)
+            *groups = linux_finish(loader, input, state);
+        else
+            *groups = multiboot_finish(loader, input, state);
         loader->stage = LOADER_DONE;
         return NR_OK;
     }

@@ -29,6 +29,7 @@ struct loader_input {
     uint8_t *ram;       /* guest-physical address 0 */
     uint64_t low_size;  /* bytes of address space from 0, the hole at GUEST_VGA_HOLE included; page-aligned */
     uint64_t high_size; /* bytes of RAM from GUEST_HIGH_RAM */
+    uint8_t *rom;       /* SPARE_ROM_SIZE bytes that the guest sees below 4 GiB; NULL: it has none */
 };
 
 /* A stretch of guest RAM [start, end): filled bytes from a module, zeros after them if clear is set; only
@@ -60,6 +61,10 @@ struct loader_multiboot {
     uint32_t start[GUEST_MODULES_MAX], end[GUEST_MODULES_MAX];
 };
 
+struct loader_bios {
+    uint32_t module;
+};
+
 struct loader {
     uint32_t stage; /* enum loader_stage */
     uint32_t piece_count;
@@ -70,6 +75,7 @@ struct loader {
     union {
         struct loader_linux linux_boot;
         struct loader_multiboot multiboot;
+        struct loader_bios bios;
     };
     char sentence[LOADER_SENTENCE_SIZE]; /* NR_EINVAL: file, place, cause, cure */
 };

@@ -13,7 +13,7 @@
 #include "image_multiboot.h"
 #include "nr.h"
 
-enum { SENTENCE_SIZE = 320, MIB = 1 << 20, DISK_SECTOR = 512, DISC_SECTOR = 2048 };
+enum { SENTENCE_SIZE = 320, MIB = 1 << 20, DISK_SECTOR = 512, DISC_SECTOR = 2048, FIRMWARE_UNIT = 64 << 10 };
 
 static uint64_t to_mib(uint64_t bytes)
 {
@@ -139,7 +139,7 @@ static void check_floppies(const struct guest *guest, struct source *source)
     }
 }
 
-void guest_check_files(const struct guest *guest, struct source *source)
+static void check_kernel(const struct guest *guest, struct source *source)
 {
     const struct guest_file *kernel = guest_file_of_kind(guest, FILE_KERNEL);
     const void *data = kernel != NULL ? map_file(kernel) : NULL;
@@ -155,6 +155,27 @@ void guest_check_files(const struct guest *guest, struct source *source)
         check_multiboot(guest, source, kernel, data);
     munmap((void *)data, kernel->size);
     check_initrd(guest, source);
+}
+
+/* What the loader in the guest says, too. */
+static void check_firmware(const struct guest *guest, struct source *source)
+{
+    const struct guest_file *firmware = guest_file_of_kind(guest, FILE_FIRMWARE);
+
+    if (firmware->size % FIRMWARE_UNIT != 0 || firmware->size > MIB)
+        source_complain(
+            source, "/chosen", "firmware",
+            "\"%s\" has %lu bytes, a PC's BIOS a multiple of 64 KiB up to 1 MiB; take bios-256k.bin of the "
+            "package seabios",
+            firmware->name, firmware->size);
+}
+
+void guest_check_files(const struct guest *guest, struct source *source)
+{
+    if (guest->config.loader == LOADER_BIOS)
+        check_firmware(guest, source);
+    else
+        check_kernel(guest, source);
     check_sectors(guest, source, FILE_DISK, "disk", DISK_SECTOR);
     check_sectors(guest, source, FILE_CD, "cd", DISC_SECTOR);
     check_floppies(guest, source);

@@ -61,6 +61,8 @@ static enum guest_file_kind kind_of(const char *node, const char *property)
         return FILE_FLOPPY;
     if (strcmp(node, "/chosen") != 0)
         return strncmp(node, "/cd", strlen("/cd")) == 0 ? FILE_CD : FILE_DISK;
+    if (strstr(property, "firmware") != NULL)
+        return FILE_FIRMWARE;
     if (strcmp(property, "kernel") == 0)
         return FILE_KERNEL;
     return strcmp(property, "initrd") == 0 ? FILE_INITRD : FILE_MODULE;
@@ -96,10 +98,11 @@ static void find_file(void *context, const char *node, const char *property, con
     /* The file itself: a symbolic link would be put into the image as a link. */
     file->path = realpath(path, NULL);
     if (file->path == NULL || stat(file->path, &status) != 0 || access(file->path, R_OK) != 0)
-        source_complain(
-            finding->source, node, property,
-            "\"%s\" cannot be read: %s (%s); correct the path, which is relative to the description", name,
-            strerror(errno), path);
+        source_complain(finding->source, node, property, "\"%s\" cannot be read: %s (%s); %s", name,
+                        strerror(errno), path,
+                        file->kind == FILE_FIRMWARE
+                            ? "install the package seabios, or correct the path"
+                            : "correct the path, which is relative to the description");
     else if (!S_ISREG(status.st_mode))
         source_complain(finding->source, node, property, "\"%s\" is not a file; give one", name);
     else if (status.st_size == 0)
@@ -137,7 +140,8 @@ int guest_open(struct guest *guest, const char *path, const struct guest_opening
     if (status == NR_DONE)
         description_parse(&guest->config, source.dtb, source.size, report_mistake, &source);
     /* Without its name and kernel there is nothing that could be handed on. */
-    bool go_on = opening->unchecked && guest->config.name[0] != '\0' && guest->config.kernel[0] != '\0';
+    bool go_on = opening->unchecked && guest->config.name[0] != '\0' &&
+                 (guest->config.kernel[0] != '\0' || guest->config.firmware[0] != '\0');
     if (status == NR_DONE && (source.mistakes == 0 || go_on)) {
         find_files(guest, &source);
         if (source.mistakes == 0)

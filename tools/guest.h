@@ -10,7 +10,15 @@
 #include <stdint.h>
 #include "guest_config.h"
 
-enum guest_file_kind { FILE_KERNEL, FILE_INITRD, FILE_MODULE, FILE_DISK, FILE_CD, FILE_FLOPPY };
+enum guest_file_kind {
+    FILE_FIRMWARE,
+    FILE_KERNEL,
+    FILE_INITRD,
+    FILE_MODULE,
+    FILE_DISK,
+    FILE_CD,
+    FILE_FLOPPY
+};
 
 struct guest_file {
     enum guest_file_kind kind;

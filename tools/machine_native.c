@@ -2,8 +2,8 @@
  * The first guest on the bare emulator: kernel, initrd and command line, but for GRUB's BOOT_IMAGE= in front,
  * from the same kind of image, the memory and processors of its description, and its drives, whose changes
  * are thrown away. The image itself is an IDE disk, on the controller that this PC has anyway, so that the
- * guest's virtio disks are the only ones; or, for a guest with drives on IDE, the only disk on SCSI. There is
- * no second serial port, because a guest of the monitor has none.
+ * guest's virtio disks are the only ones; or, for a guest with drives on IDE or AHCI, the only one on SCSI.
+ * There is no second serial port, because a guest of the monitor has none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +55,26 @@ static bool add_ide(struct machine_command *command, const struct guest *guest)
     return any;
 }
 
+/* Each disk at the port of its number, as in the emulated controller. */
+static bool add_ahci(struct machine_command *command, const struct guest *guest)
+{
+    bool controller = false;
+
+    for (uint32_t i = 0; i < guest->config.disk_count; i++) {
+        if (guest->config.disk[i].kind != DISK_AHCI)
+            continue;
+        if (!controller)
+            machine_add(command, "-device", "ich9-ahci,id=ahci,addr=8", NULL);
+        controller = true;
+        char *words = nr_format("ide-hd,bus=ahci.%u", i);
+        char *id = nr_format("ahci-disk%u", i);
+        add_device(command, words, id, path_of(guest, FILE_DISK, guest->config.disk[i].image));
+        free(words);
+        free(id);
+    }
+    return controller;
+}
+
 /* QEMU has no drives of the type that 360 KB and less ask for: it takes one for 1.2 MB. */
 static void add_floppies(struct machine_command *command, const struct guest *guest)
 {
@@ -90,7 +110,8 @@ static int describe_native(struct machine_command *command, const struct machine
                     run->options->uefi);
     qemu_add_serial(command, "console", run->channels.console);
     qemu_add_control(command, run->channels.control);
-    if (add_ide(command, guest)) {
+    bool on_ide = add_ide(command, guest), on_ahci = add_ahci(command, guest);
+    if (on_ide || on_ahci) {
         machine_add(command, "-device", "lsi53c895a,addr=1f", NULL);
         add_device(command, "scsi-hd,bootindex=0", "image", run->image);
     } else {

@@ -10,8 +10,10 @@ default rel
 section .text
 
 VMCS_HOST_RSP equ 0x6c14
+VMCS_EXIT_REASON equ 0x4402
+VMX_REFUSED equ 0xc0000000 ; vmx.h
 
-; uint64_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp): 0 after an exit, 1 if there was no entry
+; uint32_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp): the exit reason, or VMX_REFUSED
 global vmx_enter, vmx_exit
 vmx_enter:
     push_all CALLEE_SAVED
@@ -33,7 +35,7 @@ vmx_enter:
     vmlaunch
 .refused:
     pop rdi
-    mov eax, 1
+    mov eax, VMX_REFUSED
     leave_guest
 
 vmx_exit:
@@ -43,5 +45,6 @@ vmx_exit:
     store_all GUEST_REGISTERS
     pop qword [rdi + RDI_AT]
     pop rdi
-    xor eax, eax
+    mov eax, VMCS_EXIT_REASON
+    vmread rax, rax
     leave_guest

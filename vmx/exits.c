@@ -97,7 +97,7 @@ static void describe_window(struct vcpu *vcpu)
 static void describe_timer(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
-    vmx->masked = (vcpu->state.gpr.rflags & RFLAGS_IF) != 0;
+    vmx->timer_flags = ~vcpu->state.gpr.rflags;
 }
 
 /* clang-format off */

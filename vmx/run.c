@@ -17,9 +17,6 @@ enum {
 enum { TIMER_OFF = UINT32_MAX };
 
 #define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: as no state is */
-#define REFUSED_BY_INSTRUCTION                                                                               \
-    0x40000000u /* in vcpu_exit.qualification: the rest is VM-instruction error                              \
-                 */
 
 void vmx_inject(struct vcpu *vcpu)
 {
@@ -78,13 +75,14 @@ void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)
  * the entry, until it changes: this is the place where that is met. A guest that masks interrupts leaves by
  * the preemption timer, when the host's timer is due or another processor's kick has waited long enough;
  * exits do not count. */
-static __attribute__((noinline)) void masked_bound(struct vmx_vcpu *vmx, bool masked)
+static __attribute__((noinline)) void masked_bound(struct vmx_vcpu *vmx, uint64_t rflags)
 {
     uint64_t now = rdtsc(), due = this_cpu()->timer_deadline, left = due > now ? due - now : 0;
     uint64_t least = tsc_khz * MASKED_US_MIN / 1000, most = tsc_khz * MASKED_US_MAX / 1000;
     uint64_t ticks = !due || left > most ? most : left < least ? least : left;
-    vmx->masked = masked;
-    vmwrite(VMCS_PREEMPTION_TIMER, masked ? ticks >> (vmx_capability.misc & MISC_TIMER_RATE) : TIMER_OFF);
+    vmx->timer_flags = rflags;
+    vmwrite(VMCS_PREEMPTION_TIMER,
+            rflags & RFLAGS_IF ? TIMER_OFF : ticks >> (vmx_capability.misc & MISC_TIMER_RATE));
 }
 
 /* An NMI that is injected blocks others by itself, and they must not be blocked before (27.3.1.5). */
@@ -120,8 +118,7 @@ static inline uint32_t interruptibility(const struct vcpu_interrupts *interrupts
 static inline void state_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
     const struct vcpu_gpr *gpr = &vcpu->state.gpr;
-    if (gpr->rip != vmx->rip)
-        vmwrite(VMCS_GUEST_RIP, gpr->rip);
+    vmwrite(VMCS_GUEST_RIP, gpr->rip); /* few exits leave it as it was */
     uint64_t rflags = gpr->rflags | vmx->forced_rflags;
     if (rflags != vmx->rflags) {
         vmwrite(VMCS_GUEST_RFLAGS, rflags);
@@ -140,7 +137,7 @@ static inline void state_read(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
     struct vcpu_gpr *gpr = &vcpu->state.gpr;
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    gpr->rip = vmx->rip = vmread(VMCS_GUEST_RIP);
+    gpr->rip = vmread(VMCS_GUEST_RIP);
     vmx->rflags = vmread(VMCS_GUEST_RFLAGS);
     gpr->rflags = vmx->vm86 ? (vmx->rflags & ~VM86_FLAGS) | (gpr->rflags & RFLAGS_IOPL) : vmx->rflags;
     gpr->reg[RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
@@ -174,6 +171,8 @@ static __attribute__((noinline)) void entry_refused(struct vcpu *vcpu, uint32_t 
 {
     if ((reason & EXIT_REASON_CODE) == CODE_ENTRY_MACHINE_CHECK)
         __asm__ volatile("int $18"); /* the host's handler reads the banks and stops the machine */
+    if (reason == VMX_REFUSED)
+        reason |= (uint32_t)vmread(VMCS_INSTRUCTION_ERROR);
     vcpu->exit = (struct vcpu_exit){.reason = VCPU_EXIT_INVALID, .qualification = reason};
     vmx_get(vcpu, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 }
@@ -196,16 +195,13 @@ void vmx_run(struct vcpu *vcpu)
             syscall_registers_load(vcpu);
         tpr_write(vcpu, vmx);
     }
-    bool masked = !(vcpu->state.gpr.rflags & RFLAGS_IF);
-    if (masked != vmx->masked && vmx_features.preemption_timer)
-        masked_bound(vmx, masked);
+    uint64_t rflags = vcpu->state.gpr.rflags;
+    if (((rflags ^ vmx->timer_flags) & RFLAGS_IF) && vmx_features.preemption_timer)
+        masked_bound(vmx, rflags);
     state_write(vcpu, vmx);
-    uint64_t refused = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
+    uint32_t reason = vmx_enter(&vcpu->state.gpr, vmx->launched, &vmx->host_rsp);
     cpu->left_behind |= LEFT_GDT | LEFT_TSS;
     vmx->fresh = 0;
-    uint32_t reason =
-        refused ? EXIT_REASON_FAILURE | REFUSED_BY_INSTRUCTION | (uint32_t)vmread(VMCS_INSTRUCTION_ERROR)
-                : (uint32_t)vmread(VMCS_EXIT_REASON);
     if (reason & EXIT_REASON_FAILURE) {
         entry_refused(vcpu, reason);
         return;

@@ -53,15 +53,18 @@ struct vmx_vcpu {
     uint32_t pending; /* groups set while it was not loaded */
     uint64_t cr2, efer;
     /* What the VMCS has, so that nothing is written twice. */
-    uint64_t rip, rflags, rsp, host_rsp;
+    uint64_t rflags, rsp, host_rsp;
     uint32_t interruptibility;
     uint32_t primary, secondary, entry, exceptions;
     uint64_t msr_bitmap;
-    bool masked; /* the preemption timer is set for a guest with IF clear */
+    uint64_t
+        timer_flags; /* IF: the preemption timer is off; clear: it is set for a guest that masks interrupts */
 };
 
-/* enter.asm: one world switch. Guest GPRs but RSP move between the processor and *gpr. 1: it was refused. */
-uint64_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp);
+/* enter.asm: one world switch. Guest GPRs but RSP move between the processor and *gpr. The exit reason, or
+ * VMX_REFUSED: the instruction failed (in vcpu_exit.qualification with the VM-instruction error). */
+#define VMX_REFUSED 0xc0000000u
+uint32_t vmx_enter(struct vcpu_gpr *gpr, bool launched, uint64_t *host_rsp);
 extern char vmx_exit[];
 
 /* By exit reason; which of them happen the controls say (controls.c). VCPU_EXIT_INVALID: it was not asked

@@ -237,7 +237,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "NULLRG", "NULLRING", 1)
                 IO (Decode16, 0x00b2, 0x00b2, 1, 2)
                 IO (Decode16, 0x00e9, 0x00e9, 1, 1)
                 IO (Decode16, 0x00f4, 0x00f4, 1, 4)
-                IO (Decode16, 0xb000, 0xb000, 1, 64)
+                IO (Decode16, 0x0600, 0x0600, 1, 64)
             })
         }
     }

@@ -57,8 +57,8 @@ def test_prompt(console):
 
 
 def test_the_power_button_reaches_the_guest(console):
-    """PWRBTN_STS is bit 8 of the PIIX4's PMSTS at 0xb000. No driver takes the event in this initrd."""
-    read = "dd if=/dev/port bs=1 skip=45057 count=1 2>/dev/null | hexdump -e '\"pmsts %x\"'; echo\r"
+    """PWRBTN_STS is bit 8 of the PIIX4's PMSTS at 0x600. No driver takes the event in this initrd."""
+    read = "dd if=/dev/port bs=1 skip=1537 count=1 2>/dev/null | hexdump -e '\"pmsts %x\"'; echo\r"
     console.send(read)
     console.expect("\r\npmsts 0\r\n")
     console.send(KEY + "m")

@@ -8,16 +8,18 @@
  * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
- * sources: devices/piix4_pm.c devices/pci.c
+ * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
+ * sources: devices/boot_order.c devices/acpi_tables.c devices/table_area.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/disk_image.c devices/ide.c
- * sources: devices/bmide.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
+ * sources: devices/bmide.c devices/ahci*.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
  * sources: devices/fdc.c devices/fdc_commands.c devices/fdc_transfer.c lib/image_floppy.c
  * coverage: devices/fdc.c devices/fdc_commands.c devices/fdc_transfer.c
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c
  * coverage: devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
- * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/dma8237.c
+ * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/fw_cfg.c devices/pam.c
+ * coverage: devices/dma8237.c
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@ struct step {
 
 static struct pc pc;
 static uint8_t ram[RAM_SIZE], disk[DISK_SIZE];
+static uint8_t spare[HOST_SPARE];
 
 /* Where devices are: a random port would hit one of them once in a thousand times. */
 static const uint16_t ports[] = {
@@ -103,6 +106,7 @@ static void machine_start(void)
     host.disk[0] = disk;
     host.disk_size[0] = sizeof disk;
     host.config.disk_count = 1;
+    host.spare = spare;
     host.input = (const uint8_t *)"what somebody types at the console";
     host.input_length = 34;
     memset(&pc, 0, sizeof pc);

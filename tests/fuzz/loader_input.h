@@ -33,7 +33,7 @@ static inline void fuzz_load(const struct guest_config *config, const struct pro
 
     if (ram == NULL)
         ram = calloc(1, size);
-    const struct loader_input input = {config, module, count, ram, size, 0};
+    const struct loader_input input = {config, module, count, ram, size, 0, NULL};
     loader_start(&loader);
     for (unsigned i = 0; i < FUZZ_STEPS_MAX && result == NR_EAGAIN; i++)
         result = loader_run(&loader, &input, &state, &groups);

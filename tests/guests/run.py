@@ -9,6 +9,7 @@ native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/N
 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
+    ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
     floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
@@ -82,12 +83,24 @@ def make_disk(path, sectors):
             file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
 
 
+def make_disc(path, mib):
+    """The same for a disc."""
+    with open(path, "wb") as file:
+        for sector in range(mib * 512):
+            file.write(struct.pack("<II", sector, 0xCD5EC701) + bytes([sector & 0xFF]) * 2040)
+
+
 def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
     if "disk" in options:
         make_disk(directory / "disk.img", int(options["disk"]) * 2048)
         disk = '    disk0 { compatible = "virtio,block"; image = "disk.img"; };\n'
+    if "ide" in options:
+        make_disk(directory / "disk.img", int(options["ide"]) * 2048)
+        make_disc(directory / "disc.iso", 2)
+        disk = '    disk0 { compatible = "nullring,ide-disk"; image = "disk.img"; };\n'
+        disk += '    cd0 { compatible = "nullring,ide-cd"; image = "disc.iso"; };\n'
     for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
         make_disk(directory / f"floppy{unit}.img", int(floppy.rstrip("p")) * 2)
         protected = ' write-protected = "yes";' if floppy.endswith("p") else ""
@@ -245,7 +258,7 @@ def runs_on(name, machine):
     options = options_of(name)
     if is_monitor(machine):
         return "svm" in options["machines"].split(",")
-    return "native" in options["machines"].split(",") and (machine == REFERENCE or not {"disk", "floppy"} & set(options))
+    return "native" in options["machines"].split(",") and (machine == REFERENCE or not {"disk", "ide", "floppy"} & set(options))
 
 
 def show(run, again=""):

@@ -71,7 +71,9 @@ struct host_effects {
     uint64_t floppy_size[GUEST_FLOPPIES_MAX];
     uint64_t disk_pages_left; /* of the overlay */
     uint64_t disk_prepared;   /* pages asked for */
-    char log[HOST_LOG];       /* the last line */
+    const uint8_t *file;      /* of any path; NULL: there is none */
+    uint64_t file_size;
+    char log[HOST_LOG]; /* the last line */
 };
 
 extern struct host_effects host;

@@ -20,8 +20,10 @@ enum { BIOS = 0xe0000, BIOS_END = 0x100000, HEADER = 36 };
 
 static void prepare(uint32_t cpus)
 {
-    const struct table_machine machine = {
-        .cpu_count = cpus, .cpu_signature = 0x00800f12, .cpu_features = 0x178bfbff};
+    const struct table_machine machine = {.ioapic_id = TABLE_IOAPIC_ID,
+                                          .cpu_count = cpus,
+                                          .cpu_signature = 0x00800f12,
+                                          .cpu_features = 0x178bfbff};
     world_reset();
     assert_true(firmware_prepare(&world.pc.bus, &machine));
 }

@@ -1,7 +1,9 @@
 /*
  * The real-time clock against the MC146818 data sheet, and the calendar under it.
  *
- * sources: devices/cmos_clock.c lib/calendar.c lib/image_floppy.c devices/bus.c tests/unit/host_effects.c
+ * sources: devices/cmos_clock.c lib/calendar.c devices/boot_order.c lib/format.c devices/bus.c
+ * sources: lib/ide_places.c lib/image_floppy.c
+ * sources: tests/unit/host_effects.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,8 +8,11 @@
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
+ * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
+ * sources: devices/table_area.c
  * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  * sources: devices/disk_image.c devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c
+ * sources: devices/ahci*.c
  * sources: devices/fdc*.c lib/image_floppy.c
  */
 #include <setjmp.h>
@@ -92,6 +95,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(channel(), 0, CHANNEL_SIZE);
+    ((struct guest_config *)USER_CONFIG)->spare_mib = 0;
     bus_reset(&ring3_pc()->bus);
     ended = mapped = 0;
     map_answer = NR_OK;

@@ -1,7 +1,8 @@
 /*
  * The Linux loader on kernels made here, right ones and each kind of wrong one.
  *
- * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
+ * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/bios.c loaders/entry.c
+ * sources: loaders/memory_map.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  */
 #include "loader_machine.h"

@@ -2,7 +2,8 @@
  * The Multiboot loader on kernels made here: ELF and load addresses, modules, places, and each kind of
  * damage.
  *
- * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/entry.c loaders/memory_map.c
+ * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/bios.c loaders/entry.c
+ * sources: loaders/memory_map.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  */
 #include "loader_machine.h"

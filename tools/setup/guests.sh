@@ -4,6 +4,7 @@
 #   kernels    $cache/guests/{686,686-pae,amd64}/vmlinuz, as packaged, and modules/*.ko of virtio and ext4
 #   busybox    $cache/guests/busybox-{i386,amd64}
 #   installer  $cache/guests/installer/{vmlinuz,initrd.gz}, the netboot i386 installer as packaged
+#   rescue     $cache/guests/grub-rescue/{cdrom.iso,floppy.img}, GRUB's rescue images
 #
 # A part that is there is not fetched again. Each is made in a place of its own and moved, so that a run that was cut
 # short leaves nothing half done; a lock keeps two runs apart.
@@ -24,6 +25,9 @@ trap 'rm -rf "$work"' EXIT
 # What the initial file systems load: disks over virtio and their file system are modules in the stock kernels.
 modules=(drivers/virtio/virtio drivers/virtio/virtio_ring drivers/virtio/virtio_pci_modern_dev
     drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci drivers/block/virtio_blk
+    drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/scsi/sd_mod drivers/ata/libata drivers/ata/ata_piix
+    crypto/crct10dif_common crypto/crct10dif_generic lib/crc-t10dif lib/crc64 crypto/crc64_rocksoft_generic lib/crc64-rocksoft
+    block/t10-pi drivers/ata/libahci drivers/ata/ahci drivers/cdrom/cdrom drivers/scsi/sr_mod fs/isofs/isofs
     crypto/crc32c_generic lib/crc16 fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4)
 
 # The package that a meta package such as linux-image-686 stands for today.
@@ -78,11 +82,24 @@ fetch_installer() {
     rm -rf "$work"
 }
 
+fetch_rescue() {
+    [ ! -e "$guests/grub-rescue/cdrom.iso" ] || return 0
+    apt_private_prepare
+    echo "setup: fetching grub-rescue-pc" >&2
+    apt_private_unpack "$work/root" grub-rescue-pc
+    mkdir -p "$work/made"
+    mv "$work/root/usr/lib/grub-rescue/grub-rescue-cdrom.iso" "$work/made/cdrom.iso"
+    mv "$work/root/usr/lib/grub-rescue/grub-rescue-floppy.img" "$work/made/floppy.img"
+    mv "$work/made" "$guests/grub-rescue"
+    rm -rf "$work"
+}
+
 for part in "$@"; do
     case $part in
     kernels) fetch_kernel 686 i386; fetch_kernel 686-pae i386; fetch_kernel amd64 amd64 ;;
     busybox) fetch_busybox i386; fetch_busybox amd64 ;;
     installer) fetch_installer ;;
-    *) echo "guests.sh: no part $part (kernels, busybox, installer)" >&2; exit 2 ;;
+    rescue) fetch_rescue ;;
+    *) echo "guests.sh: no part $part (kernels, busybox, installer, rescue)" >&2; exit 2 ;;
     esac
 done

@@ -10,8 +10,9 @@
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
 #   root=/dev/vda mount that disk and go on with its own init
+#   disk=/dev/vda the disk of mode=disk and mode=read; one called sdX there or as root loads the drivers of IDE and AHCI
 # The kernel hands words that it does not know to its first process, as variables.
-mode=${mode:-shell} reads=${reads:-1} depth=${depth:-1} root=
+mode=${mode:-shell} reads=${reads:-1} depth=${depth:-1} disk=${disk:-/dev/vda} root=
 [ -n "$nonce" ] && echo "MARKER $((nonce * 7 + 3))"
 if [ "$mode" = end ]; then
     /bin/busybox mount -t devtmpfs dev /dev
@@ -56,32 +57,39 @@ report() {
     echo "processors: $(grep -c '^processor' /proc/cpuinfo)"
     grep MemTotal /proc/meminfo
     echo "clock: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
-    for disk in /sys/block/vd*; do
-        [ -e "$disk" ] && echo "disk: ${disk##*/} $(cat "$disk/size") sectors"
+    for block in /sys/block/vd* /sys/block/sd* /sys/block/sr*; do
+        [ -e "$block" ] && echo "disk: ${block##*/} $(cat "$block/size") sectors"
     done
 }
 
 disk_check() {
-    echo "disk before: $(dd if=/dev/vda bs=1M count=64 2>/dev/null | md5sum)"
+    echo "disk before: $(dd if="$disk" bs=1M count=64 2>/dev/null | md5sum)"
     dd if=/dev/urandom of=/pattern bs=1M count=64 2>/dev/null
     written=$(md5sum </pattern)
-    dd if=/pattern of=/dev/vda bs=1M conv=notrunc,fsync 2>&1 | grep -i error
+    dd if=/pattern of="$disk" bs=1M conv=notrunc,fsync 2>&1 | grep -i error
     rm /pattern
     echo 3 >/proc/sys/vm/drop_caches
-    read_back=$(dd if=/dev/vda bs=1M count=64 2>/dev/null | md5sum)
+    read_back=$(dd if="$disk" bs=1M count=64 2>/dev/null | md5sum)
     echo "disk check: written $written read $read_back"
     [ "$written" = "$read_back" ] && echo "DISK GOOD" || echo "DISK BAD"
 }
 
 # The first words of stat: reads that the device has done, reads that were merged into others.
 disk_read() {
-    disk-reads /dev/vda "$reads" "$depth" && echo "reads done: $(cut -c 1-17 /sys/block/vda/stat)" || echo "reads failed"
+    disk-reads "$disk" "$reads" "$depth" && echo "reads done: $(cut -c 1-17 "/sys/block/${disk##*/}/stat")" || echo "reads failed"
 }
 
 if has_virtio; then
     load_modules virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk
     wait_for /dev/vda
 fi
+case $disk$root in
+*/dev/s*)
+    load_modules scsi_common scsi_mod crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft \
+        t10-pi sd_mod cdrom sr_mod libata ata_piix libahci ahci
+    wait_for "${root:-$disk}"
+    ;;
+esac
 
 if [ -n "$root" ]; then
     load_modules crc32c_generic crc16 mbcache jbd2 ext4
