@@ -34,6 +34,9 @@ EMULATOR = [
 ]
 
 ALLOWED = [
+    ("floppy", "  ends without a terminal count", "QEMU's controller forgives it; 82077AA and the monitor: ST0 40, ST1 80"),
+    ("floppy", "  and ST1", "QEMU has bits of its own; 82077AA and the monitor: end of cylinder 80, no data 4"),
+    ("floppy", "  fillers", "QEMU writes only one sector of a track that is formatted; 82077AA and the monitor: 2400"),
     ("alignment", "device memory, unaligned: ", "TCG has no alignment check; hardware and the monitor's emulator: #AC(0)"),
     ("ports", "memory that nobody has", "QEMU answers 0; hardware and the monitor: ffffffff"),
     ("ports", "  of it", "QEMU answers 0; hardware and the monitor: ones"),
