@@ -52,8 +52,8 @@ RING0_ASM := $(wildcard core/*.asm mm/*.asm svm/*.asm vmx/*.asm)
 DEVMODEL_C := $(wildcard devices/*.c loaders/*.c) $(filter-out $(LIB_FDT),$(wildcard lib/*.c))
 SERVICE_C := $(wildcard service/*.c) $(wildcard lib/*.c)
 USER_ASM := $(wildcard lib/*.asm)
-# What of lib/ the host tool uses: descriptions, kernel images, formatted text.
-NR_C := $(wildcard tools/*.c) $(LIB_FDT) $(wildcard lib/image_*.c) lib/format.c lib/ide_places.c
+# What of lib/ the host tool uses: descriptions, kernel images, formatted text, the control protocol.
+NR_C := $(wildcard tools/*.c) $(LIB_FDT) $(wildcard lib/image_*.c) lib/format.c lib/ide_places.c lib/control_frame.c
 
 RING0_O := $(RING0_C:%.c=$(B)/ring0/%.o) $(RING0_ASM:%.asm=$(B)/ring0/%.o)
 DEVMODEL_O := $(DEVMODEL_C:%.c=$(B)/ring3/%.o) $(USER_ASM:%.asm=$(B)/ring3/%.o)

@@ -90,6 +90,7 @@ static void tss_init(struct cpu *cpu)
     memset(cpu->tss.io_bitmap, 0xff, sizeof(cpu->tss.io_bitmap));
     cpu->tss.io_bitmap[SERVICE_PORT_1 / 8] = 0; /* eight ports each */
     cpu->tss.io_bitmap[SERVICE_PORT_2 / 8] = 0;
+    cpu->tss.io_bitmap[SERVICE_PORT_3 / 8] = 0;
     cpu->tss.io_bitmap[SERVICE_RTC / 8] &= (uint8_t)~3u;
     cpu->tss.io_map_base = TSS_NO_PORTS;
     for (unsigned use = STACK_NMI; use < STACK_USES; use++) {

@@ -24,6 +24,7 @@ enum {
     DELIVER_NMI = 0x400,
     EVERYBODY = 0xff,
     PIT_GSI = 2,
+    SERIAL_2_GSI = 3, /* of the second serial port, and the fourth */
     PIT_CHANNEL_0 = 0x40,
     PIT_CONTROL = 0x43,
     PIT_RATE_GENERATOR = 0x34, /* channel 0, both bytes, mode 2 */
@@ -153,7 +154,8 @@ void host_ioapic_init(void)
         for (uint32_t pin = 0; pin < pins; pin++) {
             uint32_t gsi = acpi.ioapic[i].gsi_base + pin;
             bool nmi = vcpu_features.nmi_bound && gsi == PIT_GSI;
-            uint32_t entry = nmi ? DELIVER_NMI : gsi == acpi.serial_gsi ? VECTOR_SERIAL : LVT_MASKED;
+            bool serial = gsi == acpi.serial_gsi || gsi == SERIAL_2_GSI;
+            uint32_t entry = nmi ? DELIVER_NMI : serial ? VECTOR_SERIAL : LVT_MASKED;
             ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin + 1,
                          (nmi ? EVERYBODY : cpus[0].apic_id) << ID_SHIFT);
             ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin, entry);

@@ -9,6 +9,7 @@
 
 #define SERVICE_PORT_1 0x3f8 /* the ports that the service may touch: eight each */
 #define SERVICE_PORT_2 0x2f8
+#define SERVICE_PORT_3 0x3e8
 #define SERVICE_RTC    0x70 /* two */
 #define TSS_NO_PORTS   0xffff
 

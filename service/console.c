@@ -33,6 +33,7 @@ struct line {
     uint8_t text[LINE_SIZE];
 };
 
+static struct uart port;
 static uint8_t queue[QUEUE_SIZE]; /* to the serial port */
 static uint32_t queue_head, queue_tail;
 static struct line line[SERVICE_GUESTS_MAX];
@@ -124,7 +125,8 @@ static uint32_t take_output(uint32_t guest)
     uint32_t taken = 0;
     bool line_ended = false;
 
-    while (taken < MOVE_MAX && !line_ended && may_speak(guest)) {
+    while (taken < MOVE_MAX && !line_ended && may_speak(guest) &&
+           !control_holds(guest, channel->output_tail)) {
         int byte = ring_get(channel->output, CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail);
         if (byte < 0)
             break;
@@ -155,11 +157,11 @@ static uint32_t send_queue(void)
 {
     uint32_t sent = 0;
 
-    while (queue_tail != queue_head && uart_put(queue[queue_tail % QUEUE_SIZE])) {
+    while (queue_tail != queue_head && uart_put(&port, queue[queue_tail % QUEUE_SIZE])) {
         queue_tail++;
         sent++;
     }
-    uart_want_empty(queue_tail != queue_head);
+    uart_want_empty(&port, queue_tail != queue_head);
     return sent;
 }
 
@@ -189,42 +191,48 @@ static void wait_for_lines(void)
         service_wake_after(PARTIAL_LINE_MS);
 }
 
-static void give_input(uint8_t byte)
+bool console_give(uint32_t guest, uint8_t byte)
 {
-    if (service.guest_count == 0)
-        return;
-    struct channel *channel = service.guest[focus].channel;
-    /* A guest that does not read loses input, as on a serial port without flow control. */
-    if (ring_put(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail, byte))
-        sys_notify(focus);
+    if (guest >= service.guest_count)
+        return false;
+    struct channel *channel = service.guest[guest].channel;
+    if (!ring_put(channel->input, CHANNEL_INPUT, &channel->input_head, &channel->input_tail, byte))
+        return false;
+    sys_notify(guest);
+    return true;
 }
 
-static void take_input(void)
+static bool take_input(void)
 {
-    for (unsigned i = 0; i < MOVE_MAX; i++) {
-        int byte = uart_get();
+    unsigned taken = 0;
+
+    for (; taken < MOVE_MAX; taken++) {
+        int byte = uart_get(&port);
         if (byte < 0)
             break;
         if (!prompt_take((uint8_t)byte))
-            give_input((uint8_t)byte);
+            console_give(focus, (uint8_t)byte);
     }
+    return taken > 0;
 }
 
 void console_start(void)
 {
     enum uart_base base = service_option("console=com2") ? UART_COM2 : UART_COM1;
 
-    if (!uart_start(base))
+    if (!uart_start(&port, base))
         service_log("no serial port at 0x%x: the guests' consoles are not shown", base);
 }
 
-void console_run(void)
+bool console_run(void)
 {
-    take_input();
+    bool taken = take_input();
+
     prompt_run();
     move_output();
     wait_for_lines();
     send_queue();
+    return taken;
 }
 
 bool console_is_drained(void)
@@ -234,7 +242,7 @@ bool console_is_drained(void)
         if (ring_used(CHANNEL_OUTPUT, &channel->output_head, &channel->output_tail) > 0 || line[i].length > 0)
             return false;
     }
-    return queue_tail == queue_head && uart_is_idle();
+    return queue_tail == queue_head && uart_is_idle(&port);
 }
 
 bool console_has_room(void)
@@ -272,16 +280,11 @@ void console_focus_next(void)
     }
 }
 
-void console_send_break(void)
+void console_send_break(uint32_t guest)
 {
-    if (service.guest_count > 0) {
-        struct channel *channel = service.guest[focus].channel;
+    if (guest < service.guest_count) {
+        struct channel *channel = service.guest[guest].channel;
         __atomic_store_n(&channel->breaks, channel->breaks + 1, __ATOMIC_RELEASE);
-        sys_notify(focus);
+        sys_notify(guest);
     }
-}
-
-void console_send_byte(uint8_t byte)
-{
-    give_input(byte);
 }

@@ -101,6 +101,7 @@ static bool create(struct guest_config *config, struct start *start)
     }
     struct service_guest *guest = &service.guest[index];
     memcpy(guest->name, config->name, sizeof guest->name);
+    guest->memory_mib = config->memory_mib;
     guest->channel = (struct channel *)(uintptr_t)(USER_GUESTS + (uint64_t)index * USER_GUEST_SIZE);
     service.guest_count = (uint32_t)index + 1;
     return true;
@@ -148,4 +149,12 @@ int guests_find(const char *name)
         if (strcmp(service.guest[i].name, name) == 0)
             return (int)i;
     return NO_GUEST;
+}
+
+void guests_press_power(uint32_t guest)
+{
+    struct channel *channel = service.guest[guest].channel;
+
+    __atomic_store_n(&channel->presses, channel->presses + 1, __ATOMIC_RELEASE);
+    sys_notify(guest);
 }

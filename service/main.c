@@ -11,7 +11,7 @@
 #include "syscall.h"
 #include "upcall.h"
 
-enum { LOG_LINE = 480 };
+enum { LOG_LINE = 480, LOOKS_MAX = 8 };
 
 struct service service;
 
@@ -77,12 +77,27 @@ static void end_machine(void)
 
     if (asked)
         return;
-    if (!console_is_drained()) {
+    if (!console_is_drained() || !control_is_drained()) {
         service_wake_after(1);
         return;
     }
     asked = true;
     sys_machine_end(service.failed ? 1 : 0);
+}
+
+/*
+ * Serial ports may share an interrupt, which comes when the first of them asks for one. It comes again only
+ * if all have been quiet at the same time: so it goes on until one look finds nothing at any of them.
+ */
+static void move_bytes(void)
+{
+    for (unsigned i = 0; i < LOOKS_MAX; i++) {
+        bool received = console_run();
+        received |= control_run();
+        if (!received)
+            return;
+    }
+    service_wake_after(0);
 }
 
 /* Called by user_start.asm. */
@@ -95,10 +110,11 @@ void upcall_handle(struct upcall *upcall)
         wake_at = 0;
     if (upcall->kind == UPCALL_START) {
         console_start();
+        control_start();
         boot_report();
         guests_start();
     }
-    console_run();
+    move_bytes();
     if (report_run((events & EVENT_GUEST) != 0))
         end_machine();
     upcall->status = UPCALL_OK;

@@ -82,15 +82,6 @@ static void end_guest(uint32_t guest, enum guest_end end)
         console_print("the monitor refused it\r\n");
 }
 
-/* What the guest does then is its own affair, as on a machine of its own. */
-static void press_power(uint32_t guest)
-{
-    struct channel *channel = service.guest[guest].channel;
-
-    __atomic_store_n(&channel->presses, channel->presses + 1, __ATOMIC_RELEASE);
-    sys_notify(guest);
-}
-
 static void run_command(void)
 {
     static const struct {
@@ -113,7 +104,7 @@ static void run_command(void)
     } else if (guest < 0 || (uint32_t)guest >= service.guest_count) {
         console_print("no guest is called \"%s\"; list shows them\r\n", argument != NULL ? argument : "");
     } else if (strcmp(command, "power") == 0) {
-        press_power((uint32_t)guest);
+        guests_press_power((uint32_t)guest);
     } else if (strcmp(command, "reset") == 0) {
         end_guest((uint32_t)guest, GUEST_END_RESET);
     } else if (strcmp(command, "destroy") == 0) {
@@ -165,7 +156,7 @@ static void take_key(uint8_t byte)
         console_focus_next();
         break;
     case 'b':
-        console_send_break();
+        console_send_break(console_focus());
         break;
     case 'm':
         open = true;
@@ -177,7 +168,7 @@ static void take_key(uint8_t byte)
         sys_machine_end(0);
         break;
     case KEY_MONITOR:
-        console_send_byte(KEY_MONITOR);
+        console_give(console_focus(), KEY_MONITOR);
         break;
     default:
         break;

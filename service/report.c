@@ -132,11 +132,14 @@ static void format_entry(const struct recorder_entry *entry, uint64_t newest, ch
 static const struct vcpu_record *record_since(uint32_t guest, uint32_t vcpu, bool first)
 {
     static struct vcpu_record copy;
+    static const struct vcpu_record *copied; /* somebody else may ask for another one in between */
+    const struct vcpu_record *record = record_of(guest, vcpu);
 
     if (service.guest[guest].ended)
-        return record_of(guest, vcpu);
-    if (first)
-        copy = *record_of(guest, vcpu);
+        return record;
+    if (first || copied != record)
+        copy = *record;
+    copied = record;
     return &copy;
 }
 
@@ -215,4 +218,22 @@ bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
     if (exits > 0)
         format_text(line, size, "%12lu exits: %s", exits, reason_name[reason]);
     return true;
+}
+
+void report_numbers(uint32_t guest, struct control_guest *numbers)
+{
+    const struct guest_report *report = report_of(guest);
+
+    *numbers = (struct control_guest){.status = report->status,
+                                      .cpu_count = report->cpu_count,
+                                      .memory_mib = service.guest[guest].memory_mib,
+                                      .restarts = report->restarts,
+                                      .overlay_pages_used = report->overlay_pages_used,
+                                      .overlay_pages = report->overlay_pages};
+    memcpy(numbers->name, service.guest[guest].name, sizeof numbers->name);
+    for (uint32_t i = 0; i < report->cpu_count; i++) {
+        numbers->upcalls += record_of(guest, i)->upcalls;
+        for (uint32_t reason = 0; reason < VCPU_EXIT_REASON_COUNT; reason++)
+            numbers->exits += record_of(guest, i)->exits[reason];
+    }
 }

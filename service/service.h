@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "channel.h"
+#include "control.h"
 #include "guest_config.h"
 #include "guest_report.h"
 
@@ -16,6 +17,7 @@ enum { SERVICE_GUESTS_MAX = 32, NO_GUEST = -1 };
 
 struct service_guest {
     char name[GUEST_NAME_SIZE];
+    uint32_t memory_mib;
     struct channel *channel;
     bool ended;  /* its end has been noticed */
     bool killed; /* by the monitor, or from the console */
@@ -49,6 +51,8 @@ uint64_t host_epoch_read(void);
 void guests_start(void);
 /* Index of the guest of that name, or NO_GUEST. */
 int guests_find(const char *name);
+/* Its power button: what the guest does then is its own affair, as on a machine of its own. */
+void guests_press_power(uint32_t guest);
 
 /* ending.c: says how guests have ended, and goes on with a long report. look: one may have ended since the
  * last call. True when all have ended and all is said. */
@@ -57,6 +61,7 @@ bool report_run(bool look);
 bool report_why_line(uint32_t guest, uint32_t index, char *line, size_t size);
 bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size);
 bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size);
+void report_numbers(uint32_t guest, struct control_guest *numbers);
 /* A guest's state (enum guest_status), also in a word or two; why it was killed. */
 uint32_t report_status_number(uint32_t guest);
 const char *report_status(uint32_t guest);
@@ -64,19 +69,21 @@ const char *report_sentence(uint32_t guest);
 
 /* console.c: the serial port and the guests' consoles. */
 void console_start(void);
-/* Moves what can be moved, both ways. */
-void console_run(void);
+/* Moves what can be moved, both ways. True: something was received. */
+bool console_run(void);
 /* Nothing waits to be sent. */
 bool console_is_drained(void);
 /* Output of the monitor's own prompt. */
 void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* There is room for one more console_print(). */
 bool console_has_room(void);
-/* The guest that gets the input; the next one in turn; a byte or a break for it. */
+/* The guest that gets the input; the next one in turn. */
 uint32_t console_focus(void);
 void console_focus_next(void);
-void console_send_byte(uint8_t byte);
-void console_send_break(void);
+/* A byte, or a break, for a guest. False: it does not read, and loses the byte, as on a serial port without
+ * flow control. */
+bool console_give(uint32_t guest, uint8_t byte);
+void console_send_break(uint32_t guest);
 
 /* prompt.c: the monitor's key and its prompt. Returns true when it took the byte; otherwise it is the
  * guest's. */
@@ -85,3 +92,11 @@ bool prompt_take(uint8_t byte);
 bool prompt_is_open(void);
 /* Prints what a command still has to say, as far as there is room. */
 void prompt_run(void);
+
+/* control_line.c: the serial line on which nr speaks to the service (control.h). */
+void control_start(void);
+/* As console_run(), but true also when something was sent: the console may go on then. */
+bool control_run(void);
+bool control_is_drained(void);
+/* Somebody follows the guest's console and has not been given its output from `tail` on. */
+bool control_holds(uint32_t guest, uint32_t tail);

@@ -1,6 +1,6 @@
 /*
- * The machine's first serial port. Follows the PC16550D data sheet, section 8. The monitor opens its eight
- * ports to this process in the I/O permission bitmap and turns its interrupt into EVENT_INPUT.
+ * The machine's serial ports. Follows the PC16550D data sheet, section 8. The monitor opens the eight ports
+ * of each to this process in the I/O permission bitmap and turns their interrupts into EVENT_INPUT.
  */
 #include "uart.h"
 
@@ -22,72 +22,68 @@ enum {
     FIFO_SIZE = 16,
 };
 
-static uint16_t port; /* 0: there is none */
-static uint8_t interrupts;
-static unsigned room; /* bytes that the transmit FIFO still takes */
-
-static uint8_t uart_read(enum uart_register index)
+static uint8_t uart_read(const struct uart *uart, enum uart_register index)
 {
     uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"((uint16_t)(port + index)));
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"((uint16_t)(uart->port + index)));
     return value;
 }
 
-static void uart_write(enum uart_register index, uint8_t value)
+static void uart_write(const struct uart *uart, enum uart_register index, uint8_t value)
 {
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)(port + index)));
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)(uart->port + index)));
 }
 
-bool uart_start(enum uart_base base)
+bool uart_start(struct uart *uart, enum uart_base base)
 {
-    port = (uint16_t)base;
-    if (uart_read(UART_LSR) == LSR_NO_PORT) {
-        port = 0;
+    uart->port = (uint16_t)base;
+    if (uart_read(uart, UART_LSR) == LSR_NO_PORT) {
+        uart->port = 0;
         return false;
     }
-    uart_write(UART_LCR, LCR_DLAB | LCR_8N1);
-    uart_write(UART_DATA, DIVISOR_115200);
-    uart_write(UART_IER, 0); /* the divisor's high byte */
-    uart_write(UART_LCR, LCR_8N1);
-    uart_write(UART_FCR, FCR_ENABLE | FCR_CLEAR_RECEIVE);
-    uart_write(UART_MCR, MCR_DTR_RTS | MCR_OUT2);
-    interrupts = IER_RECEIVED;
-    uart_write(UART_IER, interrupts);
+    uart_write(uart, UART_LCR, LCR_DLAB | LCR_8N1);
+    uart_write(uart, UART_DATA, DIVISOR_115200);
+    uart_write(uart, UART_IER, 0); /* the divisor's high byte */
+    uart_write(uart, UART_LCR, LCR_8N1);
+    uart_write(uart, UART_FCR, FCR_ENABLE | FCR_CLEAR_RECEIVE);
+    uart_write(uart, UART_MCR, MCR_DTR_RTS | MCR_OUT2);
+    uart->interrupts = IER_RECEIVED;
+    uart_write(uart, UART_IER, uart->interrupts);
     return true;
 }
 
-bool uart_put(uint8_t byte)
+bool uart_put(struct uart *uart, uint8_t byte)
 {
-    if (port == 0)
+    if (uart->port == 0)
         return true; /* nobody listens */
-    if (room == 0) {
-        if ((uart_read(UART_LSR) & LSR_HOLDING_EMPTY) == 0)
+    if (uart->room == 0) {
+        if ((uart_read(uart, UART_LSR) & LSR_HOLDING_EMPTY) == 0)
             return false;
-        room = FIFO_SIZE;
+        uart->room = FIFO_SIZE;
     }
-    uart_write(UART_DATA, byte);
-    room--;
+    uart_write(uart, UART_DATA, byte);
+    uart->room--;
     return true;
 }
 
-int uart_get(void)
+int uart_get(const struct uart *uart)
 {
-    if (port == 0 || (uart_read(UART_LSR) & LSR_DATA) == 0)
+    if (uart->port == 0 || (uart_read(uart, UART_LSR) & LSR_DATA) == 0)
         return -1;
-    return uart_read(UART_DATA);
+    return uart_read(uart, UART_DATA);
 }
 
-void uart_want_empty(bool wanted)
+void uart_want_empty(struct uart *uart, bool wanted)
 {
     uint8_t now = IER_RECEIVED | (wanted ? IER_EMPTY : 0);
 
-    if (port != 0 && now != interrupts) {
-        interrupts = now;
-        uart_write(UART_IER, now);
+    if (uart->port != 0 && now != uart->interrupts) {
+        uart->interrupts = now;
+        uart_write(uart, UART_IER, now);
     }
 }
 
-bool uart_is_idle(void)
+bool uart_is_idle(const struct uart *uart)
 {
-    return port == 0 || (uart_read(UART_LSR) & LSR_EMPTY) != 0;
+    return uart->port == 0 || (uart_read(uart, UART_LSR) & LSR_EMPTY) != 0;
 }

@@ -1,18 +1,24 @@
-/* One of the machine's first two serial ports, a 16550 (National Semiconductor PC16550D data sheet). */
+/* One of a PC's four serial ports, a 16550 (National Semiconductor PC16550D data sheet). */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum uart_base { UART_COM1 = 0x3f8, UART_COM2 = 0x2f8 };
+enum uart_base { UART_COM1 = 0x3f8, UART_COM2 = 0x2f8, UART_COM3 = 0x3e8 };
+
+struct uart {
+    uint16_t port; /* 0: there is none */
+    uint8_t interrupts;
+    unsigned room; /* bytes that the transmit FIFO still takes */
+};
 
 /* 115,200 bit/s, 8N1, FIFOs, interrupt on received bytes. False: there is no port. */
-bool uart_start(enum uart_base base);
+bool uart_start(struct uart *uart, enum uart_base base);
 /* Sends a byte if the transmitter takes one now. */
-bool uart_put(uint8_t byte);
+bool uart_put(struct uart *uart, uint8_t byte);
 /* The next received byte, or -1. */
-int uart_get(void);
+int uart_get(const struct uart *uart);
 /* Interrupt when the transmitter is empty: wanted while bytes wait. */
-void uart_want_empty(bool wanted);
+void uart_want_empty(struct uart *uart, bool wanted);
 /* The last byte has left the machine. */
-bool uart_is_idle(void);
+bool uart_is_idle(const struct uart *uart);

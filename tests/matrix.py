@@ -52,6 +52,7 @@ class Boot(guests.Run):
     """A Debian kernel to its init's report, computed from a nonce, and to its end."""
 
     repeats = False
+    alone = True
 
     @property
     def label(self):
@@ -101,8 +102,8 @@ def main():
     runs = guests.runs_of([name for name in kernels if wanted(name)], machines, ALL_SEEDS)
     runs += [Boot(name, 1, machine) for name, (_, _, on) in BOOTS.items() if wanted(name) for machine in on
              if machine in machines]
-    guests.run_all(runs, arguments.jobs, arguments.keep)
-    guests.print_table(runs, machines)
+    guests.run_all(runs, arguments.jobs, arguments.keep, guests.RETRIES)
+    guests.print_table(runs)
     return guests.print_sum(runs)
 
 

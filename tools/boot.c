@@ -11,8 +11,8 @@
 #include "nr.h"
 #include "session.h"
 
-/* The guest's console on the first serial port, the monitor's log on the second. */
-#define MONITOR_OPTIONS "console=com1 log=com2"
+/* The guest's console on the first serial port, the monitor's log on the second, commands on the third. */
+#define MONITOR_OPTIONS "console=com1 log=com2 control=com3"
 
 enum {
     OPTION_MACHINE = 256,
@@ -30,12 +30,13 @@ enum {
     OPTION_EMULATOR,
     OPTION_UNCHECKED,
     OPTION_GRUB,
+    OPTION_NAME,
 };
 
 enum { CPUS_MAX = 64, MEMORY_MIB_MAX = 1 << 20, TIMEOUT_MAX = 1000000 };
 
 struct boot_arguments {
-    const char *machine, *log, *console_dir, *monitor, *append, *grub;
+    const char *machine, *log, *console_dir, *monitor, *append, *grub, *name;
     struct machine_options options;
     struct expect expect;
     double timeout;
@@ -64,6 +65,8 @@ static const struct argp_option boot_options[] = {
      "Add words to QEMU's command line, or lines, divided by semicolons, to Bochs' configuration", 0},
     {"append", OPTION_APPEND, "WORDS", 0, "Add words to each guest's bootargs", 0},
     {"grub", OPTION_GRUB, "COMMANDS", 0, "Have GRUB do this first, as \"wrmsr 0x3a 1\", to test", 0},
+    {"name", OPTION_NAME, "NAME", 0, "What other commands call this run (default: the first guest's name)",
+     0},
     {"unchecked", OPTION_UNCHECKED, NULL, 0, "Boot despite mistakes, to see what the monitor says to them",
      0},
     {0},
@@ -136,6 +139,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_GRUB:
         arguments->grub = value;
         break;
+    case OPTION_NAME:
+        if (*value == '\0' || *value == '.' || strchr(value, '/') != NULL)
+            argp_error(state, "--name %s: a name without / is wanted", value);
+        arguments->name = value;
+        break;
     case OPTION_APPEND:
         arguments->append = value;
         break;
@@ -196,7 +204,13 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     if (status == NR_DONE && arguments->console_dir != NULL)
         status = consoles_open(&consoles, arguments->console_dir, guests, machine->monitor ? count : 1);
     if (status == NR_DONE) {
-        struct session_options session = {machine, arguments->timeout, &arguments->expect, log, &consoles};
+        struct session_options session = {.machine = machine,
+                                           .name = arguments->name != NULL ? arguments->name
+                                                                           : guests[0].config.name,
+                                           .timeout = arguments->timeout,
+                                           .expect = &arguments->expect,
+                                           .log = log,
+                                           .consoles = &consoles};
         struct machine_run run = {.image = path,
                                   .scratch = scratch,
                                   .guest = guests,

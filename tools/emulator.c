@@ -69,11 +69,14 @@ int emulator_connect(struct emulator *emulator, const struct emulator_kind *kind
     int (*make)(int *, int *) = kind->dials ? make_pipe : make_socket;
 
     emulator->console = emulator->log = emulator->control = emulator->listener = -1;
-    *theirs = (struct machine_channels){.console = -1, .log = -1, .control = -1};
+    emulator->line = emulator->line_listener = -1;
+    *theirs = (struct machine_channels){.console = -1, .log = -1, .control = -1, .line = -1};
     if (make(&emulator->log, &theirs->log) != 0 || make(&emulator->control, &theirs->control) != 0)
         return -1;
-    return kind->dials ? make_listener(&emulator->listener, &theirs->port)
-                       : make_socket(&emulator->console, &theirs->console);
+    if (kind->dials)
+        return make_listener(&emulator->listener, &theirs->port) |
+               make_listener(&emulator->line_listener, &theirs->line_port);
+    return make_socket(&emulator->console, &theirs->console) | make_socket(&emulator->line, &theirs->line);
 }
 
 void emulator_accept(struct emulator *emulator)
@@ -106,7 +109,7 @@ static void run(char *program, struct machine_command *command, const char *dire
 int emulator_start(struct emulator *emulator, const struct emulator_kind *kind,
                    struct machine_command *command, const struct machine_channels *theirs)
 {
-    const int ends[] = {theirs->console, theirs->log, theirs->control};
+    const int ends[] = {theirs->console, theirs->log, theirs->control, theirs->line};
     int status = NR_DONE;
     char *program = tool_find(command->arguments[0], kind->package);
 
@@ -153,7 +156,8 @@ void emulator_kill(struct emulator *emulator)
 
 void emulator_end(struct emulator *emulator)
 {
-    int *channels[] = {&emulator->console, &emulator->log, &emulator->control, &emulator->listener};
+    int *channels[] = {&emulator->console,  &emulator->log,  &emulator->control,
+                       &emulator->listener, &emulator->line, &emulator->line_listener};
     int wait_status;
 
     emulator_kill(emulator);

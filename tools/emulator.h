@@ -9,6 +9,7 @@ struct emulator {
     pid_t process;             /* 0: none is running */
     int console, log, control; /* nr's ends of the channels, not blocking; -1 when closed */
     int listener;              /* where the console is to call, until it has; -1: nowhere */
+    int line, line_listener;   /* the same of the control line, for the hub to take */
     const char *directory;     /* in which it runs; NULL: nr's */
     double seconds;            /* of processor time, once it has ended */
 };

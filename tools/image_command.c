@@ -4,8 +4,9 @@
 #include "image.h"
 #include "nr.h"
 
-/* On a machine of the user's own there may be one serial port only: console and log share it. */
-#define DEFAULT_OPTIONS "console=com1 log=com1"
+/* On a machine of the user's own there may be one serial port only: console and log share it, and commands go
+ * over the second, if there is one. */
+#define DEFAULT_OPTIONS "console=com1 log=com1 control=com2"
 
 enum { OPTION_MONITOR = 256, OPTION_OPTIONS };
 

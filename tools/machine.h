@@ -1,8 +1,9 @@
 /*
  * Machines that `nr boot` can start. A machine turns what is to be booted into the command line of an
  * emulator, and understands what the emulator says of itself on its control channel (QEMU's machine protocol,
- * Bochs' log), from which nr learns how the run ended. Beside it there are two channels more, for the first
- * serial port (the guest's console) and the second (the monitor's log).
+ * Bochs' log), from which nr learns how the run ended. Beside it there are three channels more, for the first
+ * serial port (the guest's console), the second (the monitor's log) and the third (the control line, on which
+ * the monitor takes commands: include/control.h).
  */
 #pragma once
 
@@ -28,8 +29,8 @@ struct machine_command {
 
 /* The emulator's ends of the channels. */
 struct machine_channels {
-    int console, log, control; /* -1: none */
-    unsigned port;             /* of TCP on the loopback, where the console waits for the emulator; or 0 */
+    int console, log, control, line; /* -1: none */
+    unsigned port, line_port; /* of TCP on the loopback, where console and line wait for the emulator; or 0 */
 };
 
 /* All that a run is made of. */
@@ -56,8 +57,8 @@ enum machine_event {
 /* What machines on the same emulator share. */
 struct emulator_kind {
     const char *package;
-    bool dials;        /* it connects to nr for the console, writes its log to a pipe, and runs in the scratch
-                          directory; otherwise it is given sockets */
+    bool dials; /* it connects to nr for console and line, writes its log to a pipe, and runs in the scratch
+                   directory; otherwise it is given sockets */
     const char *hello; /* sent on the control channel when it has started, or NULL */
     bool tells_end;    /* a run that ends otherwise than by MACHINE_OFF ended badly */
     const char *uefi;  /* its UEFI firmware, of the package ovmf; NULL: it has none */

@@ -8,8 +8,8 @@
  * when it could not load what it should.
  * - Time is counted in instructions, whatever the host does: one second has BOCHS_IPS of them, and a
  * processor that is halted lets it leap. The clock starts at a fixed date, so that runs repeat.
- * - The first serial port dials nr on the loopback, the only way that carries bytes unchanged in both
- * directions.
+ * - The first serial port and the third dial nr on the loopback, the only way that carries bytes unchanged in
+ * both directions.
  * - Debian's Bochs has no display that needs nothing at all. rfb waits for no viewer and takes the next TCP
  * port from 5900 that is free.
  * - Its debugger is built in, and is told at once to go on.
@@ -131,8 +131,10 @@ static void print_machine(FILE *out, const struct machine_run *run, bool monitor
     print_drive(out, 0, words);
     free(words);
     fprintf(out, "com1: enabled=1, mode=socket-client, dev=127.0.0.1:%u\n", run->channels.port);
-    if (monitor)
+    if (monitor) {
         fprintf(out, "com2: enabled=1, mode=file, dev=/dev/fd/%d\n", run->channels.log);
+        fprintf(out, "com3: enabled=1, mode=socket-client, dev=127.0.0.1:%u\n", run->channels.line_port);
+    }
     fprintf(out, "clock: sync=none, time0=%d\n", BOCHS_EPOCH);
     fputs("log: -\npanic: action=fatal\nerror: action=report\ninfo: action=ignore, pc_system=report\n"
           "debug: action=ignore\n"

@@ -1,5 +1,5 @@
 /*
- * What every machine on QEMU has: processor, memory, firmware, two serial ports, no screen, no network, and
+ * What every machine on QEMU has: processor, memory, firmware, serial ports, no screen, no network, and
  * QMP (QEMU's machine protocol) as the control channel. Port 0xf4 is isa-debug-exit: a value v written there
  * ends the emulator with status 2 v + 1.
  */

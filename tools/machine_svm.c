@@ -10,6 +10,7 @@ static int describe(struct machine_command *command, const struct machine_run *r
     qemu_add_common(command, cpu, machine_cpus(run, true), machine_memory_mib(run, true), run->options->uefi);
     qemu_add_serial(command, "console", run->channels.console);
     qemu_add_serial(command, "log", run->channels.log);
+    qemu_add_serial(command, "line", run->channels.line);
     qemu_add_control(command, run->channels.control);
     qemu_add_drive(command, "if=virtio,readonly=on", run->image);
     qemu_add_extra(command, run->options);

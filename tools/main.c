@@ -1,13 +1,16 @@
 /*
- * nr, the host tool: it checks guest descriptions, builds boot images and runs them (docs/design.md, section
- * 10). Each command has a file of its own; this one finds it.
+ * nr, the host tool: it checks guest descriptions, builds boot images, runs them, and speaks to what runs
+ * (docs/design.md, section 10). Each command has a file of its own; this one finds it.
  */
 #include <argp.h>
 #include <stdio.h>
 #include <string.h>
 #include "nr.h"
 
-static const struct command *const commands[] = {&command_check, &command_image, &command_boot};
+static const struct command *const commands[] = {
+    &command_check, &command_image, &command_boot,  &command_list,  &command_info,    &command_console,
+    &command_why,   &command_needs, &command_power, &command_reset, &command_destroy,
+};
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

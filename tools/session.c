@@ -1,9 +1,9 @@
 /*
  * The event loop of `nr boot`. Its sources: the guest's console, the monitor's log, the emulator's control
- * channel, the user (keys and signals), and stdout, while it has not taken all that the console has brought:
- * until then the console is not read. Nor are the other two while stderr takes no lines. Before the monitor
- * has said its first word the console carries the firmware's and GRUB's text; it is held back, and shown only
- * if the monitor never speaks.
+ * channel, the user (keys and signals), other commands of nr (hub.h), and stdout, while it has not taken all
+ * that the console has brought: until then the console is not read. Nor are the other two while stderr takes
+ * no lines. Before the monitor has said its first word the console carries the firmware's and GRUB's text; it
+ * is held back, and shown only if the monitor never speaks.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "emulator.h"
+#include "hub.h"
 #include "image.h"
 #include "nr.h"
 #include "output.h"
@@ -41,6 +42,7 @@ struct session {
     struct terminal terminal;
     struct output output;
     struct emulator emulator;
+    struct hub hub;
     int signals;
     bool keys; /* stdin is still open */
     bool monitor_spoke, panicked;
@@ -362,11 +364,14 @@ static void step(struct session *session)
         {session->emulator.listener, POLLIN, 0},
         {session->output_failed ? -1 : session->output.fd, full ? POLLOUT : 0, 0}, /* or the reader's end */
         {listens ? -1 : STDERR_FILENO, POLLOUT, 0},
+        {session->hub.events, POLLIN, 0},
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
         if (polled[5].revents)
             emulator_accept(&session->emulator);
+        if (polled[8].revents)
+            hub_run(&session->hub);
         if (polled[6].revents)
             output_flush(&session->output);
         if (!full && (polled[6].revents & POLLERR))
@@ -415,13 +420,22 @@ static void say_end(const struct session *session, const struct machine_run *run
     free(names);
 }
 
+/* The control line goes to the hub, which closes it. */
+static void start_hub(struct session *session)
+{
+    struct emulator *emulator = &session->emulator;
+
+    hub_open(&session->hub, session->options->name, emulator->line, emulator->line_listener);
+    emulator->line = emulator->line_listener = -1;
+}
+
 int session_run(const struct session_options *options, struct machine_run *run)
 {
     static struct session session;
     const struct emulator_kind *kind = options->machine->emulator;
     struct machine_command command = {0};
 
-    session = (struct session){.options = options, .keys = true, .start_ms = now_ms()};
+    session = (struct session){.options = options, .hub.events = -1, .keys = true, .start_ms = now_ms()};
     session.signals = signalfd(-1, signals_held(), SFD_CLOEXEC);
 
     if (session.signals < 0 || emulator_connect(&session.emulator, kind, &run->channels) != 0)
@@ -438,8 +452,12 @@ int session_run(const struct session_options *options, struct machine_run *run)
     output_open(&session.output);
     nr_set_hurry(true);
     terminal_make_raw(&session.terminal);
+    if (options->machine->monitor)
+        start_hub(&session);
     while (!session.ended)
         step(&session);
+    if (options->machine->monitor)
+        hub_close(&session.hub);
     emulator_end(&session.emulator);
     terminal_restore(&session.terminal);
     show_rest(&session);

@@ -8,6 +8,7 @@
 
 struct session_options {
     const struct machine *machine;
+    const char *name;          /* of the run, for other commands */
     double timeout;            /* wall-clock seconds; 0: none */
     struct expect *expect;     /* may be empty */
     FILE *log;                 /* receives console and log as they come, or NULL */

@@ -1,8 +1,9 @@
 """Processors of other generations than the default machine's: a stock kernel where EPT or unrestricted guest is missing, and
 one sentence with the cure where there is no hardware virtualization at all. `make test-matrix` has the other generations.
 
-Two refusals have no test, because no emulator can be brought there: SVM disabled by VM_CR (QEMU ignores the write, Bochs does
-not have the register) and VT-x locked off by FEATURE_CONTROL (Bochs locks it on before the firmware runs)."""
+Two refusals are shown by unit tests (test_svm_probe, test_vmx_probe), because no emulator can be brought there: SVM disabled
+by VM_CR (QEMU ignores the write, Bochs does not have the register) and VT-x locked off by FEATURE_CONTROL (Bochs locks it on
+before the firmware runs)."""
 
 import time
 

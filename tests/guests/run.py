@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Runs test kernels natively and under the monitor and compares what they print, byte for byte.
 
-    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--without NAME,...] [--once] [--limit S] [--args WORDS] [NAME...]
+    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--without NAME,...] [--once] [--not-held]
+                        [--limit S] [--args WORDS] [NAME...]
 
-Machines are those of `nr boot`; the default is native,svm. "native" (QEMU) is the reference to which all others are held;
-native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/NAME with a main.c is one test. A line
-" * guest: ..." in its head comment gives options:
+Machines are those of `nr boot`; the default is native,svm. A run under the monitor is held to the native one, on QEMU or
+on Bochs with the same model, which is run for that if its machine is not named; native:bochs[:MODEL] is held to QEMU where
+that is named. Under the monitor most kernels share a boot with some others (packs.py). Each directory
+tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head comment gives options:
 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
@@ -23,13 +25,12 @@ native:bochs[:MODEL] is held to it like a monitor. Each directory tests/guests/N
     manual              only run when named
 
 A run passes when the test's last line has the right marker and says "0 failed", and what it printed is the same as on the
-reference, except for lines that differences.py allows. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
+reference, except for what differences.py lists. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
 --table the results as a table, and a count. Status 0: all passed. With --once a test is tried once and with its first seed
 only; --limit and --args stand for timeout and args of the head comment.
 """
 import argparse
 import concurrent.futures
-import difflib
 import itertools
 import pathlib
 import re
@@ -40,6 +41,7 @@ import tempfile
 import time
 
 import differences
+import packs
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -58,6 +60,16 @@ VIRTUAL_CLOCK = "-icount shift=4,sleep=off"
 
 def is_monitor(machine):
     return not machine.startswith("native")
+
+
+def reference_of(name, machine):
+    """The machine to whose output a run is held; None: there is none."""
+    kind, _, model = machine.partition(":")
+    bochs = {"vmx": "native:bochs:" + (model or "haswell"), "bochs-svm": "native:bochs:" + (model or "ryzen")}
+    for native in [bochs.get(kind), REFERENCE]:
+        if native and native != machine and runs_on(name, native):
+            return native
+    return None
 
 
 def is_bochs(machine):
@@ -90,28 +102,32 @@ def make_disc(path, mib):
             file.write(struct.pack("<II", sector, 0xCD5EC701) + bytes([sector & 0xFF]) * 2040)
 
 
+def guest_name(name):
+    return name.replace("_", "-")
+
+
 def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
     if "disk" in options:
-        make_disk(directory / "disk.img", int(options["disk"]) * 2048)
-        disk = '    disk0 { compatible = "virtio,block"; image = "disk.img"; };\n'
+        make_disk(directory / f"{name}.img", int(options["disk"]) * 2048)
+        disk = f'    disk0 {{ compatible = "virtio,block"; image = "{name}.img"; }};\n'
     if "ide" in options:
-        make_disk(directory / "disk.img", int(options["ide"]) * 2048)
-        make_disc(directory / "disc.iso", 2)
-        disk = '    disk0 { compatible = "nullring,ide-disk"; image = "disk.img"; };\n'
-        disk += '    cd0 { compatible = "nullring,ide-cd"; image = "disc.iso"; };\n'
+        make_disk(directory / f"{name}.img", int(options["ide"]) * 2048)
+        make_disc(directory / f"{name}.iso", 2)
+        disk = f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}.img"; }};\n'
+        disk += f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{name}.iso"; }};\n'
     for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
-        make_disk(directory / f"floppy{unit}.img", int(floppy.rstrip("p")) * 2)
+        make_disk(directory / f"{name}{unit}.img", int(floppy.rstrip("p")) * 2)
         protected = ' write-protected = "yes";' if floppy.endswith("p") else ""
-        disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "floppy{unit}.img";{protected} }};\n'
+        disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
     path = directory / f"{name}.dts"
     path.write_text(
         "/dts-v1/;\n/ {\n"
         '    compatible = "nullring,guest";\n'
-        f'    model = "{name.replace("_", "-")}";\n'
+        f'    model = "{guest_name(name)}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
         f'    chosen {{ loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}"; }};\n'
@@ -120,30 +136,35 @@ def describe(name, options, directory, seed):
     return path
 
 
-def boot(name, machine, options, directory, seed, beside=None):
-    """Runs one test on one machine; returns what the guest printed and how nr ended."""
+def boot(guests, machine, options, directory, seed):
+    """Runs guests, each a name and its options, in one boot, with the machine's options; returns what each printed, nr's
+    status, and the lines of nr and the monitor."""
     limit = int(options["timeout"]) * (BOCHS_SLOWER if is_bochs(machine) else 1)
-    command = [str(BUILD / "nr"), "boot", "--machine", machine, "--timeout", str(limit)]
-    if is_monitor(machine):
-        # The report of a guest that ends would take seconds of Bochs' serial line, from the one beside it.
-        if not (beside and is_bochs(machine)):
-            command.append("--why")
-        if "processors" in options:
-            command += ["--cpus", options["processors"]]
+    command = [str(BUILD / "nr"), "boot", "--machine", machine, "--timeout", str(limit), "--console-dir", str(directory)]
+    # The report of a guest that ends takes a serial line's time: from others beside it, and a second of Bochs'.
+    if is_monitor(machine) and len(guests) == 1 and not is_bochs(machine):
+        command.append("--why")
+    if is_monitor(machine) and "processors" in options:
+        command += ["--cpus", options["processors"]]
     if options.get("clock") == "virtual" and not is_bochs(machine):
         command += ["--emulator", VIRTUAL_CLOCK]
-    command.append(str(describe(name, options, directory, seed)))
-    if beside:
-        words = {"args": options["beside-args"]} if "beside-args" in options else {}
-        command.append(str(describe(beside, options_of(beside) | words, directory, seed)))
+    command += [str(describe(name, its, directory, seed)) for name, its in guests]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit + 60, check=False)
-    text = run.stdout.decode("latin-1").replace("\r", "")
-    if beside:  # each line then has the guest's name in front
-        prefix = f"[{name.replace('_', '-')}] "
-        text = "\n".join(line[len(prefix):] for line in text.split("\n") if line.startswith(prefix))
-    start = text.find("GUEST ")
-    text = text[start:] if start >= 0 else ""
-    return text, run.returncode, run.stderr.decode("latin-1", "replace")
+    texts = {}
+    for name, _ in guests:
+        console = directory / guest_name(name)
+        text = console.read_bytes().decode("latin-1").replace("\r", "") if console.exists() else ""
+        texts[name] = text[text.find("GUEST "):] if "GUEST " in text else ""
+    return texts, run.returncode, run.stderr.decode("latin-1", "replace")
+
+
+def ending(name, errors):
+    """What is wrong with the end of a guest under the monitor, by the monitor's own words; None: it has powered off."""
+    ends = re.findall(rf"^nullring: guest {guest_name(name)}: (powered off|killed: .*|not started: .*)$", errors, re.MULTILINE)
+    if ends != ["powered off"]:
+        return ends[0] if ends else "it did not end"
+    value = re.search(rf"^nullring: guest {guest_name(name)}: exit value (\d+)$", errors, re.MULTILINE)
+    return f"exit value {value.group(1)}" if value and value.group(1) != "0" else None
 
 
 def marker(checks, failed):
@@ -168,7 +189,7 @@ def verdict(name, machine, text):
         return f"bad last line {lines[-1]!r}", lines
     failed = [line for line in lines if line.endswith("FAIL")]
     bad = [line for line in lines if line.endswith("FAIL") or "ABORT" in line]
-    bad = [line for line in bad if "ABORT" in line or not differences.allowed(machine, name, line)]
+    bad = [line for line in bad if not differences.may_fail(machine, name, line)]
     if bad:
         return bad[0], lines
     if int(match.group(2)) != len(failed):
@@ -185,17 +206,6 @@ def split_boots(text):
     return (text, None) if second < 0 else (text[:second], text[second:])
 
 
-def compare(name, machine, reference, lines):
-    """The first line that differs and may not, or None."""
-    if reference[:-1] != lines[:-1] and reference[-1:] != lines[-1:]:  # lines are missing, and their checks with them
-        reference, lines = reference[:-1], lines[:-1]
-    for tag, a1, a2, b1, b2 in difflib.SequenceMatcher(None, reference, lines, autojunk=False).get_opcodes():
-        for a, b in itertools.zip_longest(reference[a1:a2], lines[b1:b2]) if tag != "equal" else []:
-            if not all(differences.allowed(machine, name, line) for line in (a, b) if line is not None):
-                return f"{REFERENCE} {a!r}, here {b!r}"
-    return None
-
-
 class Run:
     """One test, one seed of it, on one machine."""
 
@@ -208,6 +218,10 @@ class Run:
     def label(self):
         seed = f" seed {self.seed}" if int(options_of(self.name).get("seeds", 1)) > 1 else ""
         return f"{self.name}{seed} {self.machine}"
+
+    @property
+    def alone(self):
+        return not is_monitor(self.machine) or packs.is_alone(self.name, options_of(self.name))
 
     @property
     def repeats(self):
@@ -223,20 +237,35 @@ class Run:
             for other in beside:
                 why = self.run_once(options, other, pathlib.Path(temporary), keep)
                 self.why = self.why or (f"beside {other}: {why}" if why and other else why)
-        if not self.why and reference is not None and reference is not self and reference.lines:
-            self.why = compare(self.name, self.machine, reference.lines, self.lines)
+        self.compare(reference)
         self.seconds = time.monotonic() - begin
         return self
 
+    def compare(self, reference):
+        if not self.why and reference is not None and reference is not self and reference.lines:
+            pair = differences.compare(self.name, self.machine, self.lines, reference.machine, reference.lines)
+            self.why = f"{reference.machine} {pair[0]!r}, here {pair[1]!r}" if pair else None
+
     def run_once(self, options, beside, directory, keep):
+        guests = [(self.name, options)]
+        if beside:
+            words = {"args": options["beside-args"]} if "beside-args" in options else {}
+            guests.append((beside, options_of(beside) | words))
         try:
-            text, status, errors = boot(self.name, self.machine, options, directory, self.seed, beside)
+            texts, status, errors = boot(guests, self.machine, options, directory, self.seed)
         except subprocess.TimeoutExpired:
             return "nr did not end"
+        self.keep_output(keep, texts[self.name], status, errors, beside)
+        return self.judge(texts[self.name], status, errors, beside)
+
+    def keep_output(self, keep, text, status, errors, beside=None):
         if keep:
             suffix = f"{self.seed if self.seed > 1 else ''}.{self.machine}{'.' + beside if beside else ''}"
             (keep / (self.name + suffix)).write_text(text + f"\n-- status {status}\n" + errors)
-        resets = options["end"] == "reset"
+
+    def judge(self, text, status, errors, beside=None):
+        """What is wrong with a run that printed this, or None; sets lines."""
+        resets = options_of(self.name)["end"] == "reset"
         text, second = split_boots(text) if resets else (text, None)
         why, lines = verdict(self.name, self.machine, text)
         if beside and not why and self.lines and lines != self.lines:
@@ -245,50 +274,84 @@ class Run:
         self.lines = self.lines or lines
         if not why and is_monitor(self.machine) and resets:
             why = verdict(self.name, self.machine, second)[0] if second else "it did not start again"
-        if not why and status == 3:
+        if status == 4:
+            why = why or "the monitor panicked"
+        if not why and is_monitor(self.machine):
+            why = ending(self.name, errors)
+        elif not why and status == 3:
             why = "time ran out after its last line"
-        if not why and status == 4:
-            why = "the monitor panicked"
-        if not why and status != 0 and not (not is_monitor(self.machine) and resets):
+        elif not why and status != 0 and not resets:
             why = "it did not end as it should"
         return f"{why} (status {status})" if why else None
+
+
+def run_pack(pack, reference_for, keep):
+    """One boot for all the runs of a pack, which are of one machine and of one seed."""
+    if len(pack) == 1:
+        return [pack[0].run(reference_for(pack[0]), keep)]
+    begin = time.monotonic()
+    guests = [(run.name, options_of(run.name)) for run in pack]
+    # Side by side each takes longer; together less than one after the other.
+    options = {"timeout": max(int(its["timeout"]) for _, its in guests) * 2}
+    with tempfile.TemporaryDirectory(prefix="nr-guest-") as temporary:
+        try:
+            texts, status, errors = boot(guests, pack[0].machine, options, pathlib.Path(temporary), 1)
+        except subprocess.TimeoutExpired:
+            texts, status, errors = {run.name: "" for run in pack}, 3, "nr did not end"
+    for run in pack:
+        run.why = run.lines = None
+        run.keep_output(keep, texts[run.name], status, errors)
+        run.why = run.judge(texts[run.name], status, errors)
+        run.compare(reference_for(run))
+        run.seconds = (time.monotonic() - begin) / len(pack)
+    if status != 0 and not any(run.why for run in pack):
+        pack[0].why = f"all {len(pack)} guests of its boot ended well, but the run did not (status {status})"
+    return pack
 
 
 def runs_on(name, machine):
     options = options_of(name)
     if is_monitor(machine):
         return "svm" in options["machines"].split(",")
-    return "native" in options["machines"].split(",") and (machine == REFERENCE or not {"disk", "ide", "floppy"} & set(options))
+    return "native" in options["machines"].split(",") and (
+        machine == REFERENCE or not ({"disk", "ide", "floppy"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):
     print(f"FAIL {again}{run.label}: {run.why}" if run.why else f"ok {again}{run.label}", flush=True)
 
 
-def try_again(runs, references, keep, retries):
+def try_again(runs, reference_for, keep, retries):
     """QEMU's clocks run on while the host has no time for it, and what a guest measures is then wrong natively as well. A
-    test that failed there beside others has two more tries, alone; the first reason stands above. Where time is the number
-    of instructions, a run repeats exactly, and there is no second try."""
+    test that failed there has two more tries, alone; the first reason stands above. Where time is the number of
+    instructions, a run repeats exactly, and there is no second try."""
     for _ in range(retries):
         for run in [run for run in runs if run.why and not run.repeats]:
-            show(run.run(references.get((run.name, run.seed)), keep), "again ")
+            show(run.run(reference_for(run), keep), "again ")
 
 
 def run_all(runs, jobs, keep, retries):
     """The reference of a test before what is held to it; the others as there is room."""
-    references = {(run.name, run.seed): run for run in runs if run.machine == REFERENCE}
-    others = [run for run in runs if run.machine != REFERENCE]
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for run in pool.map(lambda r: r.run(None, keep), references.values()):
-            show(run)
-        try_again(references.values(), references, keep, retries)
-        for run in pool.map(lambda r: r.run(references.get((r.name, r.seed)), keep), others):
-            show(run)
-    try_again(others, references, keep, retries)
+    known = {(run.name, run.seed, run.machine): run for run in runs}
+
+    def reference_for(run):
+        native = reference_of(run.name, run.machine)
+        return known.get((run.name, run.seed, native)) or known.get((run.name, 1, native))
+
+    steps = [[run for run in runs if run.machine == REFERENCE],
+             [run for run in runs if run.machine != REFERENCE and not is_monitor(run.machine)],
+             [run for run in runs if is_monitor(run.machine)]]
+    for step in steps:
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            for pack in pool.map(lambda p: run_pack(p, reference_for, keep), packs.packs_of(step)):
+                for run in pack:
+                    show(run)
+        try_again(step, reference_for, keep, retries)
 
 
-def print_table(runs, machines):
+def print_table(runs):
     """Rows: tests; columns: machines, by number; the seconds of each."""
+    machines = list(dict.fromkeys(run.machine for run in runs))
     for number, machine in enumerate(machines):
         seconds = sum(run.seconds for run in runs if run.machine == machine)
         print(f"  {number + 1:2}: {machine}, {seconds:.0f} s")
@@ -309,9 +372,12 @@ def routine_names():
     return sorted(p.parent.name for p in HERE.glob("*/main.c") if "manual" not in options_of(p.parent.name))
 
 
-def runs_of(names, machines, seeds_on):
-    return [Run(name, seed, machine) for name in names for machine in machines if runs_on(name, machine)
-            for seed in seeds_of(name, machine, seeds_on)]
+def runs_of(names, machines, seeds_on, held=True):
+    """With the native runs to which those of the monitor are held."""
+    wanted = [(name, machine) for name in names for machine in machines if runs_on(name, machine)]
+    natives = [(name, reference_of(name, machine)) for name, machine in wanted if held and is_monitor(machine)]
+    wanted = [pair for pair in dict.fromkeys(natives) if pair[1] and pair not in wanted] + wanted
+    return [Run(name, seed, machine) for name, machine in wanted for seed in seeds_of(name, machine, seeds_on)]
 
 
 def print_sum(runs):
@@ -336,6 +402,7 @@ def main():
     parser.add_argument("--table", action="store_true", help="the results as a table")
     parser.add_argument("--seeds-on", action="append", help="run all seeds on these machines, one on the others")
     parser.add_argument("--without", type=listed_words, default=[], help="kernels that are left out where none is named")
+    parser.add_argument("--not-held", action="store_true", help="no native run that is not named")
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
     parser.add_argument("--args", help="words for the command line, whatever its head comment says")
@@ -345,12 +412,15 @@ def main():
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or [name for name in routine_names() if name not in arguments.without]
+    unknown = [name for name in names + arguments.without if not (HERE / name / "main.c").exists()]
+    if unknown:
+        parser.error(f"no test kernel is called {unknown[0]}")
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
-    runs = runs_of(names, machines, listed(arguments.seeds_on))
+    runs = runs_of(names, machines, listed(arguments.seeds_on), not arguments.not_held)
     run_all(runs, arguments.jobs, arguments.keep, 0 if arguments.once else RETRIES)
     if arguments.table:
-        print_table(runs, machines)
+        print_table(runs)
     return print_sum(runs)
 
 

@@ -13,3 +13,5 @@ $(B)/unit/test_string: lib/string.c lib/string_ring3.c
 $(B)/unit/test_emulate_guests: $(patsubst %,$(B)/guests/%.elf,task_switch segments exceptions double_fault mode_real \
   mode_unreal mode_vm86 paging cr_rules self_modifying)
 $(B)/unit/test_effects: devices/effects_ring3.c
+$(B)/unit/test_svm_probe: svm/svm.c
+$(B)/unit/test_vmx_probe: vmx/vmx.c $(wildcard vmx/*.h)

@@ -43,7 +43,7 @@ void delay_us(uint32_t microseconds)
 }
 
 /* An emulator ends at once: let its serial port send the last bytes first. */
-static void drain_serial(void)
+void drain_serial(void)
 {
     while (!(inb(UART_LSR) & LSR_TEMT))
         pause();

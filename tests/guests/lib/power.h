@@ -12,6 +12,8 @@ uint16_t power_base(void);
 uint32_t pm_timer(void);
 /* Busy waiting by the PM timer. At most 4 seconds. */
 void delay_us(uint32_t microseconds);
+/* The serial port has sent its last byte. */
+void drain_serial(void);
 /* Port 0xf4: QEMU ends with status (value << 1) | 1. Returns where the port is not there. */
 void power_debug_exit(uint8_t value);
 /* ACPI S5 through PM1a_CNT. */

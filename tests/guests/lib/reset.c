@@ -21,6 +21,7 @@ void check_reset(void (*reset)(void))
     check_value("boot", boot, 1);
     lapic_write(LAPIC_TPR, TPR_BEFORE);
     guest_print_end();
+    drain_serial();
     reset();
     for (;;)
         __asm__ volatile("cli; hlt");

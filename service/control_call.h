@@ -1,0 +1,39 @@
+/* A request of the control protocol while the service is at work on it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "control.h"
+
+struct control_call {
+    bool used;
+    bool stop; /* a CONTROL_CONSOLE that is to end */
+    uint32_t id;
+    uint32_t command; /* enum control_command, one that there is */
+    uint32_t guest;   /* index; of a command that is not a guest's: 0 */
+    uint32_t number;
+    uint64_t offset;
+    uint32_t sequence; /* of the next piece */
+    uint32_t at;       /* what the command has come to: a line, a position in a ring */
+    bool finished;     /* no piece follows; error and value are final */
+    uint32_t error;    /* enum control_error */
+    uint32_t value;
+    char sentence[CONTROL_SENTENCE_MAX];
+};
+
+/* What a command is. */
+struct control_entry {
+    bool of_guest;
+    bool of_running; /* a guest that has ended does not have it */
+    /* Begins it; the data stand only now. Returns an enum control_error. */
+    enum control_error (*begin)(struct control_call *call, const uint8_t *data, uint32_t length);
+    /* Writes the next piece of the answer, of at most CONTROL_PAYLOAD_MAX bytes, and returns its size; 0:
+     * none is there now. May set call->finished, also with the last piece. NULL: there are no pieces. */
+    uint32_t (*piece)(struct control_call *call, uint8_t *to);
+};
+
+extern const struct control_entry control_entry[CONTROL_COMMAND_COUNT];
+
+/* control_line.c: ends the call of that id and the same user as call, if it is a CONTROL_CONSOLE. */
+bool control_detach(const struct control_call *call, uint32_t id);

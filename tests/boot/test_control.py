@@ -1,0 +1,359 @@
+"""The control line: commands of nr to a running monitor, through the hub of nr boot and straight to a serial port. What is
+wrong on the line gets a clear answer or none, and costs neither the monitor nor a guest anything."""
+
+import os
+import socket
+import struct
+import subprocess
+import time
+import zlib
+
+import pexpect
+import pytest
+from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, description
+
+SECONDS = 240
+REQUEST, PIECE, END = 1, 2, 3
+HELLO, LIST = 0, 1
+
+
+class Machine:
+    """A monitor with two guests at their shells; commands() finds it as a user's nr does."""
+
+    def __init__(self, directory):
+        self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(directory))
+        guests = [str(description("debian-686", f"control-{name}", model=f'"{name}"', bootargs="console=ttyS0 quiet"))
+                  for name in ("left", "right")]
+        self.output = directory / "output"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen([NR, "boot", "--machine", "svm", "--name", "test", *guests], env=self.environment,
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        for name in ("left", "right"):
+            self.wait_for(f"[{name}] guest:/# ")
+
+    def wait_for(self, text):
+        """On the machine's own console, or in its log."""
+        for _ in range(SECONDS * 5):
+            if text in self.output.read_text(errors="replace"):
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"not seen: {text}")
+
+    def nr(self, *arguments, keys=b"", seconds=60):
+        run = subprocess.run([NR, *map(str, arguments)], input=keys, capture_output=True, timeout=seconds, check=False,
+                             env=self.environment)
+        return run.returncode, run.stdout.decode(errors="replace"), run.stderr.decode(errors="replace")
+
+    def connect(self):
+        end = socket.socket(socket.AF_UNIX)
+        end.settimeout(20)
+        end.connect(self.environment["XDG_RUNTIME_DIR"] + "/nullring/test")
+        return end
+
+    def works(self):
+        status, out, _ = self.nr("list")
+        return status == DONE and "left " in out and "right " in out
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    running = Machine(tmp_path_factory.mktemp("runtime"))
+    yield running
+    running.process.terminate()
+    running.process.wait()
+
+
+def frame(kind, number, payload=b"", length=None, version=1):
+    head = struct.pack("<HBBIII", 0xBA4E, version, kind, number, 0, len(payload) if length is None else length)
+    return head + struct.pack("<I", zlib.crc32(head)) + payload + struct.pack("<I", zlib.crc32(payload))
+
+
+def request(number, command, guest=b"", data=b"", version=1):
+    return frame(REQUEST, number, struct.pack("<IIQ32s", command, 0, 0, guest) + data, version=version)
+
+
+def answers(end, number):
+    """The frames that belong to a request, up to its end."""
+    found, stream = [], b""
+    while not found or found[-1][0] != END:
+        stream += end.recv(4096)
+        while len(stream) >= 24:
+            _, _, kind, name, _, length, _ = struct.unpack("<HBBIIII", stream[:20])
+            if len(stream) < 24 + length:
+                break
+            if name == number:
+                found.append((kind, stream[20:20 + length]))
+            stream = stream[24 + length:]
+    return found
+
+
+def error_of(found):
+    return struct.unpack("<I", found[-1][1][:4])[0], found[-1][1][8:].decode()
+
+
+def test_list(machine):
+    status, out, _ = machine.nr("list")
+    assert status == DONE
+    lines = out.splitlines()
+    assert lines[0].split() == ["GUEST", "STATE", "CPUS", "MEMORY", "EXITS", "UPCALLS"]
+    assert [line.split()[:5] for line in lines[1:]] == [[name, "running", "1", "256", "MiB"] for name in ("left", "right")]
+    assert all(int(line.split()[5]) > 1000 for line in lines[1:])
+    for monitor in ("test", machine.environment["XDG_RUNTIME_DIR"] + "/nullring/test"):
+        assert machine.nr("list", "--monitor", monitor)[0] == DONE
+
+
+def test_reports(machine):
+    status, out, _ = machine.nr("info", "left")
+    assert status == DONE and "running, 1 vCPUs, " in out and " exits: I/O\n" in out
+    status, out, _ = machine.nr("why", "right")
+    assert status == DONE and out.startswith("the last exits of vCPU 0, oldest first:\n")
+    assert len(out.splitlines()) == 257 and "us before the last: " in out.splitlines()[-1]
+    status, out, _ = machine.nr("needs", "left")
+    assert status == DONE and "kinds of access that nobody claimed" in out and "read of port 0x" in out
+
+
+@pytest.mark.parametrize("command", ["info", "why", "needs", "console", "power", "reset", "destroy"])
+def test_unknown_guest(machine, command):
+    status, out, lines = machine.nr(command, "nobody")
+    assert (status, out) == (USAGE, "")
+    assert lines == 'nr: no guest is called "nobody"; nr list shows those there are\n'
+    status, _, lines = machine.nr(command, "n" * 40)
+    assert status == USAGE and "a name has at most 31 characters" in lines
+    status, _, lines = machine.nr(command)
+    assert status == USAGE and "no guest given" in lines
+    status, _, lines = machine.nr(command, "left", "right", "third", "fourth")
+    assert status == USAGE and "one word too many" in lines
+    assert machine.works()
+
+
+def test_which_monitor(machine, tmp_path):
+    status, _, lines = machine.nr("list", "--monitor", "other")
+    assert status == USAGE and "there is no such run; there are test" in lines
+    status, _, lines = machine.nr("list", "--monitor", "/nowhere/socket")
+    assert status == USAGE and "/nowhere/socket: No such file" in lines
+    second = socket.socket(socket.AF_UNIX)
+    path = machine.environment["XDG_RUNTIME_DIR"] + "/nullring/second"
+    second.bind(path)
+    second.listen()
+    status, _, lines = machine.nr("list")
+    assert status == USAGE and "2 monitors run here" in lines and "test" in lines and "second" in lines
+    assert machine.nr("list", "--monitor", "test")[0] == DONE
+    second.close()  # what a run that was killed leaves is none
+    assert machine.works()
+    os.unlink(path)
+    run = subprocess.run([NR, "list"], env=dict(os.environ, XDG_RUNTIME_DIR=str(tmp_path)), capture_output=True, check=False)
+    assert run.returncode == UNEXPECTED and b"no monitor runs here" in run.stderr
+
+
+def test_a_directory_of_others_is_not_used(tmp_path):
+    (tmp_path / "nullring").mkdir(mode=0o777)
+    (tmp_path / "nullring").chmod(0o777)
+    run = subprocess.run([NR, "list"], env=dict(os.environ, XDG_RUNTIME_DIR=str(tmp_path)), capture_output=True, check=False)
+    assert run.returncode == UNEXPECTED and b"is not a directory of yours alone" in run.stderr
+
+
+def console(machine, guest):
+    return pexpect.spawn(str(NR), ["console", guest], timeout=60, encoding="utf-8", codec_errors="replace",
+                         env=machine.environment)
+
+
+def test_consoles(machine):
+    """Two at a time on different guests, and two on one; what one asks, no other guest hears."""
+    left, right, also = console(machine, "left"), console(machine, "right"), console(machine, "left")
+    for terminal in (left, right, also):
+        terminal.expect("guest:/# ")  # from before
+    left.send("echo $((6 * 7))-left\r")
+    left.expect("\r\n42-left\r\n")
+    also.expect("\r\n42-left\r\n")
+    right.send("echo $((6 * 8))-right\r")
+    right.expect("\r\n48-right\r\n")
+    machine.wait_for("[right] 48-right")  # the machine's own console shows it, too
+    also.send("\x01x")
+    also.expect(pexpect.EOF)
+    also.close()
+    assert also.exitstatus == DONE
+    right.kill(9)
+    left.send("seq 1 3000\r")
+    left.expect("\r\n2999\r\n3000\r\n")
+    left.send("\x01x")
+    left.expect(pexpect.EOF)
+    assert machine.works()
+
+
+def test_a_console_that_nobody_reads_holds_up_no_other(machine):
+    stuck = machine.connect()
+    stuck.sendall(frame(REQUEST, 5, struct.pack("<IIQ32s", 5, 0, 0, b"left")))
+    left = console(machine, "left")
+    left.expect("guest:/# ")
+    left.send("seq 1 4000; echo ''end\r")
+    left.expect("\r\n4000\r\nend\r\n")
+    left.send("\x01x")
+    left.expect(pexpect.EOF)
+    stuck.close()
+    assert machine.works()
+
+
+def test_garbage(machine):
+    end = machine.connect()
+    end.sendall(bytes(range(256)) * 20 + request(7, HELLO)[:30])
+    end.sendall(frame(REQUEST, 8, b"", length=0xFFFFFFFF) + request(9, HELLO))
+    found = answers(end, 9)
+    assert [kind for kind, _ in found] == [PIECE, END]
+    assert struct.unpack("<II", found[0][1]) == (1, 2)
+    assert error_of(found) == (0, "")
+    assert machine.works()
+
+
+def test_a_cut_connection(machine):
+    for length in range(0, 70, 7):
+        end = machine.connect()
+        end.sendall(request(3, LIST)[:length])
+        end.close()
+    for _ in range(40):  # more than the hub serves at a time
+        end = machine.connect()
+        end.sendall(request(4, 5, b"left"))
+        end.close()
+    assert machine.works()
+
+
+@pytest.mark.parametrize("bytes_sent, error, sentence", [
+    (frame(REQUEST, 2, b"short"), 3, "the request is too short"),
+    (frame(REQUEST, 2, struct.pack("<IIQ32s", 2, 0, 0, b"x" * 32)), 3, "the guest's name does not end"),
+    (request(2, 12345), 2, "this monitor does not have the command"),
+    (request(2, 0xFFFFFFFF), 2, "this monitor does not have the command"),
+    (request(2, 2, b"nobody"), 4, 'no guest is called "nobody"'),
+    (request(2, HELLO, version=9), 1, "this monitor speaks version 1 of the control protocol, not 9"),
+])
+def test_wrong_requests(machine, bytes_sent, error, sentence):
+    end = machine.connect()
+    end.sendall(bytes_sent)
+    assert error_of(answers(end, 2)) == (error, sentence)
+    end.close()
+    assert machine.works()
+
+
+def test_power_and_reset(machine):
+    assert machine.nr("power", "right")[0] == DONE
+    right = console(machine, "right")
+    right.expect("guest:/# ")
+    right.send("\recho wa''s here\r")
+    right.expect("\r\nwas here\r\n")
+    assert machine.nr("reset", "right")[0] == DONE
+    right.expect("Enter 'help'", timeout=SECONDS)
+    right.expect("guest:/# ")
+    right.send("\recho $((5 * 5))again\r")
+    right.expect("\r\n25again\r\n", timeout=SECONDS)
+    right.send("\x01x")
+    right.expect(pexpect.EOF)
+    assert machine.works()
+
+
+def test_destroy(machine):
+    left = console(machine, "left")
+    left.expect("guest:/# ")
+    assert machine.nr("destroy", "left") == (DONE, "", "")
+    left.expect(pexpect.EOF)
+    left.close()
+    assert left.exitstatus == DONE
+    machine.wait_for("nullring: guest left: killed: destroyed from the console")
+    assert " killed " in machine.nr("list")[1]
+    status, _, lines = machine.nr("reset", "left")
+    assert (status, lines) == (UNEXPECTED, "nr: guest left has ended: killed\n")
+    assert machine.nr("info", "left")[0] == DONE
+    assert machine.nr("destroy", "right")[0] == DONE
+    machine.wait_for("all guests have ended, status 1")
+    assert machine.process.wait(60) != DONE
+    assert machine.nr("list")[0] == UNEXPECTED
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    """A monitor on a machine that nr did not start: its second serial port is a socket, with no hub before it."""
+    directory = tmp_path_factory.mktemp("port")
+    image, path = directory / "image.iso", directory / "com2"
+    subprocess.run([NR, "image", "-o", image, TREE / "examples" / "debian-686.dts"], check=True, capture_output=True)
+    machine = subprocess.Popen(
+        ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-cpu", "EPYC", "-m", "512",
+         "-drive", f"if=virtio,readonly=on,format=raw,file={image}", "-serial", f"file:{directory}/console",
+         "-serial", f"unix:{path},server=on,wait=off"], stderr=subprocess.DEVNULL)
+    for _ in range(SECONDS):
+        if (directory / "console").exists() and b"guest:/# " in (directory / "console").read_bytes():
+            break
+        time.sleep(1)
+    yield path
+    machine.kill()
+    machine.wait()
+
+
+def straight(port):
+    for _ in range(100):
+        end = socket.socket(socket.AF_UNIX)
+        end.settimeout(20)
+        try:
+            end.connect(str(port))
+            return end
+        except BlockingIOError:  # QEMU has not taken the last one yet
+            end.close()
+            time.sleep(0.1)
+    raise AssertionError("the emulator takes no connection")
+
+
+def list_at(port):
+    return subprocess.run([NR, "list", "--monitor", port], capture_output=True, check=False, timeout=60)
+
+
+def test_a_port_without_a_hub(port):
+    run = list_at(port)
+    assert run.returncode == DONE and b"debian-686 " in run.stdout, run.stderr
+
+
+def test_garbage_on_the_line(port):
+    """Byte by byte at the monitor itself: noise, half frames, a length of 4 GiB, frames with a wrong sum."""
+    end = straight(port)
+    noise = os.urandom(20000)
+    damaged = bytearray(request(6, LIST))
+    damaged[30] ^= 1
+    end.sendall(noise + request(1, HELLO)[:40] + frame(REQUEST, 2, b"", length=0xFFFFFFFF) + bytes(damaged))
+    for number in range(10, 40):
+        end.sendall(os.urandom(50) + request(number, HELLO))
+        try:
+            end.settimeout(2)
+            answers(end, number)
+        except TimeoutError:  # the noise may have begun like a frame; the next one then ends it
+            continue
+        break
+    else:
+        raise AssertionError("no answer after the noise")
+    end.close()
+    run = list_at(port)
+    assert run.returncode == DONE and b" running " in run.stdout, run.stderr
+
+
+def test_a_line_that_is_cut_in_a_console(port):
+    for _ in range(20):  # more than the monitor has room for at a time
+        end = straight(port)
+        end.sendall(request(11, 5, b"debian-686")[:50])
+        end.close()
+        end = straight(port)
+        end.sendall(request(12, 5, b"debian-686") + request(13, 3, b"debian-686"))
+        end.close()
+    run = list_at(port)
+    assert run.returncode == DONE and b" running " in run.stdout, run.stderr
+
+
+def test_too_many_requests(port):
+    end = straight(port)
+    for number in range(100, 117):
+        end.sendall(request(number, 5, b"debian-686"))
+    assert error_of(answers(end, 116)) == (6, "too many requests at a time")
+    end.close()
+    assert list_at(port).returncode == DONE
+
+
+def test_nobody_answers(tmp_path):
+    """A line on which there is no monitor."""
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(tmp_path / "dead"))
+    dead.listen()
+    run = subprocess.run([NR, "info", "--monitor", tmp_path / "dead", "any"], capture_output=True, check=False, timeout=60)
+    assert run.returncode == TIMEOUT and b"the monitor does not answer" in run.stderr
