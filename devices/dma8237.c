@@ -17,6 +17,7 @@
 #include "string.h"
 
 enum { REGION_BYTES, REGION_PAGES, REGION_WORDS };
+enum { BYTES_PORT = 0, BYTES_PORTS = 16 };
 enum { PAGE_FIRST = 1 }; /* port 0x80 is the POST code's: system_ports.c */
 
 /* Registers above the eight of addresses and counts: written, and read where the name says so. */
@@ -227,6 +228,7 @@ static void dma8237_reset(void *state, const struct device_slot *slot)
 {
     struct dma8237 *dma = state;
     (void)slot;
+    effect_region(dma, REGION_BYTES, BYTES_PORT, BYTES_PORTS); /* 0 in the table: not yet mapped */
     for (unsigned i = 0; i < DMA_CONTROLLERS; i++)
         controller_clear(&dma->controller[i]);
     dma->controller[1].channel[CASCADE_CHANNEL].mode = MODE_CASCADE;
@@ -266,9 +268,10 @@ const struct device dma8237_device = {
     .name = "8237",
     .state_size = sizeof(struct dma8237),
     .region_count = 3,
-    .region = {[REGION_BYTES] = {.base = 0x00, .length = 16, .space = IO_PORT, .widths = WIDTH_1},
-               [REGION_PAGES] = {.base = 0x81, .length = 15, .space = IO_PORT, .widths = WIDTH_1},
-               [REGION_WORDS] = {.base = 0xc0, .length = 32, .space = IO_PORT, .widths = WIDTH_1}},
+    .region =
+        {[REGION_BYTES] = {.base = BYTES_PORT, .length = BYTES_PORTS, .space = IO_PORT, .widths = WIDTH_1},
+         [REGION_PAGES] = {.base = 0x81, .length = 15, .space = IO_PORT, .widths = WIDTH_1},
+         [REGION_WORDS] = {.base = 0xc0, .length = 32, .space = IO_PORT, .widths = WIDTH_1}},
     .reset = dma8237_reset,
     .io = dma8237_io,
     .check = dma8237_check,

@@ -1,6 +1,7 @@
 /*
  * The table of what is in the PC. Of two devices that claim a port the later one has it: the reset control
- * register 0xcf9 lies inside of the configuration address 0xcf8-0xcfb.
+ * register 0xcf9 lies inside of the configuration address 0xcf8-0xcfb,
+ * and port 0x3f7, behind an IDE channel's control port, is the floppy controller's.
  */
 #include "pc.h"
 #include "misbehave.h"
@@ -17,12 +18,12 @@ const struct device_slot bus_slots[] = {
     SLOT(ioapic_device, ioapic, DEVFN_NONE, 0),
     SLOT(rtc_device, rtc, DEVFN_NONE, 0),
     SLOT(dma8237_device, dma, DEVFN_NONE, 0),
-    SLOT(fdc_device, fdc, DEVFN_NONE, 0),
     SLOT(i8042_device, i8042, DEVFN_NONE, 0),
     SLOT(uart_device, uart, DEVFN_NONE, 0),
     SLOT(i440fx_device, i440fx, PCI_DEVFN(0, 0), 0),
     SLOT(piix3_device, piix3, PCI_DEVFN(1, 0), 0),
     SLOT(ide_device, ide, PCI_DEVFN(1, 1), 0),
+    SLOT(fdc_device, fdc, DEVFN_NONE, 0),
     SLOT(piix4_pm_device, piix4_pm, PCI_DEVFN(1, 3), 0),
     SLOT(vga_device, vga, PCI_DEVFN(2, 0), 0),
     SLOT(virtio_blk_device, disk[0], PCI_DEVFN(4, 0), 0),

@@ -12,6 +12,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
     ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
+    floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
@@ -87,10 +88,10 @@ def options_of(name):
     return options | OVERRIDDEN
 
 
-def make_disk(path, mib):
+def make_disk(path, sectors):
     """A disk whose every sector starts with its number and a known word."""
     with open(path, "wb") as file:
-        for sector in range(mib * 2048):
+        for sector in range(sectors):
             file.write(struct.pack("<II", sector, 0x5EC70125) + bytes([sector & 0xFF]) * 504)
 
 
@@ -109,13 +110,17 @@ def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
     if "disk" in options:
-        make_disk(directory / f"{name}.img", int(options["disk"]))
+        make_disk(directory / f"{name}.img", int(options["disk"]) * 2048)
         disk = f'    disk0 {{ compatible = "virtio,block"; image = "{name}.img"; }};\n'
     if "ide" in options:
-        make_disk(directory / f"{name}.img", int(options["ide"]))
+        make_disk(directory / f"{name}.img", int(options["ide"]) * 2048)
         make_disc(directory / f"{name}.iso", 2)
         disk = f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}.img"; }};\n'
         disk += f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{name}.iso"; }};\n'
+    for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
+        make_disk(directory / f"{name}{unit}.img", int(floppy.rstrip("p")) * 2)
+        protected = ' write-protected = "yes";' if floppy.endswith("p") else ""
+        disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
     path = directory / f"{name}.dts"
@@ -309,7 +314,7 @@ def runs_on(name, machine):
     if is_monitor(machine):
         return "svm" in options["machines"].split(",")
     return "native" in options["machines"].split(",") and (
-        machine == REFERENCE or not ({"disk", "ide"} & set(options) or name in differences.NOT_NATIVE))
+        machine == REFERENCE or not ({"disk", "ide", "floppy"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):

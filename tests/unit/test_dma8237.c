@@ -15,6 +15,15 @@
 enum { RAM_SIZE = 0x30000 };
 enum { TO_MEMORY = 0x44, FROM_MEMORY = 0x48, VERIFY = 0x40, AUTOINITIALISE = 0x10, DECREMENT = 0x20 };
 
+/* With a bus, for the ports at 0. */
+static struct {
+    struct bus bus;
+    struct dma8237 dma;
+} world;
+const struct device_slot bus_slots[] = {
+    {.device = &dma8237_device, .state_offset = sizeof(struct bus), .devfn = DEVFN_NONE}};
+const unsigned bus_slot_count = 1;
+
 static struct dma8237 dma;
 static uint8_t ram[RAM_SIZE], bytes[1024];
 
@@ -78,6 +87,21 @@ static void registers_in_two_halves(void **state)
     assert_int_equal(in(0x00), 0x34);
     assert_int_equal(in(0x0d), 0);
     assert_int_equal(in(0x08), 0);
+}
+
+static void ports_on_the_bus(void **state)
+{
+    (void)state;
+    host.bus = &world.bus;
+    bus_reset(&world.bus);
+    assert_int_equal(bus_read(&world.bus, IO_PORT, 0x0f, 1), 0x0f);
+    bus_write(&world.bus, IO_PORT, 0x00, 1, 0x12);
+    assert_int_equal(world.dma.controller[0].channel[0].address, 0x12);
+    bus_write(&world.bus, IO_PORT, 0x81, 1, 0x34);
+    assert_int_equal(world.dma.page[1], 0x34);
+    bus_write(&world.bus, IO_PORT, 0xc6, 1, 0x56);
+    assert_int_equal(world.dma.controller[1].channel[1].count, 0x56);
+    assert_int_equal(host.needs[NEED_PORT_READ] + host.needs[NEED_PORT_WRITE], 0);
 }
 
 static void masks(void **state)
@@ -243,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(registers_in_two_halves, set_up),
+        cmocka_unit_test_setup(ports_on_the_bus, set_up),
         cmocka_unit_test_setup(masks, set_up),
         cmocka_unit_test_setup(page_registers, set_up),
         cmocka_unit_test_setup(to_memory_up_to_terminal_count, set_up),

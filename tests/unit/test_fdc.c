@@ -471,6 +471,7 @@ static void geometry_by_size(void **state)
     assert_null(floppy_format_of(1000));
     assert_null(floppy_format_of((2880 << 10) + 512));
     assert_int_equal(floppy_format_of(1440 << 10)->drive, 4);
+    assert_int_equal(floppy_format_of(720 << 10)->drive, 4);
 }
 
 static void a_short_image_reads_as_zeros(void **state)
