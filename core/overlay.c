@@ -85,11 +85,6 @@ static int page_prepare(struct process *process, struct overlay *overlay, uint64
     overlay->used++;
     process->vm->report.overlay_pages_used++;
     *entry = physical | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_NX;
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-    /* The process runs on this processor alone; others that remember the old page load CR3 before they do. */
-    for (uint32_t i = 0; i < cpu_count; i++)
-        if (&cpus[i] != this_cpu() && cpus[i].address_space == process->cr3)
-            cpus[i].address_space = 0;
     return NR_OK;
 }
 
@@ -103,6 +98,7 @@ int64_t process_disk_prepare(struct process *process, uint64_t address, uint64_t
         int error = NR_OK;
         for (uint64_t at = 0; at < pages && !error && address + at * PAGE_SIZE < end; at++)
             error = page_prepare(process, overlay, (address & ~(PAGE_SIZE - 1)) + at * PAGE_SIZE);
+        process_forget(process);
         return error;
     }
     return NR_EINVAL;

@@ -113,9 +113,10 @@ struct process *process_create(struct vm *vm)
 
 static void leaf_free(uint64_t entry, unsigned level)
 {
-    (void)level; /* pages of its own are small */
-    if (entry & PTE_OWNED)
+    if (entry & PTE_OWNED && level == LEVEL_4K)
         page_free(phys_to_virt(entry & PTE_ADDRESS), 0);
+    else if (entry & PTE_OWNED) /* spare memory */
+        frames_free((entry & PTE_ADDRESS) >> PAGE_SHIFT, paging_order(level));
 }
 
 void process_destroy(struct process *process)
@@ -131,6 +132,15 @@ void process_destroy(struct process *process)
             paging_free(phys_to_virt(process->root[i] & PTE_ADDRESS), leaf_free);
     page_free(process->root, 0);
     page_free(process, PROCESS_ORDER);
+}
+
+void process_forget(const struct process *process)
+{
+    write_cr3(process->cr3);
+    /* The process runs on this processor alone; others that remember the old page load CR3 before they do. */
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (&cpus[i] != this_cpu() && cpus[i].address_space == process->cr3)
+            cpus[i].address_space = 0;
 }
 
 void process_load(struct process *process)

@@ -75,6 +75,8 @@ struct process *process_create(struct vm *vm);
 void process_destroy(struct process *process);
 /* Makes the address space and the I/O ports of the process the current ones on this processor. */
 void process_load(struct process *process);
+/* A mapping of the process, which is the current one, was taken back: no processor remembers it in ring 3. */
+void process_forget(const struct process *process);
 /* Fresh data and bss from the program's image; the state blocks stay. */
 void process_reload(struct process *process);
 /* Maps boot module `index` read-only at the next place of USER_MODULES; with overlay_mib, copy-on-write. */

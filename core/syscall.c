@@ -12,6 +12,7 @@
 #include "frames.h"
 #include "log.h"
 #include "process.h"
+#include "spare.h"
 #include "string.h"
 #include "time.h"
 #include "vcpu_ops.h"
@@ -128,6 +129,11 @@ static int64_t sys_disk_prepare(const struct call *call)
     return process_disk_prepare(call->process, call->a, call->b);
 }
 
+static int64_t sys_spare_map(const struct call *call)
+{
+    return spare_map(call->process->vm, call->a, call->b, call->c);
+}
+
 static int64_t sys_guest_end(const struct call *call)
 {
     struct vm *own = call->process->vm, *vm = own ? own : vm_find(call->b);
@@ -174,6 +180,7 @@ static const struct {
     [SYS_LAPIC_ACCESS] = {sys_lapic_access, CALLER_DEVICE_MODEL},
     [SYS_CPUID_TABLE] = {sys_cpuid_table, CALLER_DEVICE_MODEL},
     [SYS_DISK_PREPARE] = {sys_disk_prepare, CALLER_DEVICE_MODEL},
+    [SYS_SPARE_MAP] = {sys_spare_map, CALLER_DEVICE_MODEL},
     [SYS_GUEST_END] = {sys_guest_end, CALLER_ALL},
     [SYS_GUEST_CREATE] = {sys_guest_create, CALLER_SERVICE},
     [SYS_MACHINE_END] = {sys_machine_end, CALLER_SERVICE},

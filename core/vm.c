@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "paging.h"
 #include "process.h"
+#include "spare.h"
 #include "channel.h"
 #include "string.h"
 #include "vcpu_ops.h"
@@ -63,7 +64,7 @@ static int ram_create(struct vm *vm)
     int error = stage2_create(&vm->stage2, vm->process->root);
     for (uint64_t offset = 0; !error && offset < vm->ram_bytes; offset += paging_size(level)) {
         if (offset == GUEST_VGA_HOLE)
-            offset = GUEST_VGA_HOLE_END;
+            offset = vm->config.spare_mib ? GUEST_UPPER_END : GUEST_VGA_HOLE_END;
         uint64_t frame = ram_piece(vm, offset, &level);
         if (frame == FRAME_NONE)
             return NR_ENOMEM;
@@ -148,7 +149,7 @@ static int vm_build(struct vm *vm)
         return NR_EINVAL;
     vm->ram_bytes = (uint64_t)config->memory_mib << 20;
     vm->process = process_create(vm);
-    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, PAGE_SIZE, 0) ||
+    if (!vm->process || !process_show_pages(vm->process, USER_CONFIG, config, GUEST_CONFIG_SIZE, 0) ||
         !process_own_pages(vm->process, USER_CHANNEL, CHANNEL_SIZE))
         return NR_ENOMEM;
     vm->report.cpu_count = config->cpu_count;
@@ -156,6 +157,7 @@ static int vm_build(struct vm *vm)
     vm->process->info.guest_index = vm->index;
     vm->process->info.test = config->test;
     int error = ram_create(vm);
+    error = error ? error : spare_create(vm);
     for (uint32_t i = 0; i < config->file_count && !error; i++)
         error = process_map_module(vm->process, config->file[i].module, config->file[i].overlay_mib);
     for (uint32_t i = 0; i < config->cpu_count && !error; i++)

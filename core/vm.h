@@ -78,7 +78,7 @@ static inline struct vcpu *vcpu_of(struct entity *entity)
 struct vm {
     union {
         struct guest_config config;
-        uint8_t config_page[PAGE_SIZE]; /* that the device model sees */
+        uint8_t config_page[GUEST_CONFIG_SIZE]; /* that the device model sees */
     };
     union {
         struct guest_report report;

@@ -42,7 +42,7 @@ struct device_region {
     uint8_t widths;
 };
 
-enum { DEVICE_REGIONS_MAX = 6 };
+enum { DEVICE_REGIONS_MAX = 8 };
 
 /* What a timer does with ticks for which it was called too late. */
 enum missed_ticks {

@@ -37,6 +37,20 @@ uint64_t effect_epoch(void);
  * guest writes to it at the same time: read once into a private copy. */
 void *effect_ram(uint64_t gpa, uint64_t length);
 
+/* What the device at an ISA DMA channel (0-3, 5-7) has to move, to memory or from there, at once. Returns the
+ * bytes that went: fewer than length when the channel reaches its terminal count (*terminal), none when it is
+ * masked. */
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal);
+
+/* Spare memory of the guest from an offset on (layout.h: SPARE_VIDEO, ...), of which the guest sees what
+ * effect_map() shows it; NULL: the guest has none. It is zero at the guest's start and outlives a reset. */
+uint8_t *effect_spare(uint64_t offset);
+/* Lets the guest see spare memory, from effect_spare(), at [gpa, gpa + length) with rights (enum
+ * memory_rights), without an exit; with none of them accesses come to the bus again. Whole pages within
+ * [GUEST_VGA_HOLE, GUEST_UPPER_END) or at the top of the PCI hole (GUEST_ROM_AREA); below it blocks of 2 MiB.
+ * False: refused, and accesses come to the bus. */
+bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights);
+
 /* The serial console. put: false when the ring is full and the byte is lost. get: -1 when nothing is there.
  */
 bool effect_console_put(uint8_t byte);

@@ -12,7 +12,12 @@
 #include "string.h"
 #include "syscall.h"
 
-enum { LOG_LINE = 256, PAGE = 4096, PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */ };
+enum {
+    LOG_LINE = 256,
+    PAGE = 4096,
+    PREPARE_PAGES = 64 /* SYS_DISK_PREPARE */,
+    MAP_BYTES = 2 << 20 /* SYS_SPARE_MAP */
+};
 
 static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
 static bool seen;          /* effects_seen() */
@@ -108,19 +113,53 @@ void effect_intr(bool level)
     sys_intr_level(level);
 }
 
+/* All of [gpa, gpa + length) below the VGA hole, above the upper memory, or in RAM from GUEST_HIGH_RAM on. */
+static bool is_plain_ram(uint64_t gpa, uint64_t length)
+{
+    uint64_t low = ring3_low_size(), high = ring3_high_size();
+    if (gpa >= GUEST_HIGH_RAM)
+        return gpa - GUEST_HIGH_RAM <= high && length <= high - (gpa - GUEST_HIGH_RAM);
+    uint64_t end = gpa < GUEST_VGA_HOLE && low > GUEST_VGA_HOLE ? GUEST_VGA_HOLE : low;
+    return gpa <= end && length <= end - gpa && (gpa < GUEST_VGA_HOLE || gpa >= GUEST_UPPER_END);
+}
+
+void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
+{
+    uint64_t mapped = length; /* of it, what comes before the RAM behind the upper memory */
+    if (is_plain_ram(gpa, length))
+        return (uint8_t *)USER_GUEST_RAM + gpa;
+    if (gpa < GUEST_UPPER_END && length > GUEST_UPPER_END - gpa)
+        mapped = GUEST_UPPER_END - gpa;
+    if (rights & ~memory_map_rights(&ring3_pc()->memory, gpa, mapped) ||
+        !is_plain_ram(GUEST_UPPER_END, length - mapped))
+        return NULL;
+    return (uint8_t *)USER_GUEST_RAM + gpa;
+}
+
 void *effect_ram(uint64_t gpa, uint64_t length)
 {
-    uint64_t low = ring3_low_size();
-    uint8_t *ram = (uint8_t *)USER_GUEST_RAM;
-    if (gpa < GUEST_HIGH_RAM) {
-        bool below_hole = gpa < GUEST_VGA_HOLE && length <= GUEST_VGA_HOLE - gpa;
-        bool above_hole = gpa >= GUEST_VGA_HOLE_END;
-        if ((!below_hole && !above_hole) || gpa > low || length > low - gpa)
-            return NULL;
-        return ram + gpa;
+    return ring3_memory(gpa, length, MEMORY_READ | MEMORY_WRITE);
+}
+
+uint8_t *effect_spare(uint64_t offset)
+{
+    return ring3_config()->spare_mib ? (uint8_t *)USER_SPARE + offset : NULL;
+}
+
+bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights)
+{
+    uint64_t offset = rights == MEMORY_NONE ? 0 : (uintptr_t)from - USER_SPARE;
+    int64_t result = NR_OK;
+    for (uint64_t done = 0; result == NR_OK && done < length; done += MAP_BYTES) {
+        uint64_t part = length - done < MAP_BYTES ? length - done : MAP_BYTES;
+        result = sys_spare_map(gpa + done, rights ? offset + done : 0, rights, part);
     }
-    uint64_t offset = gpa - GUEST_HIGH_RAM, high = ring3_high_size();
-    return offset > high || length > high - offset ? NULL : ram + gpa;
+    return result == NR_OK && memory_map_note(&ring3_pc()->memory, gpa, length, rights);
+}
+
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal)
+{
+    return dma8237_transfer(&ring3_pc()->dma, channel, to_memory, bytes, length, terminal);
 }
 
 bool effect_console_put(uint8_t byte)

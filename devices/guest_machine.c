@@ -13,9 +13,8 @@ enum { LAPIC_PAGE = 0x1000, LAPIC_REGISTER_BYTES = 4 };
 static void *machine_ram(void *context, uint64_t gpa, bool write)
 {
     (void)context;
-    (void)write; /* a guest has no read-only memory */
     uint64_t page = gpa & ~0xfffull;
-    uint8_t *ram = effect_ram(page, 0x1000);
+    uint8_t *ram = ring3_memory(page, 0x1000, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ);
     return ram ? ram + (gpa - page) : NULL;
 }
 

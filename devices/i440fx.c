@@ -4,13 +4,15 @@
  *
  * Document: Intel 82441FX (PMC) data sheet (290549-001), 3.1 and 3.2; PCI Local Bus Specification 3.0,
  * 3.2.2.3.2 (configuration mechanism 1). State: struct i440fx. Missing: bus numbers other than 0 answer all
- * ones. Ignored bits: the PAM registers are remembered, but 0xC0000-0xFFFFF is RAM whatever they say, which
- * is what firmware turns it into; DRAM timing and row boundary registers read as after reset.
+ * ones; system management mode, so SMRAM stays closed. Ignored bits: DRAM timing and row boundary registers
+ * read as after reset.
  */
 #include "i440fx.h"
 #include "effects.h"
+#include "pam.h"
+#include "string.h"
 
-enum { REGION_ADDRESS, REGION_DATA };
+enum { REGION_ADDRESS, REGION_DATA, REGION_UPPER };
 
 /* CONFIG_ADDRESS (PCI 3.0, figure 3-2). */
 enum { ADDRESS_BUS_SHIFT = 16, ADDRESS_DEVFN_SHIFT = 8, ADDRESS_REGISTER = 0xfc };
@@ -49,11 +51,22 @@ static void i440fx_data_io(const struct i440fx *bridge, struct io *io)
     effect_config_io(address >> ADDRESS_DEVFN_SHIFT & 0xff, io);
 }
 
+static void i440fx_config_io(struct i440fx *bridge, struct io *io)
+{
+    uint8_t before[PAM_REGISTERS];
+    memcpy(before, bridge->pci.config + REG_PAM0, sizeof before);
+    pci_config_io(&bridge->pci, &i440fx_identity, bridge, io);
+    if (io->write)
+        pam_change(before, bridge->pci.config + REG_PAM0);
+}
+
 static void i440fx_io(void *state, struct io *io)
 {
     struct i440fx *bridge = state;
     if (io->space == IO_CONFIG)
-        pci_config_io(&bridge->pci, &i440fx_identity, state, io);
+        i440fx_config_io(bridge, io);
+    else if (io->region == REGION_UPPER)
+        pam_io(bridge->pci.config + REG_PAM0, io);
     else if (io->region == REGION_DATA)
         i440fx_data_io(bridge, io);
     else if (io->write)
@@ -67,6 +80,7 @@ static void i440fx_reset(void *state, const struct device_slot *slot)
     struct i440fx *bridge = state;
     pci_reset(&bridge->pci, &i440fx_identity, slot->devfn);
     bridge->pci.config[REG_SMRAM] = SMRAM_RESET;
+    pam_apply(bridge->pci.config + REG_PAM0);
 }
 
 static const char *i440fx_check(const void *state)
@@ -87,9 +101,11 @@ static void i440fx_inspect(const void *state, struct inspector *inspector)
 const struct device i440fx_device = {
     .name = "i440FX",
     .state_size = sizeof(struct i440fx),
-    .region_count = 2,
+    .region_count = 3,
     .region = {[REGION_ADDRESS] = {.base = 0xcf8, .length = 4, .space = IO_PORT, .widths = WIDTH_4},
-               [REGION_DATA] = {.base = 0xcfc, .length = 4, .space = IO_PORT, .widths = WIDTH_ANY}},
+               [REGION_DATA] = {.base = 0xcfc, .length = 4, .space = IO_PORT, .widths = WIDTH_ANY},
+               [REGION_UPPER] =
+                   {.base = PAM_BASE, .length = PAM_END - PAM_BASE, .space = IO_MEMORY, .widths = WIDTH_ANY}},
     .reset = i440fx_reset,
     .io = i440fx_io,
     .check = i440fx_check,

@@ -25,6 +25,17 @@ static void upcall_kill(struct upcall *upcall, const char *device, const char *s
     format_text(upcall->text, sizeof upcall->text, "%s%s%s", device, *device ? ": " : "", sentence);
 }
 
+/* What devices had shown the guest of its spare memory is gone, before they show it anew. */
+static void memory_reset(struct pc *pc)
+{
+    for (unsigned i = 0; i < MEMORY_WINDOWS; i++)
+        if (pc->memory.window[i].length)
+            effect_map(pc->memory.window[i].base, NULL, pc->memory.window[i].length, MEMORY_NONE);
+    memory_map_reset(&pc->memory, effect_spare(0) != NULL);
+    if (effect_spare(0))
+        effect_map(GUEST_VGA_HOLE, NULL, GUEST_UPPER_END - GUEST_VGA_HOLE, MEMORY_NONE);
+}
+
 /* Power-on or reset: every device to its reset state, but for what has a battery; then what a firmware does.
  * False: no room for its tables. */
 static bool machine_reset(struct pc *pc, bool power_on)
@@ -32,6 +43,7 @@ static bool machine_reset(struct pc *pc, bool power_on)
     struct cpuid_entry identity;
     struct rtc battery = pc->rtc;
     memset(&pc->board, 0, sizeof pc->board);
+    memory_reset(pc);
     bus_reset(&pc->bus);
     if (!power_on)
         rtc_keep_battery(&pc->rtc, &battery);
@@ -93,6 +105,10 @@ static void handle_restart(struct upcall *upcall, struct pc *pc)
     if (!broken) {
         device = "MSRs";
         broken = msr_check(&pc->msrs);
+    }
+    if (!broken) {
+        device = "memory";
+        broken = memory_map_check(&pc->memory);
     }
     if (broken) {
         upcall_kill(upcall, device, broken);

@@ -8,11 +8,13 @@
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"
+#include "dma8237.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
+#include "memory_map.h"
 #include "msr.h"
 #include "pic.h"
 #include "piix3.h"
@@ -22,6 +24,7 @@
 #include "cmos_clock.h"
 #include "system_ports.h"
 #include "uart.h"
+#include "vga.h"
 #include "virtio_blk.h"
 
 /* How far a START or RESET has come. */
@@ -30,6 +33,7 @@ enum pc_stage { PC_STAGE_NEW, PC_STAGE_LOADING, PC_STAGE_RUNNING };
 struct pc {
     struct bus bus; /* first: state blocks are at offsets from it */
     struct board board;
+    struct memory_map memory;
     struct pic pic;
     struct pit pit;
     struct ioapic ioapic;
@@ -41,6 +45,8 @@ struct pc {
     struct piix4_pm piix4_pm;
     struct system_ports system_ports;
     struct debug_ports debug_ports;
+    struct vga vga;
+    struct dma8237 dma;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */

@@ -50,9 +50,12 @@ void pci_reset(struct pci_function *function, const struct pci_identity *identit
     pci_put16(function, PCI_SUBSYSTEM_VENDOR_ID, identity->subsystem_vendor);
     pci_put16(function, PCI_SUBSYSTEM_ID, identity->subsystem);
     function->config[PCI_INTERRUPT_PIN] = identity->interrupt_pin;
-    for (unsigned i = 0; i < PCI_BARS; i++)
-        if (identity->bar[i].kind == PCI_BAR_IO)
-            function->config[PCI_BAR0 + BAR_SIZE * i] = PCI_BAR_IO_SPACE;
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        uint8_t kind = identity->bar[i].kind;
+        if (kind == PCI_BAR_IO || kind == PCI_BAR_PREFETCHABLE)
+            function->config[PCI_BAR0 + BAR_SIZE * i] =
+                kind == PCI_BAR_IO ? PCI_BAR_IO_SPACE : PCI_BAR_PREFETCH;
+    }
 }
 
 void pci_add_capability(struct pci_function *function, uint8_t id, uint8_t offset)

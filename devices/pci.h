@@ -45,8 +45,8 @@ enum pci_status { PCI_STATUS_INTERRUPT = 1 << 3, PCI_STATUS_CAPABILITIES = 1 << 
 enum { PCI_HEADER_MULTI_FUNCTION = 0x80 };
 
 /* Low bits of a base address register (6.2.5.1). */
-enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEMORY };
-enum { PCI_BAR_IO_SPACE = 1 };
+enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEMORY, PCI_BAR_PREFETCHABLE };
+enum { PCI_BAR_IO_SPACE = 1, PCI_BAR_PREFETCH = 8 };
 
 struct pci_bar {
     uint32_t size;  /* bytes, a power of two */

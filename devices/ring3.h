@@ -37,6 +37,10 @@ static inline uint64_t ring3_high_size(void)
     return ((uint64_t)ring3_config()->memory_mib << 20) - ring3_low_size();
 }
 
+/* All of [gpa, gpa + length) as the guest sees it, where it has these rights (enum memory_rights) in all of
+ * it; or NULL. */
+void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights);
+
 /* Before and after each upcall: forgets the time; tells the monitor the next deadline and the service of
  * output. */
 void effects_begin(void);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum {
+    GUEST_CONFIG_SIZE = 8192, /* pages in which the device model sees it */
     GUEST_NAME_SIZE = 32,
     GUEST_PATH_SIZE = 96, /* of a file named in a description; a boot module is called "guest-name:path" */
     GUEST_BOOTARGS_SIZE = 1024,
@@ -20,6 +21,8 @@ enum {
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
     GUEST_OVERLAY_MIB_MAX = 2048,
+    GUEST_SPARE_MIB = 18, /* layout.h */
+    GUEST_SPARE_MIB_MAX = 64,
 };
 
 enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS };
@@ -56,6 +59,8 @@ struct guest_config {
     uint32_t disk_count;
     uint32_t module_count;
     uint32_t file_count;
+    uint32_t
+        spare_mib; /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
     uint64_t boot_epoch; /* the host's date when the service started, seconds since 1970 UTC */
     char kernel[GUEST_PATH_SIZE];
     char initrd[GUEST_PATH_SIZE];
@@ -65,7 +70,7 @@ struct guest_config {
     struct guest_image file[GUEST_FILES_MAX]; /* the service fills it in: what the device model is to see */
 };
 
-_Static_assert(sizeof(struct guest_config) <= 4096, "one page");
+_Static_assert(sizeof(struct guest_config) <= GUEST_CONFIG_SIZE, "its pages");
 
 /* Whether the guest gets KVM's hooks. A hidden monitor has none: they would tell of it. */
 static inline bool guest_config_has_kvm(const struct guest_config *config)

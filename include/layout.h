@@ -10,6 +10,7 @@
  *   0x0000_2020_0000  channel pages shared with the service (device model)
  *   0x0000_2040_0000  for each guest, USER_GUEST_SIZE apart: its channel, its report, its vCPUs' records
  *                     (service; the channel can be written)
+ *   0x0000_4000_0000  spare memory of the guest: its video memory, shadow RAM and ROMs (device model)
  *   0x0080_0000_0000  boot modules, read-only, each on a 2 MiB boundary; copy-on-write disks writable page by
  *                     page
  *   0x0100_0000_0000  guest RAM: guest-physical address 0 (device model only)
@@ -28,6 +29,7 @@
 #define USER_CHANNEL      0x0000000020200000ull
 #define USER_GUESTS       0x0000000020400000ull
 #define USER_GUEST_SIZE   0x40000
+#define USER_SPARE        0x0000000040000000ull
 #define USER_MODULES      0x0000008000000000ull
 #define USER_GUEST_RAM    0x0000010000000000ull
 #define USER_END          0x0000018000000000ull
@@ -42,5 +44,19 @@
 #define GUEST_HIGH_RAM     0x0000000100000000ull
 #define GUEST_VGA_HOLE     0x00000000000a0000ull /* not RAM until a VGA claims it */
 #define GUEST_VGA_HOLE_END 0x00000000000c0000ull
+#define GUEST_UPPER_END    0x0000000000100000ull
+#define GUEST_ROM_AREA     0x00000000ffe00000ull /* up to GUEST_HIGH_RAM */
 #define GUEST_LAPIC_BASE   0x00000000fee00000ull
 #define GUEST_IOAPIC_BASE  0x00000000fec00000ull
+
+/*
+ * Spare memory: guest RAM without a place of its own, which the device model puts where the guest is to see
+ * it (SYS_SPARE_MAP). Guests that have any have no other RAM between the VGA hole and GUEST_UPPER_END.
+ * Offsets are the device model's to choose; the monitor knows only the size.
+ */
+#define SPARE_VIDEO      0x0000000ull /* video memory */
+#define SPARE_VIDEO_SIZE 0x1000000ull
+#define SPARE_UPPER      0x1000000ull /* RAM for GUEST_VGA_HOLE to GUEST_UPPER_END */
+#define SPARE_UPPER_SIZE (GUEST_UPPER_END - GUEST_VGA_HOLE)
+#define SPARE_ROM        0x1060000ull /* the firmware's image */
+#define SPARE_ROM_SIZE   0x0100000ull

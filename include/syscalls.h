@@ -22,12 +22,19 @@ enum syscall_number {
                         */
     SYS_DISK_PREPARE,  /* [device model] (address, pages <= 64): make pages of a copy-on-write module private
                           and writable; NR_ENOSPC when the overlay is used up */
+    SYS_SPARE_MAP,     /* [device model] (guest-physical address, offset in spare memory | enum memory_rights,
+                          length <= 2 MiB): lets the guest see spare memory there; no right: nothing. Small pages
+                          in [GUEST_VGA_HOLE, GUEST_UPPER_END) and [GUEST_ROM_AREA, GUEST_HIGH_RAM); in between,
+                          from GUEST_LOW_RAM_MAX on, 2 MiB at multiples of that */
     SYS_GUEST_END, /* [all] (enum guest_end, guest index): power off or reset after this upcall; the service
                       names the guest */
     SYS_GUEST_CREATE, /* [service] (struct guest_config *): build and start a guest; returns its index */
     SYS_MACHINE_END,  /* [service] (exit status): all guests are gone: power the machine off */
     SYSCALL_COUNT,
 };
+
+/* What a guest may do with spare memory. */
+enum memory_rights { MEMORY_NONE = 0, MEMORY_READ = 1, MEMORY_WRITE = 2, MEMORY_EXECUTE = 4, MEMORY_ALL = 7 };
 
 /* The local APIC's MSRs, as offsets beyond its page. */
 enum lapic_msr { LAPIC_MSR_BASE = 0x1000, LAPIC_MSR_KVM_PV_EOI = 0x1008 };

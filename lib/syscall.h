@@ -69,6 +69,11 @@ static inline int64_t sys_disk_prepare(uint64_t address, uint64_t pages)
     return system_call(SYS_DISK_PREPARE, address, pages, 0);
 }
 
+static inline int64_t sys_spare_map(uint64_t gpa, uint64_t offset, uint32_t rights, uint64_t length)
+{
+    return system_call(SYS_SPARE_MAP, gpa, offset | rights, length);
+}
+
 static inline int64_t sys_guest_end(enum guest_end end, uint32_t guest)
 {
     return system_call(SYS_GUEST_END, end, guest, 0);

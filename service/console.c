@@ -6,8 +6,9 @@
  * each line with "[name] " before it. They take turns, a line each, so that none can silence another. Who is
  * in the middle of a line may finish it before another guest's is shown, if that is within a short while of
  * its beginning; after as long an unfinished line of an unfocused guest is shown, so that its prompt is seen.
- * Input goes to the focused guest. Rings in shared memory are used through ring.h alone: what a device model
- * writes there can garble its text and nothing else.
+ * A line that is cut so ends in LF CR, which no guest's own line does, for a prefix follows its LF: nr can
+ * take the consoles apart again (tools/consoles.c). Input goes to the focused guest. Rings in shared memory
+ * are used through ring.h alone: what a device model writes there can garble its text and nothing else.
  */
 #include <stdarg.h>
 #include "format.h"
@@ -52,13 +53,21 @@ static void queue_text(const char *text, size_t length)
         ring_put(queue, QUEUE_SIZE, &queue_head, &queue_tail, (uint8_t)text[i]);
 }
 
+/* What follows is not said by the guest that is in the middle of a line. */
+static void cut_line(void)
+{
+    if (owner != NO_GUEST)
+        queue_text("\n\r", 2);
+    owner = NO_GUEST;
+}
+
 /* A byte of a guest among several: lines of different guests never mix. */
 static void queue_guest_byte(uint32_t guest, uint8_t byte)
 {
     if (owner != (int)guest) {
         char prefix[GUEST_NAME_SIZE + 8];
-        size_t length = format_text(prefix, sizeof prefix, "%s[%s] ", owner != NO_GUEST ? "\r\n" : "",
-                                    service.guest[guest].name);
+        size_t length = format_text(prefix, sizeof prefix, "[%s] ", service.guest[guest].name);
+        cut_line();
         queue_text(prefix, length);
         owner = (int)guest;
         owner_since = service_ms();
@@ -88,7 +97,7 @@ static void flush_line(uint32_t guest)
 
 static void take_byte(uint32_t guest, uint8_t byte)
 {
-    if (service.guest_count == 1) {
+    if (service.described == 1) {
         queue_text((const char *)&byte, 1);
     } else if (guest == focus) {
         flush_line(guest); /* what it said before it had the focus */
@@ -249,8 +258,13 @@ void console_print(const char *format, ...)
     va_start(arguments, format);
     size_t length = format_text_va(text, sizeof text, format, arguments);
     va_end(arguments);
-    queue_text(text, length);
-    owner = NO_GUEST;
+    bool new_line = strncmp(text, "\r\n", 2) == 0;
+    size_t skipped = new_line ? 2 : 0;
+    /* Behind a guest's LF a CR would say that its line had been cut. */
+    if (new_line && owner == NO_GUEST)
+        queue_text("\n\r", 2);
+    cut_line();
+    queue_text(text + skipped, length - skipped);
 }
 
 uint32_t console_focus(void)

@@ -106,7 +106,7 @@ static bool create(struct guest_config *config, struct start *start)
 
 static void start_guest(const struct process_module *module, uint64_t epoch)
 {
-    static struct guest_config config; /* one page, of a stack of eight */
+    static struct guest_config config; /* two pages, of a stack of eight */
     struct start start = {.file = module->name, .guest = module->name, .config = &config};
 
     if (description_parse(&config, (const void *)(uintptr_t)module->address, module->size, say_mistake,
@@ -123,18 +123,17 @@ static void start_guest(const struct process_module *module, uint64_t epoch)
 void guests_start(void)
 {
     uint64_t epoch = host_epoch_read();
-    bool found = false;
 
     for (uint32_t i = 0; i < info->module_count; i++) {
         const char *name = info->module[i].name;
         size_t length = strlen(name);
         if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0 &&
             strchr(name, ':') == NULL) {
-            found = true;
+            service.described++;
             start_guest(&info->module[i], epoch);
         }
     }
-    if (!found) {
+    if (service.described == 0) {
         service_log("no guest: none of the %u boot modules is called NAME.dtb; build the image with nr image",
                     info->module_count);
         service.failed = true;

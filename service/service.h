@@ -25,7 +25,8 @@ struct service_guest {
 
 struct service {
     uint32_t guest_count;
-    bool failed; /* a guest could not start, or was killed */
+    uint32_t described; /* as many descriptions are among the boot modules; guests that did not start too */
+    bool failed;        /* a guest could not start, or was killed */
     struct service_guest guest[SERVICE_GUESTS_MAX];
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "consoles.h"
 #include "image.h"
 #include "machine.h"
 #include "nr.h"
@@ -20,6 +21,7 @@ enum {
     OPTION_TIMEOUT,
     OPTION_EXPECT,
     OPTION_LOG,
+    OPTION_CONSOLE_DIR,
     OPTION_WHY,
     OPTION_NEEDS,
     OPTION_MONITOR,
@@ -34,7 +36,7 @@ enum {
 enum { CPUS_MAX = 64, MEMORY_MIB_MAX = 1 << 20, TIMEOUT_MAX = 1000000 };
 
 struct boot_arguments {
-    const char *machine, *log, *monitor, *append, *grub, *name;
+    const char *machine, *log, *console_dir, *monitor, *append, *grub, *name;
     struct machine_options options;
     struct expect expect;
     double timeout;
@@ -53,6 +55,8 @@ static const struct argp_option boot_options[] = {
     {"expect", OPTION_EXPECT, "REGEX", 0,
      "End with status 0 when a line of the console matches; several must match in order", 0},
     {"log", OPTION_LOG, "FILE", 0, "Write console and monitor's log to FILE too", 0},
+    {"console-dir", OPTION_CONSOLE_DIR, "DIR", 0,
+     "Write each guest's console to DIR/NAME too, byte for byte, also of several guests", 0},
     {"why", OPTION_WHY, NULL, 0, "At a guest's end show its exits and its flight recorder", 0},
     {"needs", OPTION_NEEDS, NULL, 0, "At a guest's end show the accesses that no device claimed", 0},
     {"monitor", OPTION_MONITOR, "FILE", 0, "The monitor (default: nullring beside nr)", 0},
@@ -110,6 +114,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         break;
     case OPTION_LOG:
         arguments->log = value;
+        break;
+    case OPTION_CONSOLE_DIR:
+        arguments->console_dir = value;
         break;
     case OPTION_WHY:
         arguments->why = true;
@@ -178,6 +185,7 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
 {
     int status = NR_DONE;
     struct guest_opening opening = {arguments->append, arguments->unchecked, scratch};
+    struct consoles consoles = {0};
     char *monitor = NULL;
 
     if (status == NR_DONE)
@@ -193,13 +201,16 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
         struct image image = {monitor, options, guests, count, arguments->grub, true};
         status = image_write(&image, path, scratch);
     }
+    if (status == NR_DONE && arguments->console_dir != NULL)
+        status = consoles_open(&consoles, arguments->console_dir, guests, machine->monitor ? count : 1);
     if (status == NR_DONE) {
         struct session_options session = {.machine = machine,
                                           .name = arguments->name != NULL ? arguments->name
                                                                           : guests[0].config.name,
                                           .timeout = arguments->timeout,
                                           .expect = &arguments->expect,
-                                          .log = log};
+                                          .log = log,
+                                          .consoles = &consoles};
         struct machine_run run = {.image = path,
                                   .scratch = scratch,
                                   .guest = guests,
@@ -207,6 +218,8 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
                                   .options = &arguments->options};
         status = session_run(&session, &run);
     }
+    int written = consoles_close(&consoles);
+    status = status == NR_DONE ? written : status;
     free(options);
     free(path);
     free(monitor);

@@ -89,6 +89,7 @@ static void console_output(struct session *session, const char *bytes, size_t co
     output_put(&session->output, bytes, count);
     if (session->options->log != NULL)
         fwrite(bytes, 1, count, session->options->log);
+    consoles_put(session->options->consoles, bytes, count);
     expect_feed(session->options->expect, bytes, count);
     session->quiet_ms = now_ms() + SETTLE_MS;
 }

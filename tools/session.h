@@ -2,15 +2,17 @@
 #pragma once
 
 #include <stdio.h>
+#include "consoles.h"
 #include "expect.h"
 #include "machine.h"
 
 struct session_options {
     const struct machine *machine;
-    const char *name;      /* of the run, for other commands */
-    double timeout;        /* wall-clock seconds; 0: none */
-    struct expect *expect; /* may be empty */
-    FILE *log;             /* receives console and log as they come, or NULL */
+    const char *name;          /* of the run, for other commands */
+    double timeout;            /* wall-clock seconds; 0: none */
+    struct expect *expect;     /* may be empty */
+    FILE *log;                 /* receives console and log as they come, or NULL */
+    struct consoles *consoles; /* of each guest, in files */
 };
 
 /*

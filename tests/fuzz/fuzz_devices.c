@@ -3,17 +3,18 @@
  * passing. After each access the check of every device must accept the state that accesses have led to: what
  * a guest can reach is what a restarted device model takes over.
  *
+ * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
- * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c
+ * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
- * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/piix3.c
+ * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c
  * coverage: devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
- * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c
+ * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/dma8237.c
  */
 #include <stdio.h>
 #include <stdlib.h>

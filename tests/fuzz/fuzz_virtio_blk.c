@@ -3,7 +3,7 @@
  * notifications, in the input. The device must stay inside RAM and disk (ASan: both have their exact size),
  * keep its invariants, and come to an end with each notification.
  *
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
  * coverage: devices/virtio*.c devices/virtqueue.c devices/msix.c
  */

@@ -87,6 +87,25 @@ void *effect_ram(uint64_t gpa, uint64_t length)
     return host.ram + gpa;
 }
 
+uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal)
+{
+    *terminal = false;
+    return host.dma ? host.dma(channel, to_memory, bytes, length, terminal) : 0;
+}
+
+uint8_t *effect_spare(uint64_t offset)
+{
+    return host.spare ? host.spare + offset : NULL;
+}
+
+bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights)
+{
+    if ((gpa | length) % PAGE || (rights && (from < host.spare || from + length > host.spare + HOST_SPARE)))
+        abort();
+    host.map[host.map_count++ % HOST_MAPS] = (struct host_map){gpa, length, from, rights};
+    return true;
+}
+
 bool effect_console_put(uint8_t byte)
 {
     if (host.output_room == 0)

@@ -16,11 +16,20 @@ enum {
     HOST_MSIS = 64,
     HOST_CONSOLE = 4096,
     HOST_LOG = 256,
+    HOST_SPARE = GUEST_SPARE_MIB << 20,
+    HOST_MAPS = 64,
 };
 
 struct host_msi {
     uint64_t address;
     uint32_t data;
+};
+
+/* Of effect_map(). */
+struct host_map {
+    uint64_t gpa, length;
+    const uint8_t *from;
+    unsigned rights;
 };
 
 struct host_effects {
@@ -37,6 +46,11 @@ struct host_effects {
     unsigned msi_count;
     uint8_t *ram; /* guest-physical address 0 */
     uint64_t ram_size;
+    /* Answers effect_dma(); NULL: every channel is masked. */
+    uint32_t (*dma)(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal);
+    uint8_t *spare;                 /* HOST_SPARE bytes, or NULL */
+    struct host_map map[HOST_MAPS]; /* the last of map_count */
+    unsigned map_count;
     uint8_t output[HOST_CONSOLE];
     size_t output_length, output_room; /* room: bytes that the console still takes */
     const uint8_t *input;

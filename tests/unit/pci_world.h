@@ -96,6 +96,21 @@ void *effect_ram(uint64_t gpa, uint64_t length)
     return gpa > WORLD_RAM || length > WORLD_RAM - gpa ? NULL : world.ram + gpa;
 }
 
+uint8_t *effect_spare(uint64_t offset)
+{
+    (void)offset;
+    return NULL;
+}
+
+bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights)
+{
+    (void)gpa;
+    (void)from;
+    (void)length;
+    (void)rights;
+    return false;
+}
+
 uint32_t effect_power_presses(void)
 {
     return world.presses;

@@ -4,7 +4,7 @@
  *
  * sources: devices/firmware.c devices/reset_rom.c devices/acpi_tables.c devices/mptable.c
  * sources: devices/table_area.c
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
  */
 #include <setjmp.h>

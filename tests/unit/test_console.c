@@ -1,8 +1,9 @@
 /*
  * The service's consoles and prompt: which byte goes where. The serial port, the log and the system calls are
- * recorders here; console.c and prompt.c are included, so that they call these.
+ * recorders here; console.c and prompt.c are included, so that they call these. The other end, where nr takes
+ * the consoles apart again, is linked too.
  *
- * sources: lib/format.c
+ * sources: lib/format.c tools/consoles.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "consoles.h"
+#include "nr.h"
 #include "syscall.h"
 
 #define sys_notify      recorded_notify
@@ -152,6 +157,23 @@ bool report_info_line(uint32_t guest, uint32_t index, char *text, size_t size)
     return index < 2;
 }
 
+int nr_fail(int status, const char *format, ...)
+{
+    (void)format;
+    return status;
+}
+
+char *nr_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    assert_true(vasprintf(&text, format, arguments) >= 0);
+    va_end(arguments);
+    return text;
+}
+
 static void start(uint32_t guests)
 {
     memset(&service, 0, sizeof service);
@@ -163,7 +185,7 @@ static void start(uint32_t guests)
     key_pending = open = false;
     answer = NULL;
     command_length = 0;
-    service.guest_count = guests;
+    service.guest_count = service.described = guests;
     for (uint32_t i = 0; i < guests; i++) {
         snprintf(service.guest[i].name, GUEST_NAME_SIZE, "guest%u", i);
         service.guest[i].channel = &channels[i];
@@ -231,7 +253,7 @@ static void test_several_guests_speak_in_lines(void **state)
     assert_string_equal(sent, "[guest0] login: ");
     say(1, "world\r\nagain\r\n");
     run(true);
-    assert_string_equal(sent, "[guest0] login: \r\n[guest1] hello world\r\n[guest1] again\r\n");
+    assert_string_equal(sent, "[guest0] login: \n\r[guest1] hello world\r\n[guest1] again\r\n");
     say(0, "root\r\n");
     run(false);
     assert_non_null(strstr(sent, "again\r\n[guest0] root\r\n"));
@@ -384,6 +406,83 @@ static void test_a_change_of_focus_loses_nothing(void **state)
     run(true);
     assert_non_null(strstr(sent, "[guest1] login: "));
     assert_true(console_is_drained());
+}
+
+enum { SPOKEN_MAX = 4000 };
+
+/* What nr would have written for guest i to its file, from what the port has sent. */
+static void assert_file_has(const char *directory, uint32_t guest, const char *text)
+{
+    char path[64], got[SPOKEN_MAX + 1];
+
+    snprintf(path, sizeof path, "%s/guest%u", directory, guest);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    got[fread(got, 1, SPOKEN_MAX, file)] = '\0';
+    fclose(file);
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(got, text);
+}
+
+static void take_apart(const char *directory, uint32_t guests)
+{
+    static struct guest described[3];
+    struct consoles consoles;
+
+    for (uint32_t i = 0; i < guests; i++)
+        snprintf(described[i].config.name, GUEST_NAME_SIZE, "guest%u", i);
+    assert_int_equal(consoles_open(&consoles, directory, described, guests), NR_DONE);
+    for (size_t at = 0; at < sent_length; at += 5) /* a socket brings them in pieces */
+        consoles_put(&consoles, sent + at, sent_length - at < 5 ? sent_length - at : 5);
+    assert_int_equal(consoles_close(&consoles), NR_DONE);
+}
+
+/* Whatever three guests say, and whenever, each one's file has it byte for byte: lines cut by another's,
+ * bytes that look like a prefix or a cut, and the monitor's words between. */
+static void test_consoles_are_taken_apart_again(void **state)
+{
+    static const char *const words[] = {"\n", "\r\n", "\n\r", "\r",      "[guest1] ",
+                                        "[",  "word", " ",    "[guest2]"};
+    static char spoken[3][SPOKEN_MAX + 1];
+    char directory[] = "/tmp/nr-consoles-XXXXXX";
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    for (unsigned seed = 1; seed <= 200; seed++) {
+        srand(seed);
+        start(3);
+        memset(spoken, 0, sizeof spoken);
+        for (unsigned i = 0; i < 200; i++) {
+            uint32_t guest = (uint32_t)rand() % 3;
+            const char *word = words[(size_t)rand() % (sizeof words / sizeof words[0])];
+            say(guest, word);
+            strcat(spoken[guest], word);
+            if (rand() % 4 == 0)
+                run(rand() % 2);
+            if (rand() % 40 == 0)
+                type("\x01n");
+        }
+        for (unsigned i = 0; i < 1000 && !console_is_drained(); i++)
+            run(true);
+        take_apart(directory, 3);
+        for (uint32_t i = 0; i < 3; i++)
+            assert_file_has(directory, i, spoken[i]);
+    }
+    rmdir(directory);
+}
+
+static void test_a_guest_alone_has_all_of_the_console(void **state)
+{
+    char directory[] = "/tmp/nr-consoles-XXXXXX";
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    start(1);
+    say(0, "[guest1] a\n\rb\n");
+    run(false);
+    take_apart(directory, 1);
+    assert_file_has(directory, 0, "[guest1] a\n\rb\n");
+    rmdir(directory);
 }
 
 static void test_hostile_indices_garble_only(void **state)
@@ -565,6 +664,8 @@ int main(void)
         cmocka_unit_test(test_a_flood_without_lines_silences_nobody),
         cmocka_unit_test(test_a_flood_hides_no_prompt),
         cmocka_unit_test(test_a_change_of_focus_loses_nothing),
+        cmocka_unit_test(test_consoles_are_taken_apart_again),
+        cmocka_unit_test(test_a_guest_alone_has_all_of_the_console),
         cmocka_unit_test(test_hostile_indices_garble_only),
         cmocka_unit_test(test_input_goes_to_the_focused_guest),
         cmocka_unit_test(test_monitor_key),

@@ -3,11 +3,12 @@
  * be emulated further. The pages lie where the monitor maps them; the system calls are recorders, and
  * effects_ring3.c is included, so that it calls these.
  *
+ * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c devices/pit_channel.c
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
- * sources: devices/i440fx.c devices/p[ci]i*.c devices/msix.c devices/virt*.c devices/guest_time.c
- * sources: lib/format.c lib/modules.c
+ * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
+ * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,10 +20,12 @@
 #include "syscall.h"
 
 #define sys_guest_end     recorded_end
+#define sys_spare_map     recorded_map
 #define sys_intr_level    recorded_intr
 #define sys_lapic_message recorded_message
 static int64_t recorded_end(enum guest_end end, uint32_t guest);
 static int64_t recorded_intr(uint32_t level);
+static int64_t recorded_map(uint64_t gpa, uint64_t offset, uint32_t rights, uint64_t length);
 static int64_t recorded_message(uint64_t address, uint32_t data);
 #include "../../devices/effects_ring3.c"
 
@@ -47,6 +50,20 @@ static int64_t recorded_message(uint64_t address, uint32_t data)
 {
     (void)address, (void)data;
     return 0;
+}
+
+static uint64_t mapped_gpa, mapped_offset, mapped_length;
+static unsigned mapped, mapped_rights;
+static int64_t map_answer;
+
+static int64_t recorded_map(uint64_t gpa, uint64_t offset, uint32_t rights, uint64_t length)
+{
+    mapped++;
+    mapped_gpa = gpa;
+    mapped_offset = offset;
+    mapped_rights = rights;
+    mapped_length = length;
+    return map_answer;
 }
 
 static void map(uint64_t address, size_t size)
@@ -74,7 +91,11 @@ static int set_up(void **state)
     (void)state;
     memset(channel(), 0, CHANNEL_SIZE);
     bus_reset(&ring3_pc()->bus);
-    ended = 0;
+    ended = mapped = 0;
+    map_answer = NR_OK;
+    ((struct guest_config *)USER_CONFIG)->memory_mib = 16;
+    ((struct guest_config *)USER_CONFIG)->spare_mib = GUEST_SPARE_MIB;
+    memory_map_reset(&ring3_pc()->memory, true);
     effects_begin();
     return 0;
 }
@@ -126,6 +147,82 @@ static void what_an_interrupt_changes_is_seen(void **state)
     assert_true(effects_seen());
 }
 
+static void *at(uint64_t gpa)
+{
+    return (uint8_t *)USER_GUEST_RAM + gpa;
+}
+
+static void a_guest_without_spare_memory_has_ram_behind_the_vga_hole(void **state)
+{
+    (void)state;
+    ((struct guest_config *)USER_CONFIG)->spare_mib = 0;
+    memory_map_reset(&ring3_pc()->memory, false);
+    assert_null(effect_spare(0));
+    assert_ptr_equal(effect_ram(0x9f000, 0x1000), at(0x9f000));
+    assert_null(effect_ram(0x9f000, 0x1001));
+    assert_null(effect_ram(0xbf000, 0x1000));
+    assert_ptr_equal(effect_ram(0xc0000, 0x40000), at(0xc0000));
+    assert_ptr_equal(effect_ram(0xff000, 0x3000), at(0xff000)); /* over the first MiB's end */
+    assert_ptr_equal(effect_ram(0xfff000, 0x1000), at(0xfff000));
+    assert_null(effect_ram(0xfff000, 0x1001));
+    assert_null(effect_ram(0x1000000, 1));
+    assert_null(effect_ram(UINT64_MAX, 2));
+}
+
+static void devices_move_data_where_the_guest_may_write(void **state)
+{
+    (void)state;
+    assert_null(effect_ram(0xf0000, 1));
+    assert_true(effect_map(0xf0000, effect_spare(SPARE_UPPER), 0x10000, MEMORY_READ | MEMORY_EXECUTE));
+    assert_int_equal(mapped_offset, SPARE_UPPER);
+    assert_int_equal(mapped_length, 0x10000);
+    assert_null(effect_ram(0xf0000, 1));
+    assert_ptr_equal(ring3_memory(0xf0000, 0x1000, MEMORY_READ), at(0xf0000));
+    assert_null(ring3_memory(0xf0000, 0x1000, MEMORY_READ | MEMORY_WRITE));
+    assert_null(ring3_memory(0xef000, 0x1001, MEMORY_READ));
+    assert_true(effect_map(0xff000, effect_spare(SPARE_UPPER), 0x1000, MEMORY_ALL));
+    assert_ptr_equal(effect_ram(0xff000, 0x2000), at(0xff000));
+    assert_true(effect_map(0xff000, NULL, 0x1000, MEMORY_NONE));
+    assert_int_equal(mapped_rights, MEMORY_NONE);
+    assert_null(ring3_memory(0xff000, 1, MEMORY_READ));
+}
+
+static void a_window_is_mapped_in_pieces_and_taken_back(void **state)
+{
+    (void)state;
+    assert_true(
+        effect_map(0xfd000000, effect_spare(SPARE_VIDEO), SPARE_VIDEO_SIZE, MEMORY_READ | MEMORY_WRITE));
+    assert_int_equal(mapped, 8);
+    assert_int_equal(mapped_gpa, 0xfde00000);
+    assert_int_equal(mapped_offset, 0xe00000);
+    assert_ptr_equal(effect_ram(0xfdfff000, 0x1000), at(0xfdfff000));
+    assert_null(effect_ram(0xfdfff000, 0x1001));
+    assert_true(effect_map(0xfd000000, NULL, SPARE_VIDEO_SIZE, MEMORY_NONE));
+    assert_null(effect_ram(0xfd000000, 1));
+    map_answer = NR_EINVAL;
+    assert_false(effect_map(0xfd000000, effect_spare(SPARE_VIDEO), SPARE_VIDEO_SIZE, MEMORY_ALL));
+    assert_null(effect_ram(0xfd000000, 1));
+}
+
+static void windows_are_counted_and_checked(void **state)
+{
+    struct memory_map *memory = &ring3_pc()->memory;
+    (void)state;
+    for (unsigned i = 0; i < MEMORY_WINDOWS; i++)
+        assert_true(memory_map_note(memory, 0xd0000000 + i * 0x200000ull, 0x200000, MEMORY_READ));
+    assert_false(memory_map_note(memory, 0xe0000000, 0x200000, MEMORY_READ));
+    assert_true(memory_map_note(memory, 0xd0000000, 0x200000, MEMORY_ALL)); /* in place of the first */
+    assert_int_equal(memory_map_rights(memory, 0xd01fffff, 1), MEMORY_ALL);
+    assert_null(memory_map_check(memory));
+    memory->window[1].base = 0x1000;
+    assert_non_null(memory_map_check(memory));
+    memory->window[1] = (struct memory_window){.base = 0xfffff000, .length = 0x2000, .rights = MEMORY_READ};
+    assert_non_null(memory_map_check(memory));
+    memory_map_reset(memory, true);
+    memory->upper[5] = MEMORY_ALL + 1;
+    assert_non_null(memory_map_check(memory));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +230,10 @@ int main(void)
         cmocka_unit_test_setup(the_debug_port_ends_the_guest_with_its_first_value, set_up),
         cmocka_unit_test_setup(an_exit_value_of_zero_is_one, set_up),
         cmocka_unit_test_setup(what_an_interrupt_changes_is_seen, set_up),
+        cmocka_unit_test_setup(a_guest_without_spare_memory_has_ram_behind_the_vga_hole, set_up),
+        cmocka_unit_test_setup(devices_move_data_where_the_guest_may_write, set_up),
+        cmocka_unit_test_setup(a_window_is_mapped_in_pieces_and_taken_back, set_up),
+        cmocka_unit_test_setup(windows_are_counted_and_checked, set_up),
     };
     return cmocka_run_group_tests_name("effects", tests, map_all, NULL);
 }

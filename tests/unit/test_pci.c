@@ -2,7 +2,7 @@
  * PCI configuration space, the host bridge, interrupt routing, and power management, against PCI 3.0 and the
  * data sheets of 82441FX, 82371SB and 82371AB.
  *
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
  */
 #include "pci_fixture.h"

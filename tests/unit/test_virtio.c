@@ -2,7 +2,7 @@
  * A virtio device over PCI, from the driver's side: capabilities, registers, both interfaces, interrupts
  * (VIRTIO 1.2, 2.1 to 2.3, 4.1).
  *
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
  */
 #include "virtio_driver.h"

@@ -2,7 +2,7 @@
  * The virtio block device, from the driver's side: requests, the disk's bounds, its overlay (VIRTIO 1.2,
  * 5.2).
  *
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
  */
 #include "virtio_driver.h"

@@ -2,7 +2,7 @@
  * Virtqueues, from the driver's side: chains of any shape, indices, notifications, and every way to get a
  * ring wrong (VIRTIO 1.2, 2.7).
  *
- * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/ioapic.c devices/msix.c
+ * sources: devices/bus.c devices/p[ci]i*.c devices/i440fx.c devices/pam.c devices/ioapic.c devices/msix.c
  * sources: devices/virt*.c lib/format.c
  */
 #include "virtio_driver.h"
