@@ -8,7 +8,7 @@
 
 struct control_frame {
     uint8_t version; /* to encode: 0 stands for CONTROL_VERSION */
-    uint8_t kind; /* enum control_kind, or any other number: what came */
+    uint8_t kind;    /* enum control_kind, or any other number: what came */
     uint32_t id;
     uint32_t sequence;
     uint32_t length;

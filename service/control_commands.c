@@ -51,9 +51,9 @@ static uint32_t lines_piece(struct control_call *call, uint8_t *to, report_line 
         size_t part = strlen(line);
         if (part == 0)
             continue;
+        line[part++] = '\n';
         memcpy(to + length, line, part);
         length += (uint32_t)part;
-        to[length++] = '\n';
     }
     return length;
 }

@@ -205,12 +205,12 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
         status = consoles_open(&consoles, arguments->console_dir, guests, machine->monitor ? count : 1);
     if (status == NR_DONE) {
         struct session_options session = {.machine = machine,
-                                           .name = arguments->name != NULL ? arguments->name
-                                                                           : guests[0].config.name,
-                                           .timeout = arguments->timeout,
-                                           .expect = &arguments->expect,
-                                           .log = log,
-                                           .consoles = &consoles};
+                                          .name = arguments->name != NULL ? arguments->name
+                                                                          : guests[0].config.name,
+                                          .timeout = arguments->timeout,
+                                          .expect = &arguments->expect,
+                                          .log = log,
+                                          .consoles = &consoles};
         struct machine_run run = {.image = path,
                                   .scratch = scratch,
                                   .guest = guests,
