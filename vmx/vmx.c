@@ -74,6 +74,7 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
     region_init(vmx->vmcs);
+    vmx->timer_flags = RFLAGS_IF; /* off: the first entry with IF clear sets it */
     if (vcpu->vtlb)
         vmx_vm86_prepare(vcpu);
     vmcs_clear(vmx->vmcs);
