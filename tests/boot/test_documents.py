@@ -61,6 +61,19 @@ def makes_an_image(command):
     assert image.stat().st_size > 1 << 20
 
 
+def keeps_consoles(command):
+    """Two test kernels, each with a file of what it said."""
+    out = WORK / "consoles"
+    for name in ("A", "B"):
+        guest = TREE / "build/guests/segments.elf" if name == "A" else TREE / "build/guests/ports.elf"
+        command = command.replace(f"{name}.dts", str(WORK / f"{name}.dts"))
+        (WORK / f"{name}.dts").write_text(
+            f'/dts-v1/; / {{ compatible = "nullring,guest"; model = "{name}"; memory {{ size-mib = <64>; }}; '
+            f'chosen {{ loader = "multiboot"; kernel = "{guest}"; bootargs = "nonce=1"; }}; }};', encoding="utf-8")
+    shell(command.replace(" out ", f" {out} "))
+    assert "GUEST segments" in (out / "A").read_text() and "GUEST ports" in (out / "B").read_text()
+
+
 def elsewhere(_command):
     """Covered by a test of its own below, or it is what runs this one."""
 
@@ -76,6 +89,7 @@ COMMANDS = {
     "build/nr boot --expect 'login:' examples/debian-disk.dts": runs,
     "build/nr boot --machine vmx:penryn examples/debian-686.dts": elsewhere,  # test_generations.py
     "build/nr boot --machine native examples/debian-686.dts": boots_to_a_shell,
+    "build/nr boot --console-dir out A.dts B.dts": keeps_consoles,
     "build/nr image -o debian.iso examples/debian-686.dts": makes_an_image,
 }
 
