@@ -27,7 +27,7 @@
 #include "host_effects.h"
 #include "pc.h"
 
-enum { RAM_SIZE = 1 << 16, DISK_SIZE = 1 << 14, ACCESSES_MAX = 2000 };
+enum { RAM_SIZE = 1 << 16, DISK_SIZE = 1 << 14, DISKETTE_SIZE = 160 << 10, ACCESSES_MAX = 2000 };
 
 /* One step of an input. */
 struct step {
@@ -36,7 +36,7 @@ struct step {
 };
 
 static struct pc pc;
-static uint8_t ram[RAM_SIZE], disk[DISK_SIZE];
+static uint8_t ram[RAM_SIZE], disk[DISK_SIZE], diskette[DISKETTE_SIZE];
 static uint8_t spare[HOST_SPARE];
 
 /* Where devices are: a random port would hit one of them once in a thousand times. */
@@ -44,8 +44,42 @@ static const uint16_t ports[] = {
     0x20,   0x21,   0x40,   0x41,   0x42,   0x43,   0x60,   0x61,   0x64,   0x70,   0x71,   0x80,
     0x92,   0xa0,   0xa1,   0xb2,   0xe9,   0xed,   0x3f8,  0x3f9,  0x3fa,  0x3fb,  0x3fc,  0x3fd,
     0x3fe,  0x3ff,  0x4d0,  0x4d1,  0xcf8,  0xcf9,  0xcfc,  0xcfe,  0xcff,  0xb000, 0xb002, 0xb004,
-    0xb008, 0xb00c, 0xb00e, 0xc000, 0xc004, 0xc008, 0xc00e, 0xc010, 0xc012, 0xc014, 0xf3,
+    0xb008, 0xb00c, 0xb00e, 0xc000, 0xc004, 0xc008, 0xc00e, 0xc010, 0xc012, 0xc014, 0xf3,   0x3f2,
+    0x3f4,  0x3f5,  0x3f5,  0x3f5,  0x3f7,  0x04,   0x05,   0x08,   0x0a,   0x0b,   0x0c,   0x0d,
+    0x0f,   0x81,   0xc4,   0xd0,   0xd4,   0xd6,   0x510,  0x511,  0x514,  0x518,
 };
+
+/* A floppy command as a driver gives it: one of those that there are, for a place that is nearly always on
+ * the diskette; with the drive selected and its motor on. */
+static void floppy_command(const struct step *step)
+{
+    static const uint8_t command[] = {0x03, 0x04, 0x07, 0x08, 0x0f, 0x4a, 0xe6, 0xc5, 0x4d, 0x0e, 0x10,
+                                      0x13, 0x14, 0x94, 0x12, 0x16, 0x51, 0x02, 0xc9, 0xcc, 0x18, 0xff};
+    const uint8_t cylinder = (uint8_t)(step->value % 42), head = step->shift & 1;
+    const uint8_t parameters[] = {(uint8_t)(head << 2 | (step->shift & 2) >> 1),
+                                  cylinder,
+                                  head,
+                                  (uint8_t)(step->value >> 8 & 15),
+                                  2,
+                                  8,
+                                  0x2a,
+                                  0xff};
+    bus_write(&pc.bus, IO_PORT, 0x3f2, 1, 0x1c | (step->size & 1));
+    bus_write(&pc.bus, IO_PORT, 0x3f5, 1, command[step->place % sizeof command]);
+    for (unsigned i = 0; i < sizeof parameters && (bus_read(&pc.bus, IO_PORT, 0x3f4, 1) & 0xd0) == 0x90; i++)
+        bus_write(&pc.bus, IO_PORT, 0x3f5, 1, parameters[i]);
+    host.now += step->shift * 1000000ull;
+    bus_tick(&pc.bus, host.now);
+    for (unsigned i = 0; i < 600 && (bus_read(&pc.bus, IO_PORT, 0x3f4, 1) & 0x80); i++) {
+        if (bus_read(&pc.bus, IO_PORT, 0x3f4, 1) & 0x40)
+            bus_read(&pc.bus, IO_PORT, 0x3f5, 1);
+        else if (bus_read(&pc.bus, IO_PORT, 0x3f4, 1) & 0x10)
+            bus_write(&pc.bus, IO_PORT, 0x3f5, 1, step->value);
+        else
+            break;
+        bus_tick(&pc.bus, host.now += 40000);
+    }
+}
 
 /* Ends of the guest and exit values are events like others here. */
 static void step_do(const struct step *step)
@@ -56,7 +90,7 @@ static void step_do(const struct step *step)
     uint64_t address =
         step->place % 2 ? GUEST_IOAPIC_BASE + (step->shift & 0x10) : 0xe0000000 + step->shift * 4ull;
     uint64_t value;
-    switch (step->what % 12) {
+    switch (step->what % 13) {
     case 0:
     case 1:
     case 2:
@@ -93,6 +127,9 @@ static void step_do(const struct step *step)
         msr_write(&pc.msrs, &(struct process_info){.tsc_mult = 1, .tsc_shift = 1}, step->place,
                   0x200 + step->shift, step->value);
         break;
+    case 12:
+        floppy_command(step);
+        break;
     }
 }
 
@@ -106,6 +143,10 @@ static void machine_start(void)
     host.disk[0] = disk;
     host.disk_size[0] = sizeof disk;
     host.config.disk_count = 1;
+    host.floppy[0] = diskette;
+    host.floppy_size[0] = sizeof diskette;
+    host.config.floppy[0].present = host.config.floppy[1].present = 1;
+    host.config.loader = LOADER_BIOS;
     host.spare = spare;
     host.input = (const uint8_t *)"what somebody types at the console";
     host.input_length = 34;
