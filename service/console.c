@@ -153,24 +153,12 @@ static uint32_t take_turn(uint32_t guest)
     return moved;
 }
 
-static uint32_t send_queue(void)
-{
-    uint32_t sent = 0;
-
-    while (queue_tail != queue_head && uart_put(&port, queue[queue_tail % QUEUE_SIZE])) {
-        queue_tail++;
-        sent++;
-    }
-    uart_want_empty(&port, queue_tail != queue_head);
-    return sent;
-}
-
 static void move_output(void)
 {
     uint32_t moved = 0, step;
 
     do {
-        step = send_queue();
+        step = uart_send(&port, queue, QUEUE_SIZE, queue_head, &queue_tail);
         uint32_t first = turn;
         for (uint32_t i = 0; i < service.guest_count && !prompt_is_open(); i++)
             step += take_turn((first + i) % service.guest_count);
@@ -231,7 +219,7 @@ bool console_run(void)
     prompt_run();
     move_output();
     wait_for_lines();
-    send_queue();
+    uart_send(&port, queue, QUEUE_SIZE, queue_head, &queue_tail);
     return taken;
 }
 

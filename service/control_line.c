@@ -228,18 +228,6 @@ static uint32_t make_pieces(void)
     return made;
 }
 
-static uint32_t send_queue(void)
-{
-    uint32_t sent = 0;
-
-    while (queue_tail != queue_head && uart_put(&port, queue[queue_tail % QUEUE_SIZE])) {
-        queue_tail++;
-        sent++;
-    }
-    uart_want_empty(&port, queue_tail != queue_head);
-    return sent;
-}
-
 void control_start(void)
 {
     enum uart_base base = service_option("control=com2")   ? UART_COM2
@@ -258,7 +246,7 @@ bool control_run(void)
         return false;
     bool received = take_input();
     do {
-        step = send_queue();
+        step = uart_send(&port, queue, QUEUE_SIZE, queue_head, &queue_tail);
         step += make_pieces();
         moved += step;
     } while (step > 0 && moved < MOVE_MAX);

@@ -52,7 +52,7 @@ bool uart_start(struct uart *uart, enum uart_base base)
     return true;
 }
 
-bool uart_put(struct uart *uart, uint8_t byte)
+static bool uart_put(struct uart *uart, uint8_t byte)
 {
     if (uart->port == 0)
         return true; /* nobody listens */
@@ -73,7 +73,8 @@ int uart_get(const struct uart *uart)
     return uart_read(uart, UART_DATA);
 }
 
-void uart_want_empty(struct uart *uart, bool wanted)
+/* Interrupt when the transmitter is empty: wanted while bytes wait. */
+static void want_empty(struct uart *uart, bool wanted)
 {
     uint8_t now = IER_RECEIVED | (wanted ? IER_EMPTY : 0);
 
@@ -81,6 +82,18 @@ void uart_want_empty(struct uart *uart, bool wanted)
         uart->interrupts = now;
         uart_write(uart, UART_IER, now);
     }
+}
+
+uint32_t uart_send(struct uart *uart, const uint8_t *queue, uint32_t size, uint32_t head, uint32_t *tail)
+{
+    uint32_t sent = 0;
+
+    while (*tail != head && uart_put(uart, queue[*tail % size])) {
+        (*tail)++;
+        sent++;
+    }
+    want_empty(uart, *tail != head);
+    return sent;
 }
 
 bool uart_is_idle(const struct uart *uart)

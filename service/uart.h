@@ -14,11 +14,10 @@ struct uart {
 
 /* 115,200 bit/s, 8N1, FIFOs, interrupt on received bytes. False: there is no port. */
 bool uart_start(struct uart *uart, enum uart_base base);
-/* Sends a byte if the transmitter takes one now. */
-bool uart_put(struct uart *uart, uint8_t byte);
 /* The next received byte, or -1. */
 int uart_get(const struct uart *uart);
-/* Interrupt when the transmitter is empty: wanted while bytes wait. */
-void uart_want_empty(struct uart *uart, bool wanted);
+/* Sends what it takes now of the bytes that wait in a queue (indices as in lib/ring.h), and asks
+ * for an interrupt when it can take more. Returns their number. */
+uint32_t uart_send(struct uart *uart, const uint8_t *queue, uint32_t size, uint32_t head, uint32_t *tail);
 /* The last byte has left the machine. */
 bool uart_is_idle(const struct uart *uart);

@@ -64,25 +64,19 @@ bool uart_start(struct uart *uart, enum uart_base base)
     return base == UART_COM1;
 }
 
-bool uart_put(struct uart *uart, uint8_t byte)
+uint32_t uart_send(struct uart *uart, const uint8_t *bytes, uint32_t size, uint32_t head, uint32_t *tail)
 {
+    uint32_t before = *tail;
     (void)uart;
-    if (port_room == 0)
-        return false;
-    port_room--;
-    sent[sent_length++] = (char)byte;
-    return true;
+    for (; *tail != head && port_room > 0; port_room--)
+        sent[sent_length++] = (char)bytes[(*tail)++ % size];
+    return *tail - before;
 }
 
 int uart_get(const struct uart *uart)
 {
     (void)uart;
     return typed[typed_next] != '\0' ? typed[typed_next++] : -1;
-}
-
-void uart_want_empty(struct uart *uart, bool wanted)
-{
-    (void)uart, (void)wanted;
 }
 
 bool uart_is_idle(const struct uart *uart)
