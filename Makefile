@@ -53,7 +53,7 @@ DEVMODEL_C := $(wildcard devices/*.c loaders/*.c) $(filter-out $(LIB_FDT),$(wild
 SERVICE_C := $(wildcard service/*.c) $(wildcard lib/*.c)
 USER_ASM := $(wildcard lib/*.asm)
 # What of lib/ the host tool uses: descriptions, kernel images, formatted text, the control protocol.
-NR_C := $(wildcard tools/*.c) $(LIB_FDT) $(wildcard lib/image_*.c) lib/format.c lib/ide_places.c lib/control_frame.c
+NR_C := $(wildcard tools/*.c) $(LIB_FDT) $(wildcard lib/image_*.c) lib/format.c lib/ide_places.c lib/control_frame.c lib/cp437.c lib/picture.c
 
 RING0_O := $(RING0_C:%.c=$(B)/ring0/%.o) $(RING0_ASM:%.asm=$(B)/ring0/%.o)
 DEVMODEL_O := $(DEVMODEL_C:%.c=$(B)/ring3/%.o) $(USER_ASM:%.asm=$(B)/ring3/%.o)
@@ -96,7 +96,7 @@ clean:
 
 $(B)/nr: $(NR_O)
 	$(call say,LINK)
-	$(Q)$(CC) -o $@ $^ -lfdt
+	$(Q)$(CC) -o $@ $^ -lfdt -lz
 
 include $(sort $(wildcard core/*.mk devices/*.mk tests/*.mk tests/*/*.mk))
 

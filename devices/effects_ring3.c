@@ -23,11 +23,6 @@ static uint64_t now_ticks; /* guest time of this upcall; 0: not looked at yet */
 static bool seen;          /* effects_seen() */
 static bool output_began;  /* the service had taken everything before a byte of this upcall */
 
-static struct channel *channel(void)
-{
-    return (struct channel *)USER_CHANNEL;
-}
-
 uint64_t effect_read_tsc(void)
 {
     uint32_t low, high;
@@ -164,7 +159,7 @@ uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t l
 
 bool effect_console_put(uint8_t byte)
 {
-    struct channel *c = channel();
+    struct channel *c = ring3_channel();
     uint32_t before = c->output_head;
     if (!ring_put(c->output, CHANNEL_OUTPUT, &c->output_head, &c->output_tail, byte))
         return false;
@@ -177,18 +172,18 @@ bool effect_console_put(uint8_t byte)
 
 int effect_console_get(void)
 {
-    struct channel *c = channel();
+    struct channel *c = ring3_channel();
     return ring_get(c->input, CHANNEL_INPUT, &c->input_head, &c->input_tail);
 }
 
 uint32_t effect_console_breaks(void)
 {
-    return __atomic_load_n(&channel()->breaks, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&ring3_channel()->breaks, __ATOMIC_ACQUIRE);
 }
 
 uint32_t effect_power_presses(void)
 {
-    return __atomic_load_n(&channel()->presses, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&ring3_channel()->presses, __ATOMIC_ACQUIRE);
 }
 
 /* Only for guests that know where they run: others take the time of a read for the speed of their processor.
@@ -209,13 +204,13 @@ void effect_guest_end(enum guest_end end)
 
 void effect_exit_value(uint32_t value)
 {
-    if (channel()->exit_value == 0)
-        channel()->exit_value = value + 1;
+    if (ring3_channel()->exit_value == 0)
+        ring3_channel()->exit_value = value + 1;
 }
 
 void effect_need(enum need_kind kind, uint64_t address)
 {
-    struct channel *c = channel();
+    struct channel *c = ring3_channel();
     uint32_t count = c->need_count < CHANNEL_NEEDS ? c->need_count : CHANNEL_NEEDS;
     if (kind == NEED_MEMORY_READ || kind == NEED_MEMORY_WRITE)
         address &= ~0xfffull;

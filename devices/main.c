@@ -11,6 +11,7 @@
 #include "format.h"
 #include "guest_machine.h"
 #include "ring3.h"
+#include "screen_answer.h"
 #include "string.h"
 #include "syscall.h"
 
@@ -131,6 +132,8 @@ static void handle_events(const struct upcall *upcall, struct pc *pc)
     if (upcall->events & EVENT_CHANNEL) {
         uart_receive(&pc->uart);
         piix4_pm_look(&pc->piix4_pm);
+        if (screen_answer(&pc->vga, effect_spare(SPARE_VIDEO), &ring3_channel()->screen))
+            sys_notify(ring3_info()->guest_index);
     }
     if (upcall->events & EVENT_EOI)
         ioapic_end_of_interrupt(&pc->ioapic, upcall->eoi);

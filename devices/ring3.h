@@ -25,6 +25,11 @@ static inline const struct guest_config *ring3_config(void)
     return (const struct guest_config *)USER_CONFIG;
 }
 
+static inline struct channel *ring3_channel(void)
+{
+    return (struct channel *)USER_CHANNEL;
+}
+
 /* Bytes of guest-physical address space from 0 (the VGA hole included), and of RAM from GUEST_HIGH_RAM. */
 static inline uint64_t ring3_low_size(void)
 {

@@ -1,7 +1,7 @@
 /*
- * The channel between a device model and the service: two byte rings for the guest's serial console, and
- * counters that the service shows. Both sides are ring 3; the monitor maps the page into both and does not
- * look into it.
+ * The channel between a device model and the service: two byte rings for the guest's serial console,
+ * counters that the service shows, and the guest's screen. Both sides are ring 3; the monitor maps the page
+ * into both and does not look into it.
  *
  * Each ring has one producer and one consumer. Indices run freely and are reduced modulo the size at each
  * use, so that a wrong index from the other side can do no more than garble the text (lib/ring.h).
@@ -30,6 +30,26 @@ struct need {
     uint32_t count;
 };
 
+/*
+ * The guest's screen, a part at a time: the service writes what it asks for, counts `asked` on and notifies;
+ * the device model answers, makes `answered` the same, and notifies. Pixels come as lib/picture.h has them,
+ * characters with their attributes as two bytes each.
+ */
+enum channel_screen_part { CHANNEL_SCREEN_PIXELS, CHANNEL_SCREEN_TEXT };
+enum { CHANNEL_SCREEN_DATA = 1008 };
+
+struct channel_screen {
+    uint32_t asked, answered;
+    uint32_t part;     /* enum channel_screen_part */
+    uint32_t position; /* of the first pixel or character: counted through all lines */
+    /* The answer. */
+    uint16_t width, height; /* of the picture, in pixels */
+    uint16_t columns, rows; /* in characters; 0: graphics */
+    uint32_t next;          /* position behind this part */
+    uint32_t size;          /* bytes of data */
+    uint8_t data[CHANNEL_SCREEN_DATA];
+};
+
 struct channel {
     uint32_t output_head, output_tail; /* guest to console */
     uint32_t input_head, input_tail;   /* console to guest */
@@ -39,6 +59,7 @@ struct channel {
     uint32_t breaks;     /* how often the console has sent a break; runs freely */
     uint32_t presses;    /* how often the power button was pressed; runs freely */
     struct need need[CHANNEL_NEEDS];
+    struct channel_screen screen;
     uint8_t input[CHANNEL_INPUT];
     uint8_t output[CHANNEL_OUTPUT];
 };

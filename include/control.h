@@ -57,6 +57,8 @@ enum control_command {
     CONTROL_POWER,   /* presses its power button */
     CONTROL_RESET,   /* presses its reset button */
     CONTROL_DESTROY, /* ends it */
+    CONTROL_SCREEN, /* number: enum channel_screen_part (channel.h); pieces: struct control_screen, and pixels
+                       (lib/picture.h) or characters with their attributes */
     CONTROL_COMMAND_COUNT,
 };
 
@@ -82,6 +84,11 @@ struct control_result {
     uint32_t error; /* enum control_error */
     uint32_t value; /* the command's own */
     /* a sentence follows when there is an error, without NUL */
+};
+
+/* What is on a guest's screen: pixels, and characters, 0 in graphics modes. */
+struct control_screen {
+    uint32_t width, height, columns, rows;
 };
 
 struct control_hello {

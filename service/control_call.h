@@ -33,6 +33,10 @@ struct control_entry {
     uint32_t (*piece)(struct control_call *call, uint8_t *to);
 };
 
+/* control_screen.c */
+enum control_error screen_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+uint32_t screen_piece(struct control_call *call, uint8_t *to);
+
 extern const struct control_entry control_entry[CONTROL_COMMAND_COUNT];
 
 /* control_line.c: ends the call of that id and the same user as call, if it is a CONTROL_CONSOLE. */

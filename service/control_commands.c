@@ -155,4 +155,5 @@ const struct control_entry control_entry[CONTROL_COMMAND_COUNT] = {
     [CONTROL_POWER] = {true, true, power_begin, NULL},
     [CONTROL_RESET] = {true, true, reset_begin, NULL},
     [CONTROL_DESTROY] = {true, true, destroy_begin, NULL},
+    [CONTROL_SCREEN] = {true, true, screen_begin, screen_piece},
 };

@@ -8,8 +8,9 @@
 #include "nr.h"
 
 static const struct command *const commands[] = {
-    &command_check, &command_image, &command_boot,  &command_list,  &command_info,    &command_console,
-    &command_why,   &command_needs, &command_power, &command_reset, &command_destroy,
+    &command_check,   &command_image,  &command_boot,       &command_list,  &command_info,
+    &command_console, &command_why,    &command_needs,      &command_power, &command_reset,
+    &command_destroy, &command_screen, &command_screenshot,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -19,7 +20,7 @@ static void main_usage(FILE *out)
     fprintf(out, "Usage: nr COMMAND [OPTION...] [ARGUMENT...]\n"
                  "Runs guests on the Nullring monitor.\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n`nr COMMAND --help` lists a command's options.\n"
                  "Exit status: 0 done; 1 what was expected did not happen; 2 wrong usage or description;\n"
                  "3 time ran out; 4 the monitor panicked; 5 a tool is missing.\n");

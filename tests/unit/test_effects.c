@@ -94,7 +94,7 @@ static int map_all(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    memset(channel(), 0, CHANNEL_SIZE);
+    memset(ring3_channel(), 0, CHANNEL_SIZE);
     ((struct guest_config *)USER_CONFIG)->spare_mib = 0;
     bus_reset(&ring3_pc()->bus);
     ended = mapped = 0;
@@ -128,16 +128,16 @@ static void the_debug_port_ends_the_guest_with_its_first_value(void **state)
     /* Another processor comes before the monitor has stopped it. */
     effects_begin();
     bus_write(&ring3_pc()->bus, IO_PORT, 0xf4, 4, 9);
-    assert_int_equal(channel()->exit_value, 7 + 1);
+    assert_int_equal(ring3_channel()->exit_value, 7 + 1);
 }
 
 static void an_exit_value_of_zero_is_one(void **state)
 {
     (void)state;
-    assert_int_equal(channel()->exit_value, 0);
+    assert_int_equal(ring3_channel()->exit_value, 0);
     effect_exit_value(0);
     effect_exit_value(5);
-    assert_int_equal(channel()->exit_value, 0 + 1);
+    assert_int_equal(ring3_channel()->exit_value, 0 + 1);
 }
 
 static void what_an_interrupt_changes_is_seen(void **state)
