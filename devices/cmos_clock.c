@@ -65,6 +65,7 @@ enum {
     CMOS_CPUS = 0x5f,          /* less one */
     EQUIPMENT_FLOPPIES = 0x01, /* and in bits 6 and 7 their number less one */
     EQUIPMENT_FPU = 0x02,
+    EQUIPMENT_MOUSE = 0x04,
     EQUIPMENT_SECOND_FLOPPY = 0x40,
 };
 
@@ -346,7 +347,7 @@ static uint8_t floppy_type(unsigned unit)
 static uint8_t equipment(void)
 {
     const struct guest_floppy *floppy = effect_guest_config()->floppy;
-    return (uint8_t)(EQUIPMENT_FPU | (floppy[0].present ? EQUIPMENT_FLOPPIES : 0) |
+    return (uint8_t)(EQUIPMENT_FPU | EQUIPMENT_MOUSE | (floppy[0].present ? EQUIPMENT_FLOPPIES : 0) |
                      (floppy[1].present ? EQUIPMENT_SECOND_FLOPPY : 0));
 }
 

@@ -58,6 +58,9 @@ int effect_console_get(void);
 /* How many breaks the console has sent; runs freely. */
 uint32_t effect_console_breaks(void);
 
+/* The next thing that somebody does at keyboard and mouse; false: nothing. */
+bool effect_input(struct input_event *event);
+
 /* How often somebody has pressed the machine's power button; runs freely. */
 uint32_t effect_power_presses(void);
 

@@ -181,6 +181,17 @@ uint32_t effect_console_breaks(void)
     return __atomic_load_n(&ring3_channel()->breaks, __ATOMIC_ACQUIRE);
 }
 
+bool effect_input(struct input_event *event)
+{
+    struct channel *c = ring3_channel();
+    int at = ring_waiting(CHANNEL_EVENTS, &c->event_head, &c->event_tail);
+    if (at < 0)
+        return false;
+    *event = c->event[at];
+    ring_moved(&c->event_tail);
+    return true;
+}
+
 uint32_t effect_power_presses(void)
 {
     return __atomic_load_n(&ring3_channel()->presses, __ATOMIC_ACQUIRE);

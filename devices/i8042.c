@@ -1,18 +1,24 @@
 /*
- * The keyboard controller 8042 with a keyboard at its first port and nothing at the second.
+ * The keyboard controller 8042 with a keyboard at its first port and a mouse at the second.
  *
  * Document: IBM PS/2 hardware interface technical reference, keyboard and auxiliary device controller (1990).
- * State: struct i8042. Answers are there at once: nobody has to poll for them.
+ * State: struct i8042, with the keyboard's and the mouse's. Answers are there at once: nobody has to poll for
+ * them. Of the two ports the keyboard comes first.
  *
- * Missing: keys (nobody types on this keyboard), the second port's device, translation of scan codes, parity
- * and time-out errors, masking of A20 (port 0x92 says the same).
- * Ignored bits: of the output port all but reset; the keyboard's typematic rate; keyboard lock and inhibit.
+ * Missing: parity and time-out errors, masking of A20 (the line is always on; its bit reads back).
+ * Ignored bits: of the output port all but reset and A20; keyboard lock and inhibit.
  */
 #include "i8042.h"
 #include "effects.h"
 
 enum { REGION_DATA, REGION_COMMAND };
-enum { STATUS_OUTPUT_FULL = 1, STATUS_SYSTEM = 4, STATUS_COMMAND = 8, STATUS_UNLOCKED = 0x10 };
+enum {
+    STATUS_OUTPUT_FULL = 1,
+    STATUS_SYSTEM = 4,
+    STATUS_COMMAND = 8,
+    STATUS_UNLOCKED = 0x10,
+    STATUS_FROM_AUX = 0x20
+};
 
 enum controller_command {
     COMMAND_READ_RAM = 0x20,  /* to 0x3f */
@@ -30,66 +36,94 @@ enum controller_command {
     COMMAND_WRITE_KEYBOARD_OUTPUT = 0xd2,
     COMMAND_WRITE_AUX_OUTPUT = 0xd3,
     COMMAND_WRITE_AUX = 0xd4,
+    COMMAND_A20_OFF = 0xdd,
+    COMMAND_A20_ON = 0xdf,
     COMMAND_PULSE = 0xf0, /* to 0xff: output port bits 0-3 that are 0 here go low */
 };
-enum { SELF_TEST_PASSED = 0x55, TEST_PASSED = 0, TEST_CLOCK_STUCK_LOW = 1, INPUT_PORT_VALUE = 0x80 };
+enum { SELF_TEST_PASSED = 0x55, TEST_PASSED = 0, INPUT_PORT_VALUE = 0x80 };
 enum {
     BYTE_INTERRUPT = 1,
+    BYTE_AUX_INTERRUPT = 2,
     BYTE_SYSTEM = 4,
     BYTE_DISABLE_KEYBOARD = 0x10,
     BYTE_DISABLE_AUX = 0x20,
+    BYTE_TRANSLATE = 0x40,
     BYTE_RESET = 0x71
 };
-enum { OUTPUT_RUN = 1, OUTPUT_A20 = 2, OUTPUT_RESET_VALUE = 0xcf };
-
-enum keyboard_command {
-    KEYBOARD_LEDS = 0xed,
-    KEYBOARD_ECHO = 0xee,
-    KEYBOARD_SCAN_SET = 0xf0,
-    KEYBOARD_IDENTIFY = 0xf2,
-    KEYBOARD_RATE = 0xf3,
-    KEYBOARD_ENABLE = 0xf4,
-    KEYBOARD_DISABLE = 0xf5,
-    KEYBOARD_DEFAULTS = 0xf6,
-    KEYBOARD_RESEND = 0xfe,
-    KEYBOARD_RESET = 0xff,
-};
 enum {
-    KEYBOARD_ACK = 0xfa,
-    KEYBOARD_NAK = 0xfe,
-    KEYBOARD_TEST_PASSED = 0xaa,
-    KEYBOARD_ID_1 = 0xab,
-    KEYBOARD_ID_2 = 0x83
+    OUTPUT_RUN = 1,
+    OUTPUT_A20 = 2,
+    OUTPUT_FULL = 0x10,
+    OUTPUT_AUX_FULL = 0x20,
+    OUTPUT_RESET_VALUE = 0xcf
 };
-enum { DEFAULT_SCAN_SET = 2, KEYBOARD_IRQ = 1 };
+enum { KEYBOARD_IRQ = 1, AUX_IRQ = 12 };
+enum { BREAK_SET_2 = 0xf0, BREAK_SET_1 = 0x80 };
 
-static bool keyboard_disabled(const struct i8042 *i8042)
+static void set_irq(uint8_t *line, unsigned irq, bool level)
 {
-    return i8042->ram[0] & BYTE_DISABLE_KEYBOARD;
-}
-
-static void i8042_update(struct i8042 *i8042)
-{
-    bool level = i8042->queue_count && i8042->ram[0] & BYTE_INTERRUPT;
-    if (level != i8042->irq) {
-        i8042->irq = level;
-        effect_irq(KEYBOARD_IRQ, IRQ_ISA, level);
+    if (level != *line) {
+        *line = level;
+        effect_irq(irq, IRQ_ISA, level);
     }
 }
 
-/* A byte for port 0x60; lost when nobody has read the last sixteen, as in a keyboard's own buffer. */
-static void i8042_answer(struct i8042 *i8042, uint8_t byte)
+static void set_output(struct i8042 *i8042, uint8_t byte, bool from_aux)
 {
-    if (i8042->queue_count == I8042_QUEUE)
-        return;
-    i8042->queue[(i8042->queue_next + i8042->queue_count++) % I8042_QUEUE] = byte;
+    i8042->output = byte;
+    i8042->full = 1;
+    i8042->from_aux = from_aux;
 }
 
-/* The controller's own answer takes the place of what the keyboard has sent and nobody has read. */
-static void i8042_answer_alone(struct i8042 *i8042, uint8_t byte)
+/* The next byte of the keyboard as the controller hands it on; -1: none. */
+static int keyboard_byte(struct i8042 *i8042)
 {
-    i8042->queue_count = 0;
-    i8042_answer(i8042, byte);
+    int byte = ps2_keyboard_read(&i8042->keyboard);
+    if (byte == BREAK_SET_2 && i8042->ram[0] & BYTE_TRANSLATE) {
+        i8042->breaking = 1;
+        byte = ps2_keyboard_read(&i8042->keyboard);
+    }
+    if (byte < 0 || !(i8042->ram[0] & BYTE_TRANSLATE))
+        return byte;
+    uint8_t code = ps2_translate((uint8_t)byte);
+    if (i8042->breaking)
+        code |= BREAK_SET_1;
+    i8042->breaking = 0;
+    return code;
+}
+
+static bool take_event(struct i8042 *i8042)
+{
+    if (!i8042->event_waits && !effect_input(&i8042->event))
+        return false;
+    const struct input_event *event = &i8042->event;
+    i8042->event_waits = event->kind != INPUT_MOUSE && !ps2_keyboard_has_room(&i8042->keyboard);
+    if (i8042->event_waits)
+        return false;
+    if (event->kind == INPUT_MOUSE)
+        ps2_mouse_move(&i8042->mouse, event->right, event->down, event->wheel, event->buttons);
+    else
+        ps2_keyboard_press(&i8042->keyboard, event->key, event->kind == INPUT_KEY_DOWN);
+    return true;
+}
+
+/* Fills the output buffer, if it is empty, and brings the interrupt lines up to date. */
+static void i8042_update(struct i8042 *i8042)
+{
+    for (unsigned i = 0; i < CHANNEL_EVENTS && take_event(i8042); i++)
+        ;
+    int byte = -1;
+    if (!i8042->full && !(i8042->ram[0] & BYTE_DISABLE_KEYBOARD) && (byte = keyboard_byte(i8042)) >= 0)
+        set_output(i8042, (uint8_t)byte, false);
+    if (!i8042->full && !(i8042->ram[0] & BYTE_DISABLE_AUX) && (byte = ps2_mouse_read(&i8042->mouse)) >= 0)
+        set_output(i8042, (uint8_t)byte, true);
+    set_irq(&i8042->irq, KEYBOARD_IRQ, i8042->full && !i8042->from_aux && i8042->ram[0] & BYTE_INTERRUPT);
+    set_irq(&i8042->aux_irq, AUX_IRQ, i8042->full && i8042->from_aux && i8042->ram[0] & BYTE_AUX_INTERRUPT);
+}
+
+void i8042_receive(struct i8042 *i8042)
+{
+    i8042_update(i8042);
 }
 
 static void i8042_write_output_port(struct i8042 *i8042, uint8_t value)
@@ -99,67 +133,11 @@ static void i8042_write_output_port(struct i8042 *i8042, uint8_t value)
         effect_guest_end(GUEST_END_RESET);
 }
 
-static void keyboard_defaults(struct i8042 *i8042)
+static uint8_t i8042_output_port(const struct i8042 *i8042)
 {
-    i8042->scan_set = DEFAULT_SCAN_SET;
-    i8042->leds = 0;
-    i8042->keyboard_pending = 0;
-}
-
-/* The byte that follows a command of two bytes. */
-static void keyboard_take_argument(struct i8042 *i8042, uint8_t value)
-{
-    uint8_t command = i8042->keyboard_pending;
-    i8042->keyboard_pending = 0;
-    i8042_answer(i8042, KEYBOARD_ACK);
-    if (command == KEYBOARD_LEDS)
-        i8042->leds = value & 7;
-    else if (command == KEYBOARD_SCAN_SET && value == 0)
-        i8042_answer(i8042, i8042->scan_set);
-    else if (command == KEYBOARD_SCAN_SET && value <= 3)
-        i8042->scan_set = value;
-}
-
-static void keyboard_take_command(struct i8042 *i8042, uint8_t value)
-{
-    if (value == KEYBOARD_ECHO) {
-        i8042_answer(i8042, KEYBOARD_ECHO);
-        return;
-    }
-    if (value < KEYBOARD_LEDS || value == KEYBOARD_RESEND ||
-        (value > KEYBOARD_ECHO && value < KEYBOARD_SCAN_SET)) {
-        i8042_answer(i8042, KEYBOARD_NAK);
-        return;
-    }
-    i8042_answer(i8042, KEYBOARD_ACK);
-    switch (value) {
-    case KEYBOARD_LEDS:
-    case KEYBOARD_SCAN_SET:
-    case KEYBOARD_RATE:
-        i8042->keyboard_pending = value;
-        break;
-    case KEYBOARD_IDENTIFY:
-        i8042_answer(i8042, KEYBOARD_ID_1);
-        i8042_answer(i8042, KEYBOARD_ID_2);
-        break;
-    case KEYBOARD_ENABLE:
-        i8042->scanning = 1;
-        break;
-    case KEYBOARD_DISABLE:
-        i8042->scanning = 0;
-        keyboard_defaults(i8042);
-        break;
-    case KEYBOARD_DEFAULTS:
-        keyboard_defaults(i8042);
-        break;
-    case KEYBOARD_RESET:
-        i8042->scanning = 1;
-        keyboard_defaults(i8042);
-        i8042_answer(i8042, KEYBOARD_TEST_PASSED);
-        break;
-    default: /* key types of scan set 3: accepted, there are no keys */
-        break;
-    }
+    return (uint8_t)((i8042->output_port & ~(OUTPUT_FULL | OUTPUT_AUX_FULL)) |
+                     (i8042->full && !i8042->from_aux ? OUTPUT_FULL : 0) |
+                     (i8042->full && i8042->from_aux ? OUTPUT_AUX_FULL : 0));
 }
 
 /* Port 0x60: the second byte of a controller command, or a byte for the keyboard, which ends its inhibition.
@@ -174,23 +152,23 @@ static void i8042_write_data(struct i8042 *i8042, uint8_t value)
     } else if (command == COMMAND_WRITE_OUTPUT_PORT) {
         i8042_write_output_port(i8042, value);
     } else if (command == COMMAND_WRITE_KEYBOARD_OUTPUT || command == COMMAND_WRITE_AUX_OUTPUT) {
-        /* Without a second port the controller has no second kind of output. */
-        i8042_answer(i8042, value);
+        set_output(i8042, value, command == COMMAND_WRITE_AUX_OUTPUT);
+    } else if (command == COMMAND_WRITE_AUX) {
+        i8042->ram[0] &= (uint8_t)~BYTE_DISABLE_AUX;
+        ps2_mouse_write(&i8042->mouse, value);
     } else if (command == 0) {
         i8042->ram[0] &= (uint8_t)~BYTE_DISABLE_KEYBOARD;
-        if (i8042->keyboard_pending && value < KEYBOARD_LEDS)
-            keyboard_take_argument(i8042, value);
-        else
-            keyboard_take_command(i8042, value);
+        ps2_keyboard_write(&i8042->keyboard, value);
     }
 }
 
+/* Commands that change a bit, or have an answer; the answer takes the place of what nobody has read. */
 static void i8042_command(struct i8042 *i8042, uint8_t value)
 {
     i8042->pending = 0;
     i8042->last_was_command = 1;
     if (value >= COMMAND_READ_RAM && value < COMMAND_READ_RAM + I8042_RAM) {
-        i8042_answer_alone(i8042, i8042->ram[value - COMMAND_READ_RAM]);
+        set_output(i8042, i8042->ram[value - COMMAND_READ_RAM], false);
         return;
     }
     if ((value >= COMMAND_WRITE_RAM && value < COMMAND_WRITE_RAM + I8042_RAM) ||
@@ -211,14 +189,12 @@ static void i8042_command(struct i8042 *i8042, uint8_t value)
         i8042->ram[0] &= (uint8_t)~BYTE_DISABLE_AUX;
         break;
     case COMMAND_TEST_AUX:
-        i8042_answer_alone(i8042, TEST_CLOCK_STUCK_LOW);
+    case COMMAND_TEST_KEYBOARD:
+        set_output(i8042, TEST_PASSED, false);
         break;
     case COMMAND_SELF_TEST:
         i8042->ram[0] |= BYTE_SYSTEM;
-        i8042_answer_alone(i8042, SELF_TEST_PASSED);
-        break;
-    case COMMAND_TEST_KEYBOARD:
-        i8042_answer_alone(i8042, TEST_PASSED);
+        set_output(i8042, SELF_TEST_PASSED, false);
         break;
     case COMMAND_DISABLE_KEYBOARD:
         i8042->ram[0] |= BYTE_DISABLE_KEYBOARD;
@@ -227,35 +203,35 @@ static void i8042_command(struct i8042 *i8042, uint8_t value)
         i8042->ram[0] &= (uint8_t)~BYTE_DISABLE_KEYBOARD;
         break;
     case COMMAND_READ_INPUT_PORT:
-        i8042_answer_alone(i8042, INPUT_PORT_VALUE);
+        set_output(i8042, INPUT_PORT_VALUE, false);
         break;
     case COMMAND_READ_OUTPUT_PORT:
-        i8042_answer_alone(i8042, i8042->output_port);
+        set_output(i8042, i8042_output_port(i8042), false);
+        break;
+    case COMMAND_A20_OFF:
+        i8042->output_port &= (uint8_t)~OUTPUT_A20;
+        break;
+    case COMMAND_A20_ON:
+        i8042->output_port |= OUTPUT_A20;
         break;
     default:
         effect_need(NEED_IGNORED, 0x64);
     }
 }
 
+/* The last byte again when there is none. Each byte makes an interrupt of its own. */
 static uint8_t i8042_read_data(struct i8042 *i8042)
 {
-    uint8_t byte = i8042->queue[i8042->queue_next]; /* the last one again when there is none */
-    if (i8042->queue_count) {
-        i8042->queue_count--;
-        if (i8042->queue_count)
-            i8042->queue_next = (i8042->queue_next + 1) % I8042_QUEUE;
-        /* Each byte makes an interrupt of its own. */
-        if (i8042->irq) {
-            i8042->irq = 0;
-            effect_irq(KEYBOARD_IRQ, IRQ_ISA, false);
-        }
-    }
-    return byte;
+    i8042->full = 0;
+    set_irq(&i8042->irq, KEYBOARD_IRQ, false);
+    set_irq(&i8042->aux_irq, AUX_IRQ, false);
+    return i8042->output;
 }
 
 static uint8_t i8042_status(const struct i8042 *i8042)
 {
-    return (uint8_t)(STATUS_UNLOCKED | (i8042->queue_count ? STATUS_OUTPUT_FULL : 0) |
+    return (uint8_t)(STATUS_UNLOCKED | (i8042->full ? STATUS_OUTPUT_FULL : 0) |
+                     (i8042->full && i8042->from_aux ? STATUS_FROM_AUX : 0) |
                      (i8042->ram[0] & BYTE_SYSTEM ? STATUS_SYSTEM : 0) |
                      (i8042->last_was_command ? STATUS_COMMAND : 0));
 }
@@ -280,16 +256,15 @@ static void i8042_reset(void *state, const struct device_slot *slot)
     (void)slot;
     i8042->ram[0] = BYTE_RESET | BYTE_SYSTEM; /* as firmware leaves it after its self-test */
     i8042->output_port = OUTPUT_RESET_VALUE | OUTPUT_A20;
-    i8042->scanning = 1;
-    keyboard_defaults(i8042);
+    ps2_keyboard_reset(&i8042->keyboard);
+    ps2_mouse_reset(&i8042->mouse);
 }
 
 static const char *i8042_check(const void *state)
 {
     const struct i8042 *i8042 = state;
-    if (i8042->queue_next >= I8042_QUEUE || i8042->queue_count > I8042_QUEUE)
-        return "queue";
-    return i8042->scan_set < 1 || i8042->scan_set > 3 ? "scan code set" : NULL;
+    const char *broken = ps2_keyboard_check(&i8042->keyboard);
+    return broken ? broken : ps2_mouse_check(&i8042->mouse);
 }
 
 static void i8042_inspect(const void *state, struct inspector *inspector)
@@ -297,10 +272,11 @@ static void i8042_inspect(const void *state, struct inspector *inspector)
     const struct i8042 *i8042 = state;
     inspector->field(inspector, "status", i8042_status(i8042));
     inspector->field(inspector, "command byte", i8042->ram[0]);
-    inspector->field(inspector, "output port", i8042->output_port);
-    inspector->field(inspector, "queued", i8042->queue_count);
-    inspector->field(inspector, "keyboard off", keyboard_disabled(i8042));
-    inspector->field(inspector, "leds", i8042->leds);
+    inspector->field(inspector, "output port", i8042_output_port(i8042));
+    inspector->field(inspector, "keys queued", i8042->keyboard.queue_count);
+    inspector->field(inspector, "leds", i8042->keyboard.leds);
+    inspector->field(inspector, "mouse on", i8042->mouse.enabled);
+    inspector->field(inspector, "mouse id", i8042->mouse.id);
 }
 
 const struct device i8042_device = {

@@ -131,6 +131,7 @@ static void handle_events(const struct upcall *upcall, struct pc *pc)
     bus_tick(&pc->bus, effect_now());
     if (upcall->events & EVENT_CHANNEL) {
         uart_receive(&pc->uart);
+        i8042_receive(&pc->i8042);
         piix4_pm_look(&pc->piix4_pm);
         if (screen_answer(&pc->vga, effect_spare(SPARE_VIDEO), &ring3_channel()->screen))
             sys_notify(ring3_info()->guest_index);

@@ -1,7 +1,7 @@
 /*
  * The channel between a device model and the service: two byte rings for the guest's serial console,
- * counters that the service shows, and the guest's screen. Both sides are ring 3; the monitor maps the page
- * into both and does not look into it.
+ * counters that the service shows, what is typed, and the guest's screen. Both sides are ring 3; the monitor
+ * maps the page into both and does not look into it.
  *
  * Each ring has one producer and one consumer. Indices run freely and are reduced modulo the size at each
  * use, so that a wrong index from the other side can do no more than garble the text (lib/ring.h).
@@ -11,7 +11,13 @@
 #include <stdint.h>
 #include "layout.h"
 
-enum { CHANNEL_SIZE = 0x8000, CHANNEL_OUTPUT = 16384, CHANNEL_INPUT = 1024, CHANNEL_NEEDS = 64 };
+enum {
+    CHANNEL_SIZE = 0x8000,
+    CHANNEL_OUTPUT = 16384,
+    CHANNEL_INPUT = 1024,
+    CHANNEL_NEEDS = 64,
+    CHANNEL_EVENTS = 256
+};
 
 /* An access that no device claimed: what `nr boot --needs` lists. */
 enum need_kind {
@@ -50,16 +56,40 @@ struct channel_screen {
     uint8_t data[CHANNEL_SCREEN_DATA];
 };
 
+/*
+ * What somebody does at the guest's keyboard and mouse. A key has its code of scan code set 1 while it goes
+ * down (1-0x7f), with INPUT_KEY_EXTENDED where 0xe0 comes before it.
+ */
+enum input_kind { INPUT_KEY_DOWN = 1, INPUT_KEY_UP, INPUT_MOUSE };
+enum input_key { INPUT_KEY_EXTENDED = 0x80, INPUT_KEY_PRINT = 0xb7, INPUT_KEY_PAUSE = 0xc5 };
+enum input_button {
+    INPUT_BUTTON_LEFT = 1,
+    INPUT_BUTTON_RIGHT = 2,
+    INPUT_BUTTON_MIDDLE = 4,
+    INPUT_BUTTON_FOURTH = 8,
+    INPUT_BUTTON_FIFTH = 16
+};
+
+struct input_event {
+    uint8_t kind;    /* enum input_kind */
+    uint8_t key;     /* enum input_key */
+    uint8_t buttons; /* of the mouse, after its motion */
+    int8_t wheel;    /* towards the user */
+    int16_t right, down;
+};
+
 struct channel {
     uint32_t output_head, output_tail; /* guest to console */
     uint32_t input_head, input_tail;   /* console to guest */
     uint32_t need_count;
-    uint32_t needs_lost; /* kinds that did not fit */
-    uint32_t exit_value; /* written to port 0xf4, plus 1; 0: none */
-    uint32_t breaks;     /* how often the console has sent a break; runs freely */
-    uint32_t presses;    /* how often the power button was pressed; runs freely */
+    uint32_t needs_lost;             /* kinds that did not fit */
+    uint32_t exit_value;             /* written to port 0xf4, plus 1; 0: none */
+    uint32_t breaks;                 /* how often the console has sent a break; runs freely */
+    uint32_t presses;                /* how often the power button was pressed; runs freely */
+    uint32_t event_head, event_tail; /* service to guest */
     struct need need[CHANNEL_NEEDS];
     struct channel_screen screen;
+    struct input_event event[CHANNEL_EVENTS];
     uint8_t input[CHANNEL_INPUT];
     uint8_t output[CHANNEL_OUTPUT];
 };

@@ -37,3 +37,20 @@ static inline int ring_get(const uint8_t *ring, uint32_t size, const uint32_t *h
     __atomic_store_n(tail, at + 1, __ATOMIC_SEQ_CST); /* before the consumer looks for more, or sleeps */
     return byte;
 }
+
+/* Indices of a ring of other things than bytes: where the producer may put one, where the consumer finds one;
+ * -1: full, or empty. The other side sees the index moved by ring_moved(). */
+static inline int ring_free(uint32_t size, const uint32_t *head, const uint32_t *tail)
+{
+    return ring_used(size, head, tail) == size ? -1 : (int)(*head % size);
+}
+
+static inline int ring_waiting(uint32_t size, const uint32_t *head, const uint32_t *tail)
+{
+    return ring_used(size, head, tail) == 0 ? -1 : (int)(*tail % size);
+}
+
+static inline void ring_moved(uint32_t *index)
+{
+    __atomic_store_n(index, *index + 1, __ATOMIC_SEQ_CST);
+}

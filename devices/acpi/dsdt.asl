@@ -217,6 +217,14 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "NULLRG", "NULLRING", 1)
                 IRQNoFlags () { 1 }
             })
         }
+        Device (MOU)
+        {
+            Name (_HID, EisaId ("PNP0F13"))
+            Name (_CRS, ResourceTemplate ()
+            {
+                IRQNoFlags () { 12 }
+            })
+        }
         Device (COM1)
         {
             Name (_HID, EisaId ("PNP0501"))

@@ -31,6 +31,8 @@ MUTATIONS = [
     ("cpuid_rules", "core/exit_cpuid.c", "if (!(vcpu->state.control.cr4 & CR4_OSXSAVE))", "if (false)"),
     # The last byte of a transfer by DMA does not come.
     ("floppy", "devices/dma8237.c", "memcpy(ram, bytes, length);", "memcpy(ram, bytes, length - 1);"),
+    # What comes from the mouse does not say so.
+    ("keyboard", "devices/i8042.c", "(i8042->full && i8042->from_aux ? STATUS_FROM_AUX : 0)", "0"),
     # Any bit of CR4 is taken: the processor refuses the state.
     (
         "cr_reserved",

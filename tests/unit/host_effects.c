@@ -129,6 +129,16 @@ uint32_t effect_console_breaks(void)
     return host.breaks;
 }
 
+bool effect_input(struct input_event *event)
+{
+    if (host.event_count == 0)
+        return false;
+    *event = host.event[0];
+    memmove(host.event, host.event + 1, sizeof host.event - sizeof host.event[0]);
+    host.event_count--;
+    return true;
+}
+
 uint32_t effect_power_presses(void)
 {
     return host.presses;

@@ -16,6 +16,7 @@ enum {
     HOST_MSIS = 64,
     HOST_CONSOLE = 4096,
     HOST_LOG = 256,
+    HOST_EVENTS = 64,
     HOST_SPARE = GUEST_SPARE_MIB << 20,
     HOST_MAPS = 64,
 };
@@ -56,6 +57,8 @@ struct host_effects {
     const uint8_t *input;
     size_t input_length;
     uint32_t breaks, presses;
+    struct input_event event[HOST_EVENTS]; /* what effect_input() gives: event_count of them */
+    unsigned event_count;
     enum guest_end end; /* 0: not asked for */
     unsigned ends;
     uint32_t exit_value;

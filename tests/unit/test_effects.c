@@ -6,6 +6,7 @@
  * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c devices/pit_channel.c
  * sources: devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/uart.c devices/ioapic.c
+ * sources: devices/ps2_keyboard.c devices/ps2_mouse.c
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
