@@ -22,14 +22,15 @@ enum {
 
 #define BASE_ADDRESS 0x000000fffffff000ull /* 40 physical address bits, the least that CPUID shows */
 
-int lapic_in_service(const struct lapic *lapic)
+/* In ISR; 0: none. */
+static uint32_t highest_in_service(const struct lapic *lapic)
 {
-    for (int first = 256 - 32; first >= 0; first -= 32) {
-        uint32_t word = lapic_get(lapic, lapic_word(LAPIC_ISR, (uint8_t)first));
-        if (word != 0)
-            return first + 31 - __builtin_clz(word);
+    uint32_t word = 0, first = 256;
+    while (!word && first) {
+        first -= 32;
+        word = lapic_get(lapic, lapic_word(LAPIC_ISR, (uint8_t)first));
     }
-    return LAPIC_NO_VECTOR;
+    return word ? first + 31 - (uint32_t)__builtin_clz(word) : 0;
 }
 
 static int highest_request(const struct lapic *lapic)
@@ -124,15 +125,9 @@ void lapic_error(struct vcpu *vcpu, uint32_t esr_bit)
         vcpu_request(vcpu, REQUEST_EVENT);
 }
 
-/* Of the highest vector in a bank; 0 if there is none, as no legal vector has it. */
-static uint32_t class_of(int vector)
-{
-    return vector < 0 ? 0 : (uint32_t)vector & PRIORITY_CLASS;
-}
-
 uint32_t lapic_processor_priority(const struct lapic *lapic)
 {
-    uint32_t in_service = class_of(lapic_in_service(lapic)), tpr = lapic_get(lapic, LAPIC_TPR);
+    uint32_t in_service = lapic->in_service & PRIORITY_CLASS, tpr = lapic_get(lapic, LAPIC_TPR);
     return in_service > (tpr & PRIORITY_CLASS) ? in_service : tpr;
 }
 
@@ -149,8 +144,8 @@ int lapic_pending_vector(struct vcpu *vcpu)
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    uint32_t requested = class_of(highest_request(lapic));
-    return requested > class_of(lapic_in_service(lapic)) &&
+    uint32_t requested = (uint32_t)highest_request(lapic) & PRIORITY_CLASS;
+    return requested > (lapic->in_service & PRIORITY_CLASS) &&
            requested <= (lapic_get(lapic, LAPIC_TPR) & PRIORITY_CLASS);
 }
 
@@ -161,17 +156,18 @@ void lapic_accept(struct vcpu *vcpu, uint8_t vector)
     atomic_fetch_and(&lapic->irr[vector / 64], ~(1ull << (vector % 64)));
     lapic_offer_pv_eoi(vcpu, vector);
     lapic_set(lapic, isr, lapic_get(lapic, isr) | lapic_bit(vector));
+    lapic->in_service = vector;
 }
 
 void lapic_end_interrupt(struct vcpu *vcpu)
 {
     struct lapic *lapic = &vcpu->lapic;
-    int found = lapic_in_service(lapic);
-    if (found < 0)
+    uint8_t vector = (uint8_t)lapic->in_service;
+    if (!vector)
         return;
-    uint8_t vector = (uint8_t)found;
     enum lapic_register isr = lapic_word(LAPIC_ISR, vector);
     lapic_set(lapic, isr, lapic_get(lapic, isr) & ~lapic_bit(vector));
+    lapic->in_service = highest_in_service(lapic);
     if (lapic_get(lapic, lapic_word(LAPIC_TMR, vector)) & lapic_bit(vector))
         vm_queue_eoi(vcpu->vm, vector);
 }

@@ -22,6 +22,7 @@ struct lapic {
     _Atomic uint64_t base_msr;    /* IA32_APIC_BASE */
     _Atomic uint32_t esr_pending; /* errors since ESR was last written */
     _Atomic uint32_t extint;      /* an ExtINT message waits for INTA */
+    uint32_t in_service;          /* the highest vector in ISR; 0, which is no legal one: none */
     uint32_t pv_eoi_pending;      /* the guest's flag is set for the vector in service */
     uint64_t timer_deadline;      /* host TSC of the next expiry; 0: not running */
     uint64_t timer_fraction;      /* what the deadline lost in rounding, in 10^-6 TSC ticks */
@@ -84,7 +85,7 @@ static inline bool lapic_any_request(const struct lapic *lapic)
 {
     return (lapic->irr[0] | lapic->irr[1] | lapic->irr[2] | lapic->irr[3]) != 0;
 }
-/* Whether TPR alone holds the highest vector in IRR back. */
+/* Whether TPR alone holds the highest vector in IRR, where there is one, back. */
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
 /* Whether LINT0 (or a disabled APIC) lets the 8259's INTR through to this vCPU. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);

@@ -56,8 +56,6 @@ static inline uint32_t lapic_bit(uint8_t vector)
 }
 
 /* lapic.c */
-/* The highest vector in ISR, or LAPIC_NO_VECTOR. */
-int lapic_in_service(const struct lapic *lapic);
 bool lapic_enabled(const struct lapic *lapic);
 /* PPR: the higher of TPR and the class in service. */
 uint32_t lapic_processor_priority(const struct lapic *lapic);
