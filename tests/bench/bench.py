@@ -3,12 +3,10 @@
 
 Round trips and instructions are counted under -icount: one instruction takes one nanosecond, for a guest, the monitor and a
 native system alike; interrupts come at the same places every time and a run repeats, whatever else the machine does. The
-exits of a boot are counted in real time and under -icount, and of all runs the least counts: two exits belong to each timer
-tick, and a processor of one instruction a nanosecond is slower than all that could run this; but in real time, an emulator on a
-busy machine takes longer for an exit than Linux allows when it calibrates its clock by ports, and a guest without a
-paravirtual one goes on with a clock that costs an exit a reading, which it does on no PC. A boot ends with the first process's marker, where the guest ends its machine at once: what a
-shutdown does is not part of it. Processor time is taken in real time, too. Guests see the same command line, initrd and
-processor model natively and under the monitor.
+exits of a boot are counted by both clocks and all are printed; each budget is held against the clock that leaves the
+emulator's own cost out (docs/measurements.md). A boot ends with the first process's marker, where the guest ends its machine
+at once: what a shutdown does is not part of it. Processor time is taken in real time. Guests see the same command line,
+initrd and processor model natively and under the monitor.
 
     bench.py [--ring0 "FILE ..."] [--only WORD] [--strict]
 """
@@ -47,13 +45,14 @@ def report(what, value, budget=None, unit="", note=""):
     print(f"{state} {what}: {text}{unit}{limit}{'; ' + note if note else ''}", flush=True)
 
 
-def boot(*words, description, machine="svm"):
+def boot(*words, description, machine="svm", ends=0):
+    """What a run printed; its guests end with the value `ends`."""
     guests = description if isinstance(description, list) else [description]
     command = [BUILD / "nr", "boot", "--machine", machine, "--timeout", SECONDS, *words, *guests]
     run = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, check=False,
                          timeout=SECONDS + 60)
     text = (run.stdout + run.stderr).decode(errors="replace")
-    if run.returncode != 0:
+    if run.returncode != (1 if ends else 0) or (ends and f"exit value {ends}\n" not in text):
         raise RuntimeError(f"{' '.join(map(str, command))}: status {run.returncode}\n{text[-2000:]}")
     return text
 
@@ -206,15 +205,16 @@ def bench_serial():
 
 
 def bench_boot():
-    for paravirt, budget in (("kvm", 5000), ("none", 9000)):
+    for paravirt, budget, judged in (("kvm", 5000, "in real time"), ("none", 9000, "under -icount")):
         description = linux(f"boot-{paravirt}", paravirt)
         counts, text = count_instructions(description)
         runs = [exits(boot("--cpus", 1, "--why", "--append", TO_MARKER, description=description)) for _ in range(RUNS)]
-        runs.append(exits(text))
-        total, parts = min(runs, key=lambda run: run[0])
-        largest = ", ".join(f"{name} {count:,}" for name, count in sorted(parts.items(), key=lambda p: -p[1])[:5])
-        report(f'exits of a boot, paravirt "{paravirt}"', total, budget,
-               note=f"{largest}; in real time {', '.join(f'{run[0]:,}' for run in runs[:-1])}, under -icount {runs[-1][0]:,}")
+        by_clock = {"in real time": min(runs, key=lambda run: run[0]), "under -icount": exits(text)}
+        for clock, (total, parts) in by_clock.items():
+            largest = ", ".join(f"{name} {count:,}" for name, count in sorted(parts.items(), key=lambda p: -p[1])[:5])
+            others = f"; runs: {', '.join(f'{run[0]:,}' for run in runs)}" if clock == "in real time" else ""
+            report(f'exits of a boot {clock}, paravirt "{paravirt}"', total, budget if clock == judged else None,
+                   note=largest + others)
         ring0, ring3, copy = ((counts[part][0] - counts[part][1]) / 1e6 for part in ("ring0", "ring3", "copy"))
         report(f'instructions of ring 0 and 3 in that boot, paravirt "{paravirt}"', ring0 + ring3 + copy,
                20 if paravirt == "kvm" else None, " million",
@@ -247,6 +247,30 @@ def bench_disk():
         if merged or done - few_done != 1000:
             raise RuntimeError(f"{done - few_done} reads where 1000 were asked for, {merged} merged")
         report(f'exits of a 4 KiB read, depth {depth}, paravirt "{paravirt}"', (many - few) / 1000, budget)
+
+
+def screen_exits(script):
+    """Exits of a guest whose boot disk draws this (tests/boot/screens.asm)."""
+    image, path = WORK / "screen.img", WORK / "screen.dts"
+    subprocess.run(["nasm", "-f", "bin", f"-DSCRIPT='{script}'", "-o", image, TREE / "tests/boot/screens.asm"], check=True)
+    with image.open("r+b") as file:
+        file.truncate(1 << 20)
+    path.write_text('/dts-v1/;\n/ {\n    compatible = "nullring,guest";\n    model = "screen";\n    memory { size-mib = <16>; };\n'
+                    '    chosen { loader = "bios"; };\n    disk0 { compatible = "nullring,ide-disk"; image = "screen.img"; '
+                    "overlay-mib = <1>; };\n};\n")
+    return exits(boot("--cpus", 1, "--why", "--emulator", ICOUNT, description=path, ends=3))[0]
+
+
+def bench_screen():
+    """Exits of drawing, as the difference of one time and of seventeen. The frame buffer's fill enters and leaves protected
+    mode, with an exit for each."""
+    for what, mode, letter, size, budget in (("redraw of a text screen", "t", "T", 4000, 0.1),
+                                             ("fill of 1024x768x32", "v", "F", 3 << 20, 2.1),
+                                             ("fill of mode 12h by REP STOSB", "p", "B", 38400, 12),
+                                             ("change of 2,048 bytes of mode 12h by two MOVs each", "p", "D", 4096, 12)):
+        once, often = (screen_exits(mode + letter * times + "q") for times in (1, 17))
+        report(f"exits of a {what}", (often - once) / 16, budget,
+               note=f"{size:,} bytes")
 
 
 def leaves(text):
@@ -307,11 +331,12 @@ def bench_ratio():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--ring0", type=str.split, default=[], help="the files that count as ring 0")
-    parser.add_argument("--only", choices=["size", "round-trips", "serial", "boot", "disk", "ratio", "generations"], help="one part")
+    parser.add_argument("--only", choices=["size", "round-trips", "serial", "boot", "disk", "screen", "ratio", "generations"],
+                        help="one part")
     parser.add_argument("--strict", action="store_true", help="status 1 if a budget is exceeded")
     arguments = parser.parse_args()
     parts = {"size": lambda: bench_size(arguments.ring0), "round-trips": bench_round_trips, "serial": bench_serial,
-             "boot": bench_boot, "disk": bench_disk, "ratio": bench_ratio,
+             "boot": bench_boot, "disk": bench_disk, "screen": bench_screen, "ratio": bench_ratio,
              "generations": bench_generations}
     if not shutil.which("qemu-system-x86_64"):
         sys.exit("bench: qemu-system-x86_64 is missing; make setup installs it")
