@@ -148,9 +148,7 @@ static bool is_device(const struct guest_config *config, const char *name)
     const struct {
         const char *kind;
         uint32_t count;
-    } drives[] = {{"disk", config->disk_count},
-                  {"cd", config->cd_count},
-                  {"floppy", config->floppy[0].present + config->floppy[1].present}};
+    } drives[] = {{"disk", config->disk_count}, {"cd", config->cd_count}};
 
     for (size_t kind = 0; kind < sizeof drives / sizeof drives[0]; kind++) {
         for (uint32_t i = 0; i < drives[kind].count; i++) {
