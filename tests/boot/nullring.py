@@ -109,7 +109,7 @@ class Live:
                 return text
             assert time.monotonic() < end and self.process.poll() is None, \
                 f"not seen: {pattern}\n{text}\n{self.lines.read_text(errors='replace')}"
-            time.sleep(1)
+            time.sleep(0.3)
 
 
 def marker(nonce):
