@@ -24,7 +24,7 @@ setup: examples
 
 ##  make examples   everything that the descriptions in examples/ name, in build/examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
-  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img $(EXAMPLES)/686/disk.img \
+  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/disk.img $(EXAMPLES)/686/disk.img \
   $(EXAMPLES)/grub-rescue/cdrom.iso
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
@@ -35,7 +35,7 @@ $(FETCHED)/installer/vmlinuz $(FETCHED)/installer/initrd.gz &:
 	$(SETUP)/guests.sh $(CACHE) installer
 $(FETCHED)/grub-rescue/cdrom.iso:
 	$(SETUP)/guests.sh $(CACHE) rescue
-$(FETCHED)/disk/root.img: $(SETUP)/disk.sh
+$(FETCHED)/disk/disk.img: $(SETUP)/disk.sh
 	$(SETUP)/disk.sh $(CACHE)
 
 # Links, so that a description names the same path wherever the cache lies and the files are the packages' own.
@@ -52,7 +52,7 @@ $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 $(EXAMPLES)/grub-rescue/cdrom.iso: $(FETCHED)/grub-rescue/cdrom.iso
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
-$(EXAMPLES)/disk/root.img: $(FETCHED)/disk/root.img
+$(EXAMPLES)/disk/disk.img: $(FETCHED)/disk/disk.img
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
 
