@@ -139,6 +139,12 @@ static void check_bios(struct parser *parser)
 
 static bool is_device(const struct guest_config *config, const char *name)
 {
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        char node[GUEST_BOOT_NAME];
+        format_text(node, sizeof node, "floppy%u", i);
+        if (config->floppy[i].present && strcmp(node, name) == 0)
+            return true;
+    }
     const struct {
         const char *kind;
         uint32_t count;
