@@ -1,7 +1,7 @@
 """Whole systems from images alone, as their makers publish them: all that the monitor knows of them is a BIOS and a drive.
 
-Those that Debian does not package lie in the folder that NULLRING_GUESTS names; where there is none, their tests are skipped by
-name, and the sum of `make test` says so.
+Those that Debian does not package lie in ../shared/guests, or in the folder that NULLRING_GUESTS names; where there is none,
+their tests are skipped by name, and the sum of `make test` says so.
 """
 
 import os
@@ -9,16 +9,16 @@ import pathlib
 import re
 
 import pytest
-from nullring import WORK, Live, description
+from nullring import TREE, WORK, Live, description
 
-GUESTS = pathlib.Path(os.environ.get("NULLRING_GUESTS", "/nonexistent"))
+GUESTS = pathlib.Path(os.environ.get("NULLRING_GUESTS", TREE.parent / "shared/guests"))
 TESTS_DONE = 3
 
 
 def published(name):
     path = GUESTS / name
     if not path.exists():
-        pytest.skip(f"{name}: not in the folder that NULLRING_GUESTS names ({os.environ.get('NULLRING_GUESTS', 'not set')})")
+        pytest.skip(f"{name} is not in {GUESTS} (NULLRING_GUESTS may name another folder)")
     return path
 
 
@@ -75,3 +75,16 @@ def test_floppinux_gives_a_shell():
                  root='boot = "floppy0";')
     with Live(path) as live:
         live.wait("floppinux", "_CHOOSE:")
+
+
+def xv6():
+    drives = "".join(f'disk{i} {{ compatible = "nullring,ide-disk"; image = "{published(name)}"; }}; '
+                     for i, name in enumerate(("xv6.img", "xv6-fs.img")))
+    return guest("xv6", drives, mib=512, cpus="count = <2>; packages = <2>;")
+
+
+def test_xv6_starts_both_processors():
+    """It finds them in the MP table, in which a BIOS lists the first of each package."""
+    with Live(xv6()) as live:
+        text = live.wait("xv6", r"^init: starting sh\s*\$ ", serial=True)
+    assert sorted(re.findall(r"^cpu(\d): starting", text, re.M)) == ["0", "1"]
