@@ -35,7 +35,7 @@ struct machine_channels {
 
 /* All that a run is made of. */
 struct machine_run {
-    const char *image;
+    const char *image;   /* NULL: without the monitor, a guest that its own firmware starts */
     const char *scratch; /* a directory for files of this run */
     const struct guest *guest;
     uint32_t guest_count;
@@ -95,8 +95,8 @@ void machine_add_words(struct machine_command *command, const char *text);
 void machine_free(struct machine_command *command);
 
 /* The parts that all machines on QEMU share (machine_qemu.c). */
-void qemu_add_common(struct machine_command *command, const char *cpu, unsigned cpus, unsigned memory_mib,
-                     bool uefi);
+void qemu_add_common(struct machine_command *command, const char *cpu, unsigned cpus, unsigned packages,
+                     unsigned memory_mib, bool uefi);
 /* Connects a socket to the next serial port. */
 void qemu_add_serial(struct machine_command *command, const char *id, int fd);
 void qemu_add_control(struct machine_command *command, int fd);
