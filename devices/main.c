@@ -56,7 +56,8 @@ static bool machine_reset(struct pc *pc, bool power_on)
                                           .cpu_signature = identity.eax,
                                           .cpu_features = identity.edx,
                                           .ioapic_id = TABLE_IOAPIC_ID,
-                                          .screen = effect_spare(0) != NULL};
+                                          .screen = effect_spare(0) != NULL,
+                                          .hpet = ring3_config()->hpet};
     return ring3_config()->loader == LOADER_BIOS || firmware_prepare(&pc->bus, &machine);
 }
 
