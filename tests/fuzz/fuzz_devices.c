@@ -6,8 +6,9 @@
  * sources: devices/vga.c devices/vga_memory.c devices/vga_retrace.c devices/vbe.c
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
  * sources: devices/ps2_keyboard.c devices/ps2_mouse.c
- * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/hpet.c devices/i8042.c
- * devices/dma8237.c sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
+ * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
+ * sources: devices/hpet.c
+ * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
  * sources: devices/boot_order.c devices/acpi_tables.c devices/table_area.c
