@@ -127,12 +127,16 @@ static void hpet_tick(void *state, uint64_t now)
     }
 }
 
+/* A timer without interrupts has nobody to tell: it goes on when somebody looks. */
 static uint64_t hpet_deadline(const void *state)
 {
     const struct hpet *hpet = state;
     uint64_t deadline = DEADLINE_NONE;
-    for (unsigned i = 0; i < HPET_TIMERS; i++)
-        deadline = hpet->timer[i].next < deadline ? hpet->timer[i].next : deadline;
+    for (unsigned i = 0; i < HPET_TIMERS; i++) {
+        const struct hpet_timer *timer = &hpet->timer[i];
+        if (timer->config & TIMER_INTERRUPT && timer->next < deadline)
+            deadline = timer->next;
+    }
     return deadline;
 }
 

@@ -71,6 +71,7 @@ static void handle_load(struct upcall *upcall, struct pc *pc)
         .ram = (uint8_t *)USER_GUEST_RAM,
         .low_size = ring3_low_size(),
         .high_size = ring3_high_size(),
+        .rsdp = firmware_acpi_root(),
         .rom = effect_spare(SPARE_ROM),
     };
     uint32_t groups = 0;

@@ -65,16 +65,16 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(memory_mib), "RAM in MiB")                                                               \
     X(SCHEMA_CPUS, "count", SCHEMA_NUMBER, true, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(cpu_count),         \
       "virtual processors; 1 without this node")                                                             \
-    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|!elf|bios",                    \
-      SCHEMA_CONFIG(loader), "boot protocol")                                                                \
+    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios",                     \
+      SCHEMA_CONFIG(loader), "boot protocol; elf: PVH")                                                      \
     X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),     \
       "kernel image")                                                                                        \
     X(SCHEMA_CHOSEN, "initrd", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(initrd),     \
-      "initial RAM disk (linux)")                                                                            \
+      "initial RAM disk (linux, elf)")                                                                       \
     X(SCHEMA_CHOSEN, "bootargs", SCHEMA_TEXT, false, 0, GUEST_BOOTARGS_SIZE - 1, 0, "",                      \
       SCHEMA_CONFIG(bootargs), "the kernel's command line")                                                  \
     X(SCHEMA_CHOSEN, "modules", SCHEMA_LIST, false, 1, GUEST_MODULES_MAX, 0, "", SCHEMA_NO_FIELD,            \
-      "files with their arguments behind a blank (multiboot)")                                               \
+      "files with their arguments behind a blank (multiboot, elf)")                                          \
     X(SCHEMA_CHOSEN, "firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(firmware), \
       "the BIOS (bios); " GUEST_FIRMWARE " without this")                                                    \
     X(SCHEMA_CHOSEN, "video-firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "",                    \

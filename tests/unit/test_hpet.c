@@ -156,6 +156,10 @@ static void level_triggered(void **state)
     run(100);
     assert_int_equal(in(STATUS), 1);
     assert_false(host.pin[4]);
+    /* Nobody waits for it. */
+    out(timer_config(0), LEVEL | PERIODIC | ROUTE_20);
+    out(comparator(0), in(COUNTER) + 10);
+    assert_true(hpet_device.deadline(&hpet) == DEADLINE_NONE);
 }
 
 /* 2.3.9.2.2, as systems do it: SETVAL and the first match, then the period. */
