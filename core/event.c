@@ -29,7 +29,7 @@ static bool interrupts_open(const struct vcpu *vcpu)
 static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
 {
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    bool requested = lapic_any(&vcpu->lapic, LAPIC_IRR), extint = extint_requested(vcpu);
+    bool requested = lapic_any_request(&vcpu->lapic), extint = extint_requested(vcpu);
     uint32_t windows = WINDOW_NONE;
 
     if (interrupts->nmi_pending) {
@@ -71,7 +71,7 @@ bool event_prepare(struct vcpu *vcpu)
     const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     bool quiet = !(vcpu->lapic.extint | vcpu->vm->intr_level | interrupts->nmi_pending |
                    interrupts->event.type | vcpu->windows);
-    return (quiet && !lapic_any(&vcpu->lapic, LAPIC_IRR)) || events_take(vcpu); /* quiet is the usual case */
+    return (quiet && !lapic_any_request(&vcpu->lapic)) || events_take(vcpu); /* quiet is the usual case */
 }
 
 void event_extint(struct vcpu *vcpu, uint8_t vector)

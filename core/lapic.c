@@ -22,24 +22,22 @@ enum {
 
 #define BASE_ADDRESS 0x000000fffffff000ull /* 40 physical address bits, the least that CPUID shows */
 
-/* The half of a bank that a vector's bit is in, and the bit. */
-static _Atomic uint64_t *pair_of(struct lapic *lapic, enum lapic_register bank, uint8_t vector)
+/* In ISR; 0: none. */
+static uint32_t highest_in_service(const struct lapic *lapic)
 {
-    return &lapic->pair[bank / LAPIC_REGISTER_SIZE / 2 + vector / 64];
-}
-
-static uint64_t bit_of(uint8_t vector)
-{
-    return 1ull << (vector % 64);
-}
-
-static int highest(const struct lapic *lapic, enum lapic_register bank)
-{
-    for (int i = LAPIC_BANK - 1; i >= 0; i--) {
-        uint64_t word = lapic->pair[bank / LAPIC_REGISTER_SIZE / 2 + (unsigned)i];
-        if (word != 0)
-            return i * 64 + 63 - __builtin_clzll(word);
+    uint32_t word = 0, first = 256;
+    while (!word && first) {
+        first -= 32;
+        word = lapic_get(lapic, lapic_word(LAPIC_ISR, (uint8_t)first));
     }
+    return word ? first + 31 - (uint32_t)__builtin_clz(word) : 0;
+}
+
+static int highest_request(const struct lapic *lapic)
+{
+    for (int i = 3; i >= 0; i--)
+        if (lapic->irr[i] != 0)
+            return i * 64 + 63 - __builtin_clzll(lapic->irr[i]);
     return LAPIC_NO_VECTOR;
 }
 
@@ -95,14 +93,14 @@ bool lapic_decodes(const struct vcpu *vcpu, uint64_t gpa)
 /* True if the vector was not requested yet. */
 static bool request_vector(struct lapic *lapic, uint8_t vector, bool level)
 {
-    uint64_t bit = bit_of(vector);
-    _Atomic uint64_t *tmr = pair_of(lapic, LAPIC_TMR, vector);
+    uint64_t bit = 1ull << (vector % 64);
+    _Atomic uint32_t *tmr = &lapic->reg[lapic_word(LAPIC_TMR, vector) / sizeof(uint32_t)];
     /* TMR first: who sees the bit in IRR must find the trigger mode that belongs to it. */
     if (level)
-        atomic_fetch_or(tmr, bit);
-    else if (*tmr & bit)
-        atomic_fetch_and(tmr, ~bit);
-    return !(atomic_fetch_or(pair_of(lapic, LAPIC_IRR, vector), bit) & bit);
+        atomic_fetch_or(tmr, lapic_bit(vector));
+    else if (*tmr & lapic_bit(vector))
+        atomic_fetch_and(tmr, ~lapic_bit(vector));
+    return !(atomic_fetch_or(&lapic->irr[vector / 64], bit) & bit);
 }
 
 bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level)
@@ -127,23 +125,16 @@ void lapic_error(struct vcpu *vcpu, uint32_t esr_bit)
         vcpu_request(vcpu, REQUEST_EVENT);
 }
 
-/* Class of the highest vector in a bank; 0 if there is none, as no legal vector has it. */
-static uint32_t highest_class(const struct lapic *lapic, enum lapic_register bank)
-{
-    int vector = highest(lapic, bank);
-    return vector < 0 ? 0 : (uint32_t)vector & PRIORITY_CLASS;
-}
-
 uint32_t lapic_processor_priority(const struct lapic *lapic)
 {
-    uint32_t in_service = highest_class(lapic, LAPIC_ISR), tpr = lapic_get(lapic, LAPIC_TPR);
+    uint32_t in_service = lapic->in_service & PRIORITY_CLASS, tpr = lapic_get(lapic, LAPIC_TPR);
     return in_service > (tpr & PRIORITY_CLASS) ? in_service : tpr;
 }
 
 int lapic_pending_vector(struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    int vector = highest(lapic, LAPIC_IRR);
+    int vector = highest_request(lapic);
     if (vector < 0 || !lapic_enabled(lapic) ||
         ((uint32_t)vector & PRIORITY_CLASS) <= (lapic_processor_priority(lapic) & PRIORITY_CLASS))
         return LAPIC_NO_VECTOR;
@@ -153,27 +144,31 @@ int lapic_pending_vector(struct vcpu *vcpu)
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    uint32_t requested = highest_class(lapic, LAPIC_IRR);
-    return requested > highest_class(lapic, LAPIC_ISR) &&
+    uint32_t requested = (uint32_t)highest_request(lapic) & PRIORITY_CLASS;
+    return requested > (lapic->in_service & PRIORITY_CLASS) &&
            requested <= (lapic_get(lapic, LAPIC_TPR) & PRIORITY_CLASS);
 }
 
 void lapic_accept(struct vcpu *vcpu, uint8_t vector)
 {
-    atomic_fetch_and(pair_of(&vcpu->lapic, LAPIC_IRR, vector), ~bit_of(vector));
+    struct lapic *lapic = &vcpu->lapic;
+    enum lapic_register isr = lapic_word(LAPIC_ISR, vector);
+    atomic_fetch_and(&lapic->irr[vector / 64], ~(1ull << (vector % 64)));
     lapic_offer_pv_eoi(vcpu, vector);
-    *pair_of(&vcpu->lapic, LAPIC_ISR, vector) |= bit_of(vector);
+    lapic_set(lapic, isr, lapic_get(lapic, isr) | lapic_bit(vector));
+    lapic->in_service = vector;
 }
 
 void lapic_end_interrupt(struct vcpu *vcpu)
 {
     struct lapic *lapic = &vcpu->lapic;
-    int found = highest(lapic, LAPIC_ISR);
-    if (found < 0)
+    uint8_t vector = (uint8_t)lapic->in_service;
+    if (!vector)
         return;
-    uint8_t vector = (uint8_t)found;
-    *pair_of(lapic, LAPIC_ISR, vector) &= ~bit_of(vector);
-    if (*pair_of(lapic, LAPIC_TMR, vector) & bit_of(vector))
+    enum lapic_register isr = lapic_word(LAPIC_ISR, vector);
+    lapic_set(lapic, isr, lapic_get(lapic, isr) & ~lapic_bit(vector));
+    lapic->in_service = highest_in_service(lapic);
+    if (lapic_get(lapic, lapic_word(LAPIC_TMR, vector)) & lapic_bit(vector))
         vm_queue_eoi(vcpu->vm, vector);
 }
 

@@ -11,18 +11,18 @@
 struct vcpu;
 struct vm;
 
-enum { LAPIC_REGISTERS = 64, LAPIC_REGISTER_SIZE = 16, LAPIC_BANK = 4 };
+enum { LAPIC_PAGE = 4096, LAPIC_REGISTER_SIZE = 16 };
 
 struct lapic {
-    /* The register page: others read who is addressed and what is accepted, and set TMR and IRR. ISR, TMR and
-     * IRR are banks of LAPIC_BANK pairs. */
-    union {
-        _Atomic uint32_t reg[LAPIC_REGISTERS];
-        _Atomic uint64_t pair[LAPIC_REGISTERS / 2];
-    };
+    /* The register page as the guest sees it, so that a processor can use it as its own: others read who is
+     * addressed and what is accepted, and set TMR. */
+    _Atomic uint32_t reg[LAPIC_PAGE / sizeof(uint32_t)];
+    /* IRR: set by others, too. It is not in the page, which a processor that uses it has for itself. */
+    _Atomic uint64_t irr[4];
     _Atomic uint64_t base_msr;    /* IA32_APIC_BASE */
     _Atomic uint32_t esr_pending; /* errors since ESR was last written */
     _Atomic uint32_t extint;      /* an ExtINT message waits for INTA */
+    uint32_t in_service;          /* the highest vector in ISR; 0, which is no legal one: none */
     uint32_t pv_eoi_pending;      /* the guest's flag is set for the vector in service */
     uint64_t timer_deadline;      /* host TSC of the next expiry; 0: not running */
     uint64_t timer_fraction;      /* what the deadline lost in rounding, in 10^-6 TSC ticks */
@@ -80,13 +80,12 @@ void lapic_intr_level(struct vm *vm, bool level);
 
 /* Highest vector that the vCPU may take now by priority (IRR above PPR), or LAPIC_NO_VECTOR. */
 int lapic_pending_vector(struct vcpu *vcpu);
-/* Whether anything is in a bank: LAPIC_ISR, LAPIC_TMR, LAPIC_IRR. */
-static inline bool lapic_any(const struct lapic *lapic, enum lapic_register bank)
+/* Whether anything is in IRR. */
+static inline bool lapic_any_request(const struct lapic *lapic)
 {
-    const _Atomic uint64_t *pair = &lapic->pair[bank / LAPIC_REGISTER_SIZE / 2];
-    return (pair[0] | pair[1] | pair[2] | pair[3]) != 0;
+    return (lapic->irr[0] | lapic->irr[1] | lapic->irr[2] | lapic->irr[3]) != 0;
 }
-/* Whether TPR alone holds the highest vector in IRR back. */
+/* Whether TPR alone holds the highest vector in IRR, where there is one, back. */
 bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
 /* Whether LINT0 (or a disabled APIC) lets the 8259's INTR through to this vCPU. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);

@@ -37,8 +37,8 @@ bool lapic_write_pv_eoi(struct vcpu *vcpu, uint64_t value)
 void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector)
 {
     struct lapic *lapic = &vcpu->lapic;
-    if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_any(lapic, LAPIC_IRR) || lapic_any(lapic, LAPIC_ISR) ||
-        (lapic->reg[LAPIC_TMR / LAPIC_REGISTER_SIZE + vector / 32] >> vector % 32 & 1))
+    if (!(lapic->pv_eoi & PV_EOI_ENABLE) || lapic_any_request(lapic) || lapic->in_service ||
+        (lapic_get(lapic, lapic_word(LAPIC_TMR, vector)) & lapic_bit(vector)))
         return;
     uint8_t flags;
     if (guest_read(&flags, flag_address(lapic), 1) != 0)

@@ -19,7 +19,7 @@ enum { REGISTER_MASK = 0xff0 }; /* registers lie 16 bytes apart; the bytes betwe
 
 /* The registers that there are, each with the bits that can be written (SDM Vol. 3A, table 11-1 and figures;
  * of the LVT figure 11-8). The delivery status of ICR always reads idle. */
-static const uint64_t registers[LAPIC_REGISTERS] = {
+static const uint64_t registers[] = {
     AT(ID) = KNOWN | 0xff000000,
     AT(VERSION) = KNOWN,
     AT(TPR) = KNOWN | 0xff,
@@ -47,7 +47,8 @@ static const uint64_t registers[LAPIC_REGISTERS] = {
 
 static uint64_t register_at(enum lapic_register at)
 {
-    return at < LAPIC_REGISTERS * LAPIC_REGISTER_SIZE ? registers[at / LAPIC_REGISTER_SIZE] : 0;
+    unsigned index = at / LAPIC_REGISTER_SIZE;
+    return index < sizeof(registers) / sizeof(registers[0]) ? registers[index] : 0;
 }
 
 uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
@@ -61,6 +62,8 @@ uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
         return lapic_timer_current(vcpu, rdtsc());
     if (at == LAPIC_PPR || (at >= LAPIC_ISR && at < LAPIC_TMR))
         lapic_sync_pv_eoi(vcpu);
+    if (at >= LAPIC_IRR && at < LAPIC_ESR) /* not in the page */
+        return (uint32_t)(vcpu->lapic.irr[(at - LAPIC_IRR) / 32] >> (at & LAPIC_REGISTER_SIZE) * 2);
     return at == LAPIC_PPR ? lapic_processor_priority(&vcpu->lapic) : lapic_get(&vcpu->lapic, at);
 }
 

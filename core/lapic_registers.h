@@ -36,12 +36,23 @@ enum lapic_delivery_mode {
 
 static inline uint32_t lapic_get(const struct lapic *lapic, enum lapic_register at)
 {
-    return lapic->reg[at / LAPIC_REGISTER_SIZE];
+    return lapic->reg[at / sizeof(uint32_t)];
 }
 
 static inline void lapic_set(struct lapic *lapic, enum lapic_register at, uint32_t value)
 {
-    lapic->reg[at / LAPIC_REGISTER_SIZE] = value;
+    lapic->reg[at / sizeof(uint32_t)] = value;
+}
+
+/* The register of a bank that a vector's bit is in, and the bit. */
+static inline enum lapic_register lapic_word(enum lapic_register bank, uint8_t vector)
+{
+    return bank + vector / 32u * LAPIC_REGISTER_SIZE;
+}
+
+static inline uint32_t lapic_bit(uint8_t vector)
+{
+    return 1u << (vector % 32);
 }
 
 /* lapic.c */

@@ -48,6 +48,7 @@ struct vcpu {
         struct vcpu_record record;
         uint8_t record_pages[USER_GUEST_RECORD_SIZE]; /* that the service sees */
     };
+    struct lapic lapic;   /* begins a page: its registers, which the processor may use */
     struct entity entity; /* on its processor's run queue */
     struct vm *vm;
     uint32_t index; /* also its initial APIC ID */
@@ -58,7 +59,6 @@ struct vcpu {
 
     struct vcpu_exit exit;
     struct vcpu_state state;
-    struct lapic lapic;
     bool exit_again; /* `exit` is to be handled once more, with the next_rip that UPCALL_LOCATE has found */
     known_insns known;
     uint32_t windows;  /* enum vcpu_window: exits that are asked for */
@@ -68,6 +68,8 @@ struct vcpu {
     uint64_t generation; /* of vm->stage2 that this vCPU has flushed for */
     enum upcall_kind upcall_kind;
 };
+
+_Static_assert(offsetof(struct vcpu, lapic) % PAGE_SIZE == 0, "a vCPU begins a page, too");
 
 static inline struct vcpu *vcpu_of(struct entity *entity)
 {

@@ -196,9 +196,15 @@ static void cpuid_add_level(struct cpuid_builder *b, uint32_t subleaf, uint32_t 
     e->edx = 0;
 }
 
+/* In a package: each is one core. */
+static uint32_t package_cores(const struct guest_config *config)
+{
+    return config->packages > 1 ? config->cpu_count / config->packages : config->cpu_count;
+}
+
 static void cpuid_add_basic(struct cpuid_builder *b)
 {
-    uint32_t cpus = b->config->cpu_count, maximum = host_maximum(b, LEAF_VENDOR);
+    uint32_t cpus = package_cores(b->config), maximum = host_maximum(b, LEAF_VENDOR);
     bool xsave = host_has_xsave(b, maximum);
     uint32_t highest = xsave ? LEAF_XSAVE : LEAF_TOPOLOGY;
     struct cpuid_entry *e = cpuid_add(b, LEAF_VENDOR, CPUID_ANY);
@@ -241,7 +247,7 @@ static void cpuid_add_basic(struct cpuid_builder *b)
 
 static void cpuid_add_extended(struct cpuid_builder *b)
 {
-    uint32_t cpus = b->config->cpu_count, maximum = host_maximum(b, LEAF_MAX_EXTENDED);
+    uint32_t cpus = package_cores(b->config), maximum = host_maximum(b, LEAF_MAX_EXTENDED);
     struct cpuid_entry *e = cpuid_add(b, LEAF_MAX_EXTENDED, CPUID_ANY);
     e->eax = maximum < LEAF_SIZES ? maximum : LEAF_SIZES;
 

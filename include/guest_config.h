@@ -71,6 +71,7 @@ struct guest_config {
     char name[GUEST_NAME_SIZE];
     uint32_t memory_mib;
     uint32_t cpu_count;
+    uint32_t packages; /* that the processors are spread over; 0: one */
     uint32_t loader;   /* enum guest_loader */
     uint32_t paravirt; /* enum guest_paravirt */
     uint32_t paging;   /* enum guest_paging */

@@ -65,6 +65,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(memory_mib), "RAM in MiB")                                                               \
     X(SCHEMA_CPUS, "count", SCHEMA_NUMBER, true, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(cpu_count),         \
       "virtual processors; 1 without this node")                                                             \
+    X(SCHEMA_CPUS, "packages", SCHEMA_NUMBER, false, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(packages),      \
+      "sockets that they are spread over: 1, or so many that each has 1, 2 or 4")                            \
     X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios",                     \
       SCHEMA_CONFIG(loader), "boot protocol; elf: PVH")                                                      \
     X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),     \

@@ -108,6 +108,20 @@ static void check_images(struct parser *parser)
         check_image(parser, "floppy", i, parser->config->floppy[i].image);
 }
 
+/* APIC IDs count from 0 without a gap, and the part below the package's number is a power of two. */
+static void check_packages(struct parser *parser)
+{
+    uint32_t cpus = parser->config->cpu_count, packages = parser->config->packages;
+
+    if (packages > 1 && (cpus % packages != 0 || (cpus / packages & (cpus / packages - 1)) != 0)) {
+        format_text(parser->node, sizeof parser->node, "/cpus");
+        description_complain(parser, "packages",
+                             "%u found for %u processors; allowed: 1, or so many that "
+                             "each has 1, 2 or 4 of them",
+                             packages, cpus);
+    }
+}
+
 /* A BIOS is its own kernel; without one it is Debian's. It needs memory for the screen and for its shadow. */
 static void check_bios(struct parser *parser)
 {
@@ -139,6 +153,12 @@ static void check_bios(struct parser *parser)
 
 static bool is_device(const struct guest_config *config, const char *name)
 {
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        char node[GUEST_BOOT_NAME];
+        format_text(node, sizeof node, "floppy%u", i);
+        if (config->floppy[i].present && strcmp(node, name) == 0)
+            return true;
+    }
     const struct {
         const char *kind;
         uint32_t count;
@@ -185,6 +205,7 @@ static void check_loader(struct parser *parser)
 
 void description_check_whole(struct parser *parser)
 {
+    check_packages(parser);
     check_disks(parser);
     check_cds(parser);
     check_ide(parser);

@@ -95,8 +95,8 @@ void machine_add_words(struct machine_command *command, const char *text);
 void machine_free(struct machine_command *command);
 
 /* The parts that all machines on QEMU share (machine_qemu.c). */
-void qemu_add_common(struct machine_command *command, const char *cpu, unsigned cpus, unsigned memory_mib,
-                     bool uefi);
+void qemu_add_common(struct machine_command *command, const char *cpu, unsigned cpus, unsigned packages,
+                     unsigned memory_mib, bool uefi);
 /* Connects a socket to the next serial port. */
 void qemu_add_serial(struct machine_command *command, const char *id, int fd);
 void qemu_add_control(struct machine_command *command, int fd);

@@ -140,6 +140,7 @@ static void print_machine(FILE *out, const struct machine_run *run, bool monitor
           "debug: action=ignore\n"
           "display_library: rfb, options=\"timeout=0\"\n"
           "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\n"
+          "mouse: type=imps2, enabled=0\n" /* with a wheel, as QEMU's and the monitor's */
           "speaker: enabled=0\nplugin_ctrl: unmapped=1, speaker=0, sb16=0, es1370=0\n",
           out);
 }

@@ -106,7 +106,8 @@ static int describe_native(struct machine_command *command, const struct machine
 
     if (run->guest_count > 1)
         nr_say("--machine native: only the first guest runs");
-    qemu_add_common(command, QEMU_CPU_NATIVE, machine_cpus(run, false), machine_memory_mib(run, false),
+    qemu_add_common(command, QEMU_CPU_NATIVE, machine_cpus(run, false),
+                    run->options->cpus == 0 ? guest->config.packages : 1, machine_memory_mib(run, false),
                     run->options->uefi);
     qemu_add_serial(command, "console", run->channels.console);
     qemu_add_control(command, run->channels.control);

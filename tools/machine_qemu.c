@@ -10,10 +10,10 @@
 
 #define OVMF "/usr/share/ovmf/OVMF.fd"
 
-void qemu_add_common(struct machine_command *command, const char *cpu, unsigned cpus, unsigned memory_mib,
-                     bool uefi)
+void qemu_add_common(struct machine_command *command, const char *cpu, unsigned cpus, unsigned packages,
+                     unsigned memory_mib, bool uefi)
 {
-    char *count = nr_format("%u", cpus);
+    char *count = packages > 1 ? nr_format("%u,sockets=%u", cpus, packages) : nr_format("%u", cpus);
     char *memory = nr_format("%u", memory_mib);
 
     machine_add(command, "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-accel",

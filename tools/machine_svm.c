@@ -7,7 +7,8 @@
 
 static int describe(struct machine_command *command, const struct machine_run *run, const char *cpu)
 {
-    qemu_add_common(command, cpu, machine_cpus(run, true), machine_memory_mib(run, true), run->options->uefi);
+    qemu_add_common(command, cpu, machine_cpus(run, true), 1, machine_memory_mib(run, true),
+                    run->options->uefi);
     qemu_add_serial(command, "console", run->channels.console);
     qemu_add_serial(command, "log", run->channels.log);
     qemu_add_serial(command, "line", run->channels.line);

@@ -6,14 +6,7 @@
 #include "cpu.h"
 #include "vtlb.h"
 
-enum {
-    MASKED_US_MIN = 250,
-    MASKED_US_MAX = 10000,
-    MISC_TIMER_RATE = 0x1f,
-    TPR_AT = 0x80,
-    CR8_SHIFT = 4,
-    RIGHTS_MODE_SHIFT = 4
-};
+enum { MASKED_US_MIN = 250, MASKED_US_MAX = 10000, MISC_TIMER_RATE = 0x1f, RIGHTS_MODE_SHIFT = 4 };
 enum { TIMER_OFF = UINT32_MAX };
 
 #define INTERRUPTIBILITY_UNKNOWN (1u << 31) /* in vmx->interruptibility: as no state is */
@@ -177,24 +170,14 @@ static __attribute__((noinline)) void entry_refused(struct vcpu *vcpu, uint32_t 
     vmx_get(vcpu, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 }
 
-/* TPR of a guest in long mode, the upper half of which is CR8, lies where the processor finds it. */
-static inline void tpr_write(struct vcpu *vcpu, struct vmx_vcpu *vmx)
-{
-    vmx->virtual_apic[TPR_AT] = (uint8_t)(lapic_get_cr8(vcpu) << CR8_SHIFT);
-}
-
 void vmx_run(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vcpu->backend;
     struct cpu *cpu = this_cpu();
     if (vcpu->vtlb && vmx_is_unfit(vcpu, vmx))
         return;
-    bool wide = vmx->entry & ENTRY_LONG_MODE;
-    if (wide) {
-        if (!(cpu->left_behind & LEFT_SYSCALL))
-            syscall_registers_load(vcpu);
-        tpr_write(vcpu, vmx);
-    }
+    if ((vmx->entry & ENTRY_LONG_MODE) && !(cpu->left_behind & LEFT_SYSCALL))
+        syscall_registers_load(vcpu);
     uint64_t rflags = vcpu->state.gpr.rflags;
     if (((rflags ^ vmx->timer_flags) & RFLAGS_IF) && vmx_features.preemption_timer)
         masked_bound(vmx, rflags);
@@ -208,7 +191,5 @@ void vmx_run(struct vcpu *vcpu)
     }
     vmx->launched = true;
     state_read(vcpu, vmx);
-    if (wide)
-        lapic_set_cr8(vcpu, vmx->virtual_apic[TPR_AT] >> CR8_SHIFT);
     exit_decode(vcpu, reason);
 }

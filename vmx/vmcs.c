@@ -40,7 +40,7 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
     vmwrite(VMCS_CR0_MASK, ~CR0_OWNED);
     vmwrite(VMCS_CR4_MASK, ~CR4_OWNED);
     if (vmx_features.tpr_shadow)
-        vmwrite(VMCS_VIRTUAL_APIC, virt_to_phys(vmx->virtual_apic));
+        vmwrite(VMCS_VIRTUAL_APIC, virt_to_phys(&vcpu->lapic));
     if (!vmx_features.efer) {
         vmx->msr_areas[0].index = vmx->msr_areas[1].index = MSR_EFER;
         vmwrite(VMCS_ENTRY_MSR_LOAD, virt_to_phys(&vmx->msr_areas[0]));

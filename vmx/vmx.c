@@ -14,10 +14,10 @@ enum {
     MSR_FEATURE_CONTROL = 0x3a,
     FEATURE_CONTROL_LOCK = 1 << 0,
     FEATURE_CONTROL_VMXON = 1 << 2, /* outside of SMX */
-    VCPU_ORDER = 2,
+    VCPU_ORDER = 1,
 };
 
-_Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE << VCPU_ORDER, "four pages");
+_Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE << VCPU_ORDER, "two pages");
 
 #define CR4_VMXE       (1ull << 13)
 #define BASIC_REVISION 0x7fffffffu

@@ -40,8 +40,7 @@ extern struct vmx_features vmx_features;
 
 /* A vCPU's part: vcpu->backend. */
 struct vmx_vcpu {
-    uint32_t vmcs[PAGE_SIZE / sizeof(uint32_t)]; /* first: it begins a page, as the next one does */
-    uint8_t virtual_apic[PAGE_SIZE];             /* TPR of the guest lies in there, with TPR shadow */
+    uint32_t vmcs[PAGE_SIZE / sizeof(uint32_t)]; /* first: it begins a page */
     struct msr_entry msr_areas[2];               /* without controls for EFER: the guest's, then the host's */
     bool shadow;                                 /* on the vTLB, which has the guest's CR3 */
     bool vm86;                                   /* CR0.PE is clear, and virtual-8086 mode stands for it */

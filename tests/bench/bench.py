@@ -3,12 +3,10 @@
 
 Round trips and instructions are counted under -icount: one instruction takes one nanosecond, for a guest, the monitor and a
 native system alike; interrupts come at the same places every time and a run repeats, whatever else the machine does. The
-exits of a boot are counted in real time and under -icount, and of all runs the least counts: two exits belong to each timer
-tick, and a processor of one instruction a nanosecond is slower than all that could run this; but in real time, an emulator on a
-busy machine takes longer for an exit than Linux allows when it calibrates its clock by ports, and a guest without a
-paravirtual one goes on with a clock that costs an exit a reading, which it does on no PC. A boot ends with the first process's marker, where the guest ends its machine at once: what a
-shutdown does is not part of it. Processor time is taken in real time, too. Guests see the same command line, initrd and
-processor model natively and under the monitor.
+exits of a boot are counted by both clocks and all are printed; each budget is held against the clock that leaves the
+emulator's own cost out (docs/measurements.md). A boot ends with the first process's marker, where the guest ends its machine
+at once: what a shutdown does is not part of it. Processor time is taken in real time. Guests see the same command line,
+initrd and processor model natively and under the monitor.
 
     bench.py [--ring0 "FILE ..."] [--only WORD] [--strict]
 """
@@ -206,15 +204,16 @@ def bench_serial():
 
 
 def bench_boot():
-    for paravirt, budget in (("kvm", 5000), ("none", 9000)):
+    for paravirt, budget, judged in (("kvm", 5000, "in real time"), ("none", 9000, "under -icount")):
         description = linux(f"boot-{paravirt}", paravirt)
         counts, text = count_instructions(description)
         runs = [exits(boot("--cpus", 1, "--why", "--append", TO_MARKER, description=description)) for _ in range(RUNS)]
-        runs.append(exits(text))
-        total, parts = min(runs, key=lambda run: run[0])
-        largest = ", ".join(f"{name} {count:,}" for name, count in sorted(parts.items(), key=lambda p: -p[1])[:5])
-        report(f'exits of a boot, paravirt "{paravirt}"', total, budget,
-               note=f"{largest}; in real time {', '.join(f'{run[0]:,}' for run in runs[:-1])}, under -icount {runs[-1][0]:,}")
+        by_clock = {"in real time": min(runs, key=lambda run: run[0]), "under -icount": exits(text)}
+        for clock, (total, parts) in by_clock.items():
+            largest = ", ".join(f"{name} {count:,}" for name, count in sorted(parts.items(), key=lambda p: -p[1])[:5])
+            others = f"; runs: {', '.join(f'{run[0]:,}' for run in runs)}" if clock == "in real time" else ""
+            report(f'exits of a boot {clock}, paravirt "{paravirt}"', total, budget if clock == judged else None,
+                   note=largest + others)
         ring0, ring3, copy = ((counts[part][0] - counts[part][1]) / 1e6 for part in ("ring0", "ring3", "copy"))
         report(f'instructions of ring 0 and 3 in that boot, paravirt "{paravirt}"', ring0 + ring3 + copy,
                20 if paravirt == "kvm" else None, " million",

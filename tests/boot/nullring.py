@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
+import time
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = TREE / "build"
@@ -61,6 +63,47 @@ def description(example, name, cpus=None, paravirt=None, paging=None, bootargs=N
     path = WORK / f"{name}.dts"
     path.write_text(text)
     return path
+
+
+class Live:
+    """A guest that runs until the block ends: its text screen is read while it runs, and its serial console is typed on."""
+
+    def __init__(self, *arguments):
+        self.directory = tempfile.TemporaryDirectory(prefix="nr-live-")
+        self.environment = dict(os.environ, XDG_RUNTIME_DIR=self.directory.name)
+        self.console = pathlib.Path(self.directory.name) / "console"
+        self.lines = pathlib.Path(self.directory.name) / "lines"
+        with self.console.open("wb") as console, self.lines.open("wb") as lines:
+            self.process = subprocess.Popen([NR, "boot", *map(str, arguments)], env=self.environment, stdin=subprocess.PIPE,
+                                            stdout=console, stderr=lines)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.directory.cleanup()
+
+    def nr(self, *words):
+        run = subprocess.run([NR, *words], capture_output=True, stdin=subprocess.DEVNULL, env=self.environment, timeout=60,
+                             check=False)
+        return run.stdout.decode() if run.returncode == DONE else ""
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def wait(self, guest, pattern, seconds=SECONDS, serial=False):
+        """Until the screen, or what the serial console has shown so far, matches; that text."""
+        end = time.monotonic() + seconds
+        while True:
+            text = self.console.read_text(errors="replace") if serial else self.nr("screen", guest)
+            if re.search(pattern, text, re.M):
+                return text
+            assert time.monotonic() < end and self.process.poll() is None, \
+                f"not seen: {pattern}\n{text}\n{self.lines.read_text(errors='replace')}"
+            time.sleep(1)
 
 
 def marker(nonce):

@@ -158,13 +158,14 @@ def boot(guests, machine, options, directory, seed):
     return texts, run.returncode, run.stderr.decode("latin-1", "replace")
 
 
-def ending(name, errors):
-    """What is wrong with the end of a guest under the monitor, by the monitor's own words; None: it has powered off."""
+def ending(name, errors, failed):
+    """What is wrong with the end of a guest under the monitor, by the monitor's own words; None: it has powered off, and its
+    exit value says whether checks failed that may."""
     ends = re.findall(rf"^nullring: guest {guest_name(name)}: (powered off|killed: .*|not started: .*)$", errors, re.MULTILINE)
     if ends != ["powered off"]:
         return ends[0] if ends else "it did not end"
     value = re.search(rf"^nullring: guest {guest_name(name)}: exit value (\d+)$", errors, re.MULTILINE)
-    return f"exit value {value.group(1)}" if value and value.group(1) != "0" else None
+    return f"exit value {value.group(1)}" if value and value.group(1) != str(int(failed)) else None
 
 
 def marker(checks, failed):
@@ -212,6 +213,7 @@ class Run:
     def __init__(self, name, seed, machine):
         self.name, self.seed, self.machine = name, seed, machine
         self.why = self.lines = None
+        self.failed = False  # in lines that may
         self.seconds = 0
 
     @property
@@ -268,6 +270,7 @@ class Run:
         resets = options_of(self.name)["end"] == "reset"
         text, second = split_boots(text) if resets else (text, None)
         why, lines = verdict(self.name, self.machine, text)
+        self.failed = any(line.endswith("FAIL") for line in lines)
         if beside and not why and self.lines and lines != self.lines:
             alone = next(pair for pair in itertools.zip_longest(self.lines, lines) if pair[0] != pair[1])
             why = f"alone {alone[0]!r}, here {alone[1]!r}"
@@ -277,7 +280,7 @@ class Run:
         if status == 4:
             why = why or "the monitor panicked"
         if not why and is_monitor(self.machine):
-            why = ending(self.name, errors)
+            why = ending(self.name, errors, self.failed)
         elif not why and status == 3:
             why = "time ran out after its last line"
         elif not why and status != 0 and not resets:
@@ -304,7 +307,7 @@ def run_pack(pack, reference_for, keep):
         run.why = run.judge(texts[run.name], status, errors)
         run.compare(reference_for(run))
         run.seconds = (time.monotonic() - begin) / len(pack)
-    if status != 0 and not any(run.why for run in pack):
+    if status != int(any(run.failed for run in pack)) and not any(run.why for run in pack):
         pack[0].why = f"all {len(pack)} guests of its boot ended well, but the run did not (status {status})"
     return pack
 

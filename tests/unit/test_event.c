@@ -193,7 +193,7 @@ static void test_extint(void **state)
     lapic_intr_level(&world_vm, false);
     set_if(false); /* whatever happens in between */
     expect(true, EVENT_INTERRUPT, 0x08, WINDOW_NONE);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     assert_int_equal(lapic_read(vcpu, LAPIC_PPR), 0); /* the local APIC knows nothing of it */
 }
 

@@ -45,7 +45,7 @@ static void test_init_keeps_id_and_base(void **state)
     assert_int_equal(ap->lapic.base_msr, 0xfed00800);
     assert_int_equal(lapic_read(ap, LAPIC_TPR), 0);
     assert_int_equal(lapic_get_cr8(ap), 0);
-    assert_false(lapic_any(&ap->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&ap->lapic));
 }
 
 static void test_register_bits(void **state)
@@ -122,7 +122,7 @@ static void test_error_interrupt(void **state)
     lapic_write(bsp, LAPIC_ESR, 0);
     lapic_write(bsp, LAPIC_LVT_ERROR, 5);
     lapic_read(bsp, 0x3f0);
-    assert_false(lapic_any(&bsp->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&bsp->lapic));
 }
 
 static void test_illegal_vector_received(void **state)
@@ -180,7 +180,7 @@ static void test_priorities(void **state)
             uint32_t ppr = tpr >> 4 >= serving >> 4 ? tpr : serving & 0xf0;
             assert_int_equal(lapic_read(bsp, LAPIC_PPR), ppr);
             for (unsigned vector = 0x1f; vector < 256; vector += 16) {
-                memset((void *)&bsp->lapic.reg[LAPIC_IRR / 16], 0, 32);
+                memset((void *)bsp->lapic.irr, 0, sizeof bsp->lapic.irr);
                 lapic_raise(bsp, (uint8_t)vector, false);
                 bool takes = vector >> 4 > ppr >> 4;
                 assert_int_equal(lapic_pending_vector(bsp), takes ? (int)vector : LAPIC_NO_VECTOR);
@@ -262,7 +262,7 @@ static void test_hardware_disable(void **state)
     assert_true(lapic_write_base(bsp, 0xfee00800));
     assert_int_equal(lapic_read(bsp, LAPIC_SVR), 0xff); /* as after RESET */
     assert_int_equal(lapic_read(bsp, LAPIC_ID), 7u << 24);
-    assert_false(lapic_any(&bsp->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&bsp->lapic));
 }
 
 static void test_extint_through_lint0(void **state)

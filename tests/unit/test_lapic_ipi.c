@@ -23,7 +23,7 @@ static unsigned received(uint8_t vector)
     unsigned who = 0;
     for (unsigned i = 0; i < WORLD_VCPUS; i++) {
         who |= (unsigned)world_bank_bit(&world_vcpu[i], LAPIC_IRR, vector) << i;
-        world_vcpu[i].lapic.pair[LAPIC_IRR / 32 + vector / 64] = 0;
+        world_vcpu[i].lapic.irr[vector / 64] = 0;
     }
     return who;
 }

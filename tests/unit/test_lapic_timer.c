@@ -40,14 +40,14 @@ static void test_one_shot(void **state)
     start(VECTOR, DIVIDE_BY_1, 5000);
     assert_int_equal(lapic_timer_deadline(vcpu), 6000);
     lapic_timer_expire(vcpu, 5999);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     lapic_timer_expire(vcpu, 6000);
     assert_int_equal(world_take_interrupt(vcpu), VECTOR);
     assert_false(world_bank_bit(vcpu, LAPIC_TMR, VECTOR));
     assert_int_equal(lapic_timer_deadline(vcpu), 0);
     lapic_write(vcpu, LAPIC_EOI, 0);
     lapic_timer_expire(vcpu, 1000000);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     world_tsc = 1000000;
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 0);
     assert_int_equal(lapic_read(vcpu, LAPIC_INITIAL_COUNT), 5000);
@@ -109,10 +109,10 @@ static void test_current_count(void **state)
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 750);
     world_tsc += 16 * 750 - 2;
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 1);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     world_tsc += 1; /* 0 and the interrupt are there together */
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 0);
-    assert_true(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_true(lapic_any_request(&vcpu->lapic));
 }
 
 static void test_periodic_does_not_drift(void **state)
@@ -148,7 +148,7 @@ static void test_missed_ticks_merge(void **state)
     assert_int_equal(world_take_interrupt(vcpu), LAPIC_NO_VECTOR);
     assert_int_equal(lapic_timer_deadline(vcpu), began + 1051 * 100000ull); /* in phase */
     lapic_timer_expire(vcpu, world_tsc);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
 }
 
 static void test_expiry_at_a_deadline_is_not_two(void **state)
@@ -185,7 +185,7 @@ static void test_stop_and_restart(void **state)
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 0);
     world_tsc += 100000;
     lapic_timer_expire(vcpu, world_tsc);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
 }
 
 static void test_write_just_after_expiry_keeps_the_tick(void **state)
@@ -223,7 +223,7 @@ static void test_masked(void **state)
     lapic_write(vcpu, LAPIC_LVT_TIMER, LVT_MASKED | VECTOR);
     world_tsc = 7000;
     lapic_write(vcpu, LAPIC_LVT_TIMER, VECTOR); /* what came while masked is lost */
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     assert_int_equal(lapic_timer_deadline(vcpu), 0);
 
     start(LVT_MASKED | LVT_PERIODIC | VECTOR, DIVIDE_BY_1, 100000);
@@ -231,7 +231,7 @@ static void test_masked(void **state)
     world_tsc += 1000 * 100000ull + 60000;
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 40000);
     lapic_write(vcpu, LAPIC_LVT_TIMER, LVT_PERIODIC | VECTOR);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     assert_int_equal(lapic_timer_deadline(vcpu), began + 1001 * 100000ull);
 }
 
@@ -260,7 +260,7 @@ static void test_tick_held_by_software_disable(void **state)
     assert_int_equal(lapic_timer_deadline(vcpu), 0);
     world_tsc += 1000000;
     lapic_timer_expire(vcpu, world_tsc);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
 }
 
 static void test_illegal_vector(void **state)
@@ -269,7 +269,7 @@ static void test_illegal_vector(void **state)
     start(5, DIVIDE_BY_1, 100);
     world_tsc += 100;
     lapic_timer_expire(vcpu, world_tsc);
-    assert_false(lapic_any(&vcpu->lapic, LAPIC_IRR));
+    assert_false(lapic_any_request(&vcpu->lapic));
     assert_int_equal(vcpu->lapic.esr_pending, ESR_RECEIVE_ILLEGAL_VECTOR);
 }
 

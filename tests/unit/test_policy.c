@@ -114,6 +114,27 @@ static void topology(void **state)
     assert_int_equal(level[1].edx, 0); /* the x2APIC ID is the monitor's to put in */
 }
 
+/* Packages of two cores, and of one, which is a processor without HTT. */
+static void packages(void **state)
+{
+    (void)state;
+    host.config.cpu_count = 4;
+    host.config.packages = 2;
+    table_count = cpuid_build(table, &host.config, everything);
+    assert_int_equal(leaf_of(0xb)[1].eax, 1);
+    assert_int_equal(leaf_of(0xb)[1].ebx, 2);
+    assert_int_equal(leaf_of(1)->ebx >> 16 & 0xff, 2);
+    assert_int_equal(leaf_of(1)->edx >> 28 & 1, 1);
+    assert_int_equal(leaf_of(0x80000008)->ecx & 0xff, 1);
+    host.config.packages = 4;
+    table_count = cpuid_build(table, &host.config, everything);
+    assert_int_equal(leaf_of(0xb)[1].eax, 0);
+    assert_int_equal(leaf_of(0xb)[1].ebx, 1);
+    assert_int_equal(leaf_of(1)->ebx >> 16 & 0xff, 0);
+    assert_int_equal(leaf_of(1)->edx >> 28 & 1, 0);
+    assert_int_equal(leaf_of(0x80000001)->ecx & 2, 0); /* CmpLegacy */
+}
+
 static void paravirtual_leaves(void **state)
 {
     (void)state;
@@ -314,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_not_virtualised_is_hidden, set_up),
         cmocka_unit_test_setup(topology, set_up),
+        cmocka_unit_test_setup(packages, set_up),
         cmocka_unit_test_setup(paravirtual_leaves, set_up),
         cmocka_unit_test_setup(old_processor, set_up),
         cmocka_unit_test_setup(every_leaf_has_a_slot, set_up),

@@ -5,6 +5,8 @@
 #   busybox    $cache/guests/busybox-{i386,amd64}
 #   installer  $cache/guests/installer/{vmlinuz,initrd.gz}, the netboot i386 installer as packaged
 #   rescue     $cache/guests/grub-rescue/{cdrom.iso,floppy.img}, GRUB's rescue images
+#   memtest    $cache/guests/memtest86/memtest86.iso, the 64-bit memtest86+ on a disc of its own
+#   ipxe       $cache/guests/ipxe/ipxe.iso
 #
 # A part that is there is not fetched again. Each is made in a place of its own and moved, so that a run that was cut
 # short leaves nothing half done; a lock keeps two runs apart.
@@ -94,12 +96,25 @@ fetch_rescue() {
     rm -rf "$work"
 }
 
+# fetch_file PACKAGE PATH FILE: one file of a package, as $guests/FILE.
+fetch_file() {
+    [ ! -e "$guests/$3" ] || return 0
+    apt_private_prepare
+    echo "setup: fetching $1" >&2
+    apt_private_unpack "$work/root" "$1"
+    mkdir -p "$(dirname "$guests/$3")"
+    mv "$work/root/$2" "$guests/$3"
+    rm -rf "$work"
+}
+
 for part in "$@"; do
     case $part in
     kernels) fetch_kernel 686 i386; fetch_kernel 686-pae i386; fetch_kernel amd64 amd64 ;;
     busybox) fetch_busybox i386; fetch_busybox amd64 ;;
     installer) fetch_installer ;;
     rescue) fetch_rescue ;;
-    *) echo "guests.sh: no part $part (kernels, busybox, installer, rescue)" >&2; exit 2 ;;
+    memtest) fetch_file memtest86+ usr/lib/memtest86+/memtest86+x64.iso memtest86/memtest86.iso ;;
+    ipxe) fetch_file ipxe usr/lib/ipxe/ipxe.iso ipxe/ipxe.iso ;;
+    *) echo "guests.sh: no part $part (kernels, busybox, installer, rescue, memtest, ipxe)" >&2; exit 2 ;;
     esac
 done

@@ -25,7 +25,7 @@ setup: examples
 ##  make examples   everything that the descriptions in examples/ name, in build/examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
   $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img $(EXAMPLES)/686/disk.img \
-  $(EXAMPLES)/grub-rescue/cdrom.iso
+  $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/memtest86/memtest86.iso $(EXAMPLES)/ipxe/ipxe.iso
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
 	$(SETUP)/guests.sh $(CACHE) kernels
@@ -35,6 +35,10 @@ $(FETCHED)/installer/vmlinuz $(FETCHED)/installer/initrd.gz &:
 	$(SETUP)/guests.sh $(CACHE) installer
 $(FETCHED)/grub-rescue/cdrom.iso:
 	$(SETUP)/guests.sh $(CACHE) rescue
+$(FETCHED)/memtest86/memtest86.iso:
+	$(SETUP)/guests.sh $(CACHE) memtest
+$(FETCHED)/ipxe/ipxe.iso:
+	$(SETUP)/guests.sh $(CACHE) ipxe
 $(FETCHED)/disk/root.img: $(SETUP)/disk.sh
 	$(SETUP)/disk.sh $(CACHE)
 
@@ -49,7 +53,7 @@ $(EXAMPLES)/686/disk.img:
 $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
-$(EXAMPLES)/grub-rescue/cdrom.iso: $(FETCHED)/grub-rescue/cdrom.iso
+$(EXAMPLES)/%.iso: $(FETCHED)/%.iso
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
 $(EXAMPLES)/disk/root.img: $(FETCHED)/disk/root.img
