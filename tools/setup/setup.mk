@@ -24,7 +24,7 @@ setup: examples
 
 ##  make examples   everything that the descriptions in examples/ name, in build/examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
-  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img $(EXAMPLES)/686/disk.img \
+  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/disk.img $(EXAMPLES)/686/disk.img \
   $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/memtest86/memtest86.iso $(EXAMPLES)/ipxe/ipxe.iso
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
@@ -39,7 +39,7 @@ $(FETCHED)/memtest86/memtest86.iso:
 	$(SETUP)/guests.sh $(CACHE) memtest
 $(FETCHED)/ipxe/ipxe.iso:
 	$(SETUP)/guests.sh $(CACHE) ipxe
-$(FETCHED)/disk/root.img: $(SETUP)/disk.sh
+$(FETCHED)/disk/disk.img: $(SETUP)/disk.sh
 	$(SETUP)/disk.sh $(CACHE)
 
 # Links, so that a description names the same path wherever the cache lies and the files are the packages' own.
@@ -56,7 +56,7 @@ $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 $(EXAMPLES)/%.iso: $(FETCHED)/%.iso
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
-$(EXAMPLES)/disk/root.img: $(FETCHED)/disk/root.img
+$(EXAMPLES)/disk/disk.img: $(FETCHED)/disk/disk.img
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
 
