@@ -45,13 +45,14 @@ def report(what, value, budget=None, unit="", note=""):
     print(f"{state} {what}: {text}{unit}{limit}{'; ' + note if note else ''}", flush=True)
 
 
-def boot(*words, description, machine="svm"):
+def boot(*words, description, machine="svm", ends=0):
+    """What a run printed; its guests end with the value `ends`."""
     guests = description if isinstance(description, list) else [description]
     command = [BUILD / "nr", "boot", "--machine", machine, "--timeout", SECONDS, *words, *guests]
     run = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, check=False,
                          timeout=SECONDS + 60)
     text = (run.stdout + run.stderr).decode(errors="replace")
-    if run.returncode != 0:
+    if run.returncode != (1 if ends else 0) or (ends and f"exit value {ends}\n" not in text):
         raise RuntimeError(f"{' '.join(map(str, command))}: status {run.returncode}\n{text[-2000:]}")
     return text
 
@@ -248,6 +249,30 @@ def bench_disk():
         report(f'exits of a 4 KiB read, depth {depth}, paravirt "{paravirt}"', (many - few) / 1000, budget)
 
 
+def screen_exits(script):
+    """Exits of a guest whose boot disk draws this (tests/boot/screens.asm)."""
+    image, path = WORK / "screen.img", WORK / "screen.dts"
+    subprocess.run(["nasm", "-f", "bin", f"-DSCRIPT='{script}'", "-o", image, TREE / "tests/boot/screens.asm"], check=True)
+    with image.open("r+b") as file:
+        file.truncate(1 << 20)
+    path.write_text('/dts-v1/;\n/ {\n    compatible = "nullring,guest";\n    model = "screen";\n    memory { size-mib = <16>; };\n'
+                    '    chosen { loader = "bios"; };\n    disk0 { compatible = "nullring,ide-disk"; image = "screen.img"; '
+                    "overlay-mib = <1>; };\n};\n")
+    return exits(boot("--cpus", 1, "--why", "--emulator", ICOUNT, description=path, ends=3))[0]
+
+
+def bench_screen():
+    """Exits of drawing, as the difference of one time and of seventeen. The frame buffer's fill enters and leaves protected
+    mode, with an exit for each."""
+    for what, mode, letter, size, budget in (("redraw of a text screen", "t", "T", 4000, 0.1),
+                                             ("fill of 1024x768x32", "v", "F", 3 << 20, 2.1),
+                                             ("fill of mode 12h by REP STOSB", "p", "B", 38400, 12),
+                                             ("change of 2,048 bytes of mode 12h by two MOVs each", "p", "D", 4096, 12)):
+        once, often = (screen_exits(mode + letter * times + "q") for times in (1, 17))
+        report(f"exits of a {what}", (often - once) / 16, budget,
+               note=f"{size:,} bytes")
+
+
 def leaves(text):
     """What bench_cpuid printed: (leaf, subleaf) to the values of EAX, EBX, ECX and EDX."""
     rows = (tuple(int(word, 16) for word in line.split()[1:]) for line in text.splitlines() if line.startswith("CPUID "))
@@ -306,11 +331,12 @@ def bench_ratio():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--ring0", type=str.split, default=[], help="the files that count as ring 0")
-    parser.add_argument("--only", choices=["size", "round-trips", "serial", "boot", "disk", "ratio", "generations"], help="one part")
+    parser.add_argument("--only", choices=["size", "round-trips", "serial", "boot", "disk", "screen", "ratio", "generations"],
+                        help="one part")
     parser.add_argument("--strict", action="store_true", help="status 1 if a budget is exceeded")
     arguments = parser.parse_args()
     parts = {"size": lambda: bench_size(arguments.ring0), "round-trips": bench_round_trips, "serial": bench_serial,
-             "boot": bench_boot, "disk": bench_disk, "ratio": bench_ratio,
+             "boot": bench_boot, "disk": bench_disk, "screen": bench_screen, "ratio": bench_ratio,
              "generations": bench_generations}
     if not shutil.which("qemu-system-x86_64"):
         sys.exit("bench: qemu-system-x86_64 is missing; make setup installs it")
