@@ -13,6 +13,7 @@
 #include "debugger.h"
 #include "dma8237.h"
 #include "fdc.h"
+#include "hpet.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ide.h"
@@ -43,6 +44,7 @@ struct pc {
     struct pit pit;
     struct ioapic ioapic;
     struct rtc rtc;
+    struct hpet hpet;
     struct i8042 i8042;
     struct uart uart;
     struct i440fx i440fx;

@@ -39,6 +39,8 @@ struct control_entry {
 enum control_error screen_begin(struct control_call *call, const uint8_t *data, uint32_t length);
 uint32_t screen_piece(struct control_call *call, uint8_t *to);
 
+/* control_input.c */
+enum control_error events_begin(struct control_call *call, const uint8_t *data, uint32_t length);
 /* control_debug.c */
 enum control_error debug_begin(struct control_call *call, const uint8_t *data, uint32_t length);
 uint32_t debug_piece(struct control_call *call, uint8_t *to);

@@ -208,6 +208,9 @@ static int describe_native(struct machine_command *command, const struct machine
 {
     if (run->guest_count > 1)
         nr_say("--machine native:bochs: only the first guest runs");
+    if (run->image == NULL)
+        return nr_fail(NR_USAGE, "--machine native:bochs: a guest that its firmware starts has no image; use "
+                                 "--machine native");
     return describe(command, run, false);
 }
 
