@@ -207,12 +207,9 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
         status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);
-    char *options =
-        nr_format("%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "", arguments->needs ? " needs" : "");
-    if (status == NR_DONE && has_image) {
     char *options = nr_format("%s%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "",
                               arguments->needs ? " needs" : "", arguments->paused ? " paused" : "");
-    if (status == NR_DONE) {
+    if (status == NR_DONE && has_image) {
         struct image image = {monitor, options, guests, count, arguments->grub, true};
         status = image_write(&image, path, scratch);
     }
