@@ -16,6 +16,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "guests"))
+sys.path.insert(0, str(ROOT / "tests" / "boot"))
+import images  # noqa: E402
 import run as guests  # noqa: E402
 
 HASWELL, LYNNFIELD, PENRYN = "vmx:corei7_haswell_4770", "vmx:corei5_lynnfield_750", "vmx:core2_penryn_t9600"
@@ -50,6 +52,14 @@ DISKS = {
     "disk-ide": ("nullring,ide-disk", ["native", HASWELL]),
     "disk-ahci": ("nullring,ahci-disk", ["native", "svm"]),
     "disk-virtio": ("virtio,block", ["native", "svm"]),
+}
+# Whole systems from images. Bochs gets less memory, which is nothing to the kinds of test. The pass waits ten minutes to see bits
+# fade. name: what is done, machines.
+IMAGES = {
+    "memtest86": (lambda machine: images.memtest(machine, mib=64 if machine == NO_NPT else 16),
+                  [NO_NPT, HASWELL, LYNNFIELD]),
+    "memtest86-pass": (lambda machine: images.memtest(machine, whole=True, seconds=BOOT_SECONDS), ["svm"]),
+    "xv6-usertests": (images.usertests, ["svm"]),
 }
 LOGIN = "debian-disk login: $"
 BOOT_SECONDS = 1800
@@ -103,6 +113,24 @@ class Disk(Boot):
         return self
 
 
+class Image(Boot):
+    """A system of tests/boot/images.py."""
+
+    def run(self, reference, keep):
+        begin = time.monotonic()
+        self.why = None
+        try:
+            IMAGES[self.name][0](self.machine)
+        except images.Missing as missing:
+            print(f"skipped: {self.label}: {missing}", flush=True)
+        except AssertionError as error:
+            self.why = str(error).split("\n", 1)[0]
+            if keep:
+                (keep / f"{self.name}.{self.machine}").write_text(str(error))
+        self.seconds = time.monotonic() - begin
+        return self
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--machine", action="append", help="some machines only")
@@ -122,6 +150,8 @@ def main():
     runs += [Boot(name, 1, machine) for name, (_, _, on) in BOOTS.items() if wanted(name) for machine in on
              if machine in machines]
     runs += [Disk(name, 1, machine) for name, (_, on) in DISKS.items() if wanted(name) for machine in on
+             if machine in machines]
+    runs += [Image(name, 1, machine) for name, (_, on) in IMAGES.items() if wanted(name) for machine in on
              if machine in machines]
     guests.run_all(runs, arguments.jobs, arguments.keep, guests.RETRIES)
     guests.print_table(runs)
