@@ -4,8 +4,8 @@ nr screen, nr type and nr key. On other generations of processors: tests/matrix.
 import re
 
 import pytest
+from images import guest, published
 from nullring import BUILD, Live, description
-from test_images import guest, published
 
 
 def floppy(name, image, mib=16):

@@ -6,20 +6,6 @@ import images
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def skip_by_name(monkeypatch):
-    """A system that is not on this machine."""
-    found = images.published
-
-    def published(name):
-        try:
-            return found(name)
-        except images.Missing as missing:
-            pytest.skip(str(missing))
-
-    monkeypatch.setattr(images, "published", published)
-
-
 @pytest.mark.parametrize(("machine", "cpus"), [("svm", 1), ("svm", 2), ("svm:no-npt", 1)])
 def test_memtest86_finds_the_memory_good(machine, cpus):
     images.memtest(machine, cpus)
