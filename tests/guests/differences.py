@@ -160,6 +160,7 @@ LOOP_OF_BOCHS = "Bochs' SVM does not exit for an interrupt while the guest's IF 
 INT_OF_BOCHS = "Bochs' SVM leaves INT n out of EXITINTINFO: a fault in its delivery that is ours shows the event before it"
 NOT_UNDER = [
     ("bochs-svm:turion", "exceptions", INT_OF_BOCHS),
+    ("bochs-svm:turion", "mode_vm86", INT_OF_BOCHS),
     ("bochs-svm:turion", "segments", INT_OF_BOCHS),
     ("bochs-svm:turion", "task_switch", INT_OF_BOCHS),
     ("bochs-svm", "nmi_smp", LOOP_OF_BOCHS),
