@@ -190,6 +190,11 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
 
     if (status == NR_DONE)
         status = guests_open(guests, count, paths, &opening);
+    if (status == NR_DONE && !machine->monitor && guests[0].config.loader == LOADER_ELF)
+        status = nr_fail(NR_USAGE,
+                         "%s: /chosen loader: without the monitor GRUB starts the guest, and it knows no PVH "
+                         "entry; use another --machine",
+                         paths[0]);
     if (status == NR_DONE && !machine->monitor)
         status = check_native_words(&guests[0], paths[0]);
     bool has_image = machine->monitor || guests[0].config.loader != LOADER_BIOS;

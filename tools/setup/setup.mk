@@ -25,8 +25,8 @@ setup: examples
 ##  make examples   everything that the descriptions in examples/ name, in build/examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
   $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/disk.img $(EXAMPLES)/686/disk.img \
-  $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/memtest86/memtest86.iso $(EXAMPLES)/ipxe/ipxe.iso \
-  $(EXAMPLES)/installer/installer.iso
+  $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/grub-rescue/floppy.img $(EXAMPLES)/memtest86/memtest86.iso \
+  $(EXAMPLES)/ipxe/ipxe.iso $(EXAMPLES)/installer/installer.iso
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
 	$(SETUP)/guests.sh $(CACHE) kernels
@@ -34,7 +34,7 @@ $(FETCHED)/busybox-i386 $(FETCHED)/busybox-amd64 &:
 	$(SETUP)/guests.sh $(CACHE) busybox
 $(FETCHED)/installer/vmlinuz $(FETCHED)/installer/initrd.gz &:
 	$(SETUP)/guests.sh $(CACHE) installer
-$(FETCHED)/grub-rescue/cdrom.iso:
+$(FETCHED)/grub-rescue/cdrom.iso $(FETCHED)/grub-rescue/floppy.img &:
 	$(SETUP)/guests.sh $(CACHE) rescue
 $(FETCHED)/memtest86/memtest86.iso:
 	$(SETUP)/guests.sh $(CACHE) memtest
@@ -52,6 +52,9 @@ $(EXAMPLES)/686/disk.img:
 	@mkdir -p $(@D)
 	PATH=$$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext2 -U 5eed0686-0000-4000-8000-000000000686 $@ 4M
 $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
+	@mkdir -p $(@D)
+	ln -sfn $(abspath $<) $@
+$(EXAMPLES)/grub-rescue/floppy.img: $(FETCHED)/grub-rescue/floppy.img
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
 # A disc whose GRUB starts the installer, as packaged, with its text front end on the serial port.
