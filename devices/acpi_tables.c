@@ -3,12 +3,13 @@
  * the PIIX4 lie. The devices themselves are in acpi/dsdt.asl.
  *
  * Document: ACPI 6.4, 5.2. The FADT is that of ACPI 3.0 (revision 4): all that a PC needs, and old systems
- * know it. Missing: HPET, SRAT and the like (there is nothing that they could describe), sleeping states but
- * S5.
+ * know it; the HPET table is that of the IA-PC HPET Specification 1.0a. Missing: SRAT and the like (there is
+ * nothing that they could describe), sleeping states but S5.
  */
 #include "acpi_tables.h"
 #include <stddef.h>
 #include "dsdt.h"
+#include "hpet.h"
 #include "layout.h"
 #include "piix4_pm.h"
 #include "string.h"
@@ -48,7 +49,7 @@ struct acpi_gas {
     uint64_t address;
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_gas) == 12, "ACPI 6.4, 5.2.3.2");
-enum { SPACE_IO = 1, ACCESS_BYTE = 1, ACCESS_WORD = 2, ACCESS_DWORD = 3 };
+enum { SPACE_MEMORY = 0, SPACE_IO = 1, ACCESS_BYTE = 1, ACCESS_WORD = 2, ACCESS_DWORD = 3 };
 
 /* 5.2.9, as far as revision 4 goes. */
 struct acpi_fadt {
@@ -161,6 +162,18 @@ static const struct {
 };
 enum { OVERRIDES = sizeof overrides / sizeof overrides[0] };
 
+/* IA-PC HPET Specification 1.0a, 3.2.4. */
+struct acpi_hpet {
+    struct acpi_header header;
+    uint32_t block_id; /* the capabilities register */
+    struct acpi_gas base;
+    uint8_t number;
+    uint16_t minimum_tick; /* of a periodic timer, without a lost interrupt */
+    uint8_t page_protection;
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct acpi_hpet) == 56, "IA-PC HPET Specification 1.0a, 3.2.4");
+enum { HPET_MINIMUM_TICK = 10000 }; /* 100 us of its clock */
+
 static void acpi_begin(struct acpi_header *header, const char *signature, uint8_t revision)
 {
     memcpy(header->signature, signature, sizeof header->signature);
@@ -268,20 +281,33 @@ static struct acpi_header *madt_build(struct table_area *area, const struct tabl
     return &madt->header;
 }
 
-enum { TABLES_MAX = 2 };
+static struct acpi_header *hpet_build(struct table_area *area)
+{
+    struct acpi_hpet *hpet = table_take(area, sizeof *hpet, 8);
+    if (!hpet)
+        return NULL;
+    acpi_begin(&hpet->header, "HPET", 1);
+    hpet->block_id = HPET_CAPABILITIES;
+    hpet->base = (struct acpi_gas){.space = SPACE_MEMORY, .bit_width = 64, .address = HPET_BASE};
+    hpet->minimum_tick = HPET_MINIMUM_TICK;
+    acpi_finish(&hpet->header, sizeof *hpet);
+    return &hpet->header;
+}
+
+enum { TABLES_MAX = 3 };
 
 /* RSDT and XSDT name the same tables, with addresses of 32 and 64 bits. */
 static bool root_build(struct table_area *area, struct acpi_rsdp *rsdp,
-                       struct acpi_header *const tables[TABLES_MAX])
+                       struct acpi_header *const tables[TABLES_MAX], unsigned count)
 {
-    uint32_t rsdt_length = sizeof(struct acpi_header) + TABLES_MAX * sizeof(uint32_t);
-    uint32_t xsdt_length = sizeof(struct acpi_header) + TABLES_MAX * sizeof(uint64_t);
+    uint32_t rsdt_length = sizeof(struct acpi_header) + count * (uint32_t)sizeof(uint32_t);
+    uint32_t xsdt_length = sizeof(struct acpi_header) + count * (uint32_t)sizeof(uint64_t);
     struct acpi_header *rsdt = table_take(area, rsdt_length, 8), *xsdt = table_take(area, xsdt_length, 8);
     if (!rsdt || !xsdt)
         return false;
     acpi_begin(rsdt, "RSDT", 1);
     acpi_begin(xsdt, "XSDT", 1);
-    for (unsigned i = 0; i < TABLES_MAX; i++) {
+    for (unsigned i = 0; i < count; i++) {
         uint64_t address = table_address(area, tables[i]);
         memcpy((uint8_t *)(rsdt + 1) + i * sizeof(uint32_t), &address, sizeof(uint32_t));
         memcpy((uint8_t *)(xsdt + 1) + i * sizeof(uint64_t), &address, sizeof(uint64_t));
@@ -313,7 +339,8 @@ bool acpi_tables_build(struct table_area *area, const struct table_machine *mach
     struct acpi_header *fadt =
         fadt_build(area, machine, table_address(area, facs), table_address(area, dsdt));
     struct acpi_header *madt = madt_build(area, machine);
-    if (!fadt || !madt)
+    struct acpi_header *hpet = machine->hpet ? hpet_build(area) : NULL;
+    if (!fadt || !madt || (machine->hpet && !hpet))
         return false;
-    return root_build(area, rsdp, (struct acpi_header *const[TABLES_MAX]){fadt, madt});
+    return root_build(area, rsdp, (struct acpi_header *const[TABLES_MAX]){fadt, madt, hpet}, hpet ? 3 : 2);
 }

@@ -9,8 +9,12 @@
 
 struct board {
     uint8_t sources[PIC_LINES]; /* who asserts each ISA line: a bit per enum irq_source */
+    uint8_t timers_replaced;    /* the HPET has the lines of the 8254 and of the real-time clock */
+    uint8_t reserved[7];
 };
 
 /* What effect_irq() does: joins the sources of a line and carries it to both interrupt controllers. */
 void board_set_irq(struct board *board, struct pic *pic, struct ioapic *ioapic, unsigned irq,
                    enum irq_source source, bool level);
+/* What effect_irq_replace() does. */
+void board_replace_timers(struct board *board, struct pic *pic, struct ioapic *ioapic, bool replaced);

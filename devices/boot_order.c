@@ -11,7 +11,7 @@
 #include "string.h"
 
 enum { CLASS_FLOPPY = 1, CLASS_DISK = 2, CLASS_CD = 3, CLASS_NET = 4, CLASSES = 3, CLASS_BITS = 4 };
-enum { VIRTIO_SLOT = 4 };
+enum { VIRTIO_SLOT = 4, AHCI_SLOT = 8 };
 
 static bool is_kind(const char *name, const char *kind)
 {
@@ -50,6 +50,9 @@ static uint32_t device_path(const struct guest_config *config, const char *name,
         return ide_path(config, true, unit, to, size);
     if (class == CLASS_DISK && unit < GUEST_DISKS_MAX && config->disk[unit].kind == DISK_VIRTIO)
         return (uint32_t)format_text(to, size, "/pci@i0cf8/scsi@%x/disk@0,0\n", VIRTIO_SLOT + unit);
+    if (class == CLASS_DISK && unit < GUEST_DISKS_MAX && config->disk[unit].kind == DISK_AHCI)
+        return (uint32_t)format_text(to, size, "/pci@i0cf8/pci8086,2922@%x/drive@%x/disk@0\n", AHCI_SLOT,
+                                     unit);
     return class == CLASS_DISK ? ide_path(config, false, unit, to, size) : 0;
 }
 

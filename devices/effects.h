@@ -14,10 +14,14 @@
 #include "syscalls.h"
 
 /* Who drives an ISA interrupt line. A line is the OR of its sources. */
-enum irq_source { IRQ_ISA, IRQ_PIRQ_A, IRQ_PIRQ_B, IRQ_PIRQ_C, IRQ_PIRQ_D, IRQ_SCI, IRQ_SOURCES };
+enum irq_source { IRQ_ISA, IRQ_PIRQ_A, IRQ_PIRQ_B, IRQ_PIRQ_C, IRQ_PIRQ_D, IRQ_SCI, IRQ_HPET, IRQ_SOURCES };
 
 /* Level of an ISA interrupt line 0-15 at the 8259 pair and at the IOAPIC (IRQ 0 at its pin 2). */
 void effect_irq(unsigned irq, enum irq_source source, bool level);
+/* Whether the HPET has the lines of the 8254 and of the real-time clock, which IRQ_ISA then has no more. */
+void effect_irq_replace(bool replaced);
+/* Level of an input of the I/O APIC that is no ISA interrupt. */
+void effect_ioapic_pin(unsigned pin, bool level);
 /* Whether the last rising edge of an unmasked line still waits for its interrupt acknowledge. */
 bool effect_irq_waiting(unsigned irq);
 /* Level of INTA-D (pin 0-3) of a PCI function: to the router of the south bridge. */

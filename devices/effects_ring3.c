@@ -86,6 +86,17 @@ void effect_irq(unsigned irq, enum irq_source source, bool level)
     board_set_irq(&pc->board, &pc->pic, &pc->ioapic, irq, source, level);
 }
 
+void effect_irq_replace(bool replaced)
+{
+    struct pc *pc = ring3_pc();
+    board_replace_timers(&pc->board, &pc->pic, &pc->ioapic, replaced);
+}
+
+void effect_ioapic_pin(unsigned pin, bool level)
+{
+    ioapic_set_line(&ring3_pc()->ioapic, pin, level);
+}
+
 bool effect_irq_waiting(unsigned irq)
 {
     return pic_waiting(&ring3_pc()->pic, irq);

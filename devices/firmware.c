@@ -167,3 +167,13 @@ bool firmware_prepare(struct bus *bus, const struct table_machine *machine)
     return area.bytes && mptable_build(&area, machine, firmware.route, firmware.route_count) &&
            acpi_tables_build(&area, machine);
 }
+
+uint64_t firmware_acpi_root(void)
+{
+    static const char signature[8] = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '};
+    const uint8_t *bytes = effect_ram(TABLES_BASE, TABLES_SIZE);
+    for (uint32_t at = 0; bytes && at + sizeof signature <= TABLES_SIZE; at += 16)
+        if (memcmp(bytes + at, signature, sizeof signature) == 0)
+            return TABLES_BASE + at;
+    return 0;
+}

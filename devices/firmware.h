@@ -11,3 +11,6 @@
  * guests that are started without a firmware of their own. False if the tables have no room: a fault of ours.
  */
 bool firmware_prepare(struct bus *bus, const struct table_machine *machine);
+
+/* The guest-physical address of the ACPI tables' root pointer that firmware_prepare() has left; 0: none. */
+uint64_t firmware_acpi_root(void);

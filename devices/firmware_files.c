@@ -106,7 +106,8 @@ static void script_root(struct script *script, uint8_t *tables, uint32_t root, u
 static void add_tables(struct fw_cfg *cfg)
 {
     const struct guest_config *config = effect_guest_config();
-    const struct table_machine machine = {.cpu_count = config->cpu_count, .ioapic_id = 0, .screen = true};
+    const struct table_machine machine = {
+        .cpu_count = config->cpu_count, .ioapic_id = 0, .screen = true, .hpet = config->hpet};
     struct table_area area = {.bytes = fw_cfg_add_file(cfg, tables_file, TABLES_ROOM), .size = TABLES_ROOM};
     if (!area.bytes || !acpi_tables_build(&area, &machine))
         return;

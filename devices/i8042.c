@@ -92,18 +92,39 @@ static int keyboard_byte(struct i8042 *i8042)
     return code;
 }
 
+/* Keys wait for room, buttons until the guest has been told of the last change. A mouse port that is off
+ * does not hold up the keyboard. */
+static bool must_wait(const struct i8042 *i8042, uint32_t kind)
+{
+    if (kind == INPUT_KEY_DOWN || kind == INPUT_KEY_UP)
+        return !ps2_keyboard_has_room(&i8042->keyboard);
+    return (kind == INPUT_BUTTON_DOWN || kind == INPUT_BUTTON_UP) && !(i8042->ram[0] & BYTE_DISABLE_AUX) &&
+           ps2_mouse_has_buttons_to_tell(&i8042->mouse);
+}
+
 static bool take_event(struct i8042 *i8042)
 {
     if (!i8042->event_waits && !effect_input(&i8042->event))
         return false;
     const struct input_event *event = &i8042->event;
-    i8042->event_waits = event->kind != INPUT_MOUSE && !ps2_keyboard_has_room(&i8042->keyboard);
+    i8042->event_waits = must_wait(i8042, event->kind);
     if (i8042->event_waits)
         return false;
-    if (event->kind == INPUT_MOUSE)
-        ps2_mouse_move(&i8042->mouse, event->right, event->down, event->wheel, event->buttons);
-    else
+    switch (event->kind) {
+    case INPUT_KEY_DOWN:
+    case INPUT_KEY_UP:
         ps2_keyboard_press(&i8042->keyboard, event->key, event->kind == INPUT_KEY_DOWN);
+        break;
+    case INPUT_MOUSE:
+        ps2_mouse_move(&i8042->mouse, event->right, event->down, event->wheel);
+        break;
+    case INPUT_BUTTON_DOWN:
+    case INPUT_BUTTON_UP:
+        ps2_mouse_press(&i8042->mouse, event->buttons, event->kind == INPUT_BUTTON_DOWN);
+        break;
+    default: /* the service knows what is none, and lets none through */
+        break;
+    }
     return true;
 }
 

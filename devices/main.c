@@ -56,7 +56,8 @@ static bool machine_reset(struct pc *pc, bool power_on)
                                           .cpu_signature = identity.eax,
                                           .cpu_features = identity.edx,
                                           .ioapic_id = TABLE_IOAPIC_ID,
-                                          .screen = effect_spare(0) != NULL};
+                                          .screen = effect_spare(0) != NULL,
+                                          .hpet = ring3_config()->hpet};
     return ring3_config()->loader == LOADER_BIOS || firmware_prepare(&pc->bus, &machine);
 }
 
@@ -70,6 +71,7 @@ static void handle_load(struct upcall *upcall, struct pc *pc)
         .ram = (uint8_t *)USER_GUEST_RAM,
         .low_size = ring3_low_size(),
         .high_size = ring3_high_size(),
+        .rsdp = firmware_acpi_root(),
         .rom = effect_spare(SPARE_ROM),
     };
     uint32_t groups = 0;

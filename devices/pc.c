@@ -17,6 +17,7 @@ const struct device_slot bus_slots[] = {
     SLOT(pit_device, pit, DEVFN_NONE, 0),
     SLOT(ioapic_device, ioapic, DEVFN_NONE, 0),
     SLOT(rtc_device, rtc, DEVFN_NONE, 0),
+    SLOT(hpet_device, hpet, DEVFN_NONE, 0),
     SLOT(dma8237_device, dma, DEVFN_NONE, 0),
     SLOT(i8042_device, i8042, DEVFN_NONE, 0),
     SLOT(uart_device, uart, DEVFN_NONE, 0),

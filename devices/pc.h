@@ -12,6 +12,7 @@
 #include "fw_cfg.h"
 #include "dma8237.h"
 #include "fdc.h"
+#include "hpet.h"
 #include "i440fx.h"
 #include "i8042.h"
 #include "ide.h"
@@ -42,6 +43,7 @@ struct pc {
     struct pit pit;
     struct ioapic ioapic;
     struct rtc rtc;
+    struct hpet hpet;
     struct i8042 i8042;
     struct uart uart;
     struct i440fx i440fx;

@@ -207,6 +207,17 @@ void ps2_mouse_write(struct ps2_mouse *mouse, uint8_t value)
         take_command(mouse, value);
 }
 
+/* It sends packets of its own accord. */
+static bool is_streaming(const struct ps2_mouse *mouse)
+{
+    return mouse->enabled && !mouse->remote && !mouse->wrap;
+}
+
+bool ps2_mouse_has_buttons_to_tell(const struct ps2_mouse *mouse)
+{
+    return is_streaming(mouse) && mouse->buttons != mouse->buttons_told;
+}
+
 static bool has_news(const struct ps2_mouse *mouse)
 {
     return mouse->dx || mouse->dy || mouse->dz || mouse->buttons != mouse->buttons_told;
@@ -214,8 +225,7 @@ static bool has_news(const struct ps2_mouse *mouse)
 
 int ps2_mouse_read(struct ps2_mouse *mouse)
 {
-    if (!mouse->queue_count && mouse->enabled && !mouse->remote && !mouse->wrap && !mouse->pending &&
-        has_news(mouse))
+    if (!mouse->queue_count && is_streaming(mouse) && !mouse->pending && has_news(mouse))
         mouse_send_packet(mouse);
     if (!mouse->queue_count)
         return -1;
@@ -225,12 +235,16 @@ int ps2_mouse_read(struct ps2_mouse *mouse)
     return mouse->last;
 }
 
-void ps2_mouse_move(struct ps2_mouse *mouse, int right, int down, int wheel, uint8_t buttons)
+void ps2_mouse_press(struct ps2_mouse *mouse, uint8_t buttons, bool down)
+{
+    mouse->buttons = (uint8_t)(down ? mouse->buttons | buttons : mouse->buttons & ~buttons);
+}
+
+void ps2_mouse_move(struct ps2_mouse *mouse, int right, int down, int wheel)
 {
     mouse->dx = at_most(mouse->dx + right, -SUM_MAX, SUM_MAX);
     mouse->dy = at_most(mouse->dy - down, -SUM_MAX, SUM_MAX);
     mouse->dz = at_most(mouse->dz + wheel, -SUM_MAX, SUM_MAX);
-    mouse->buttons = buttons;
     /* Until it is asked to send nothing counts but the buttons. */
     if (!mouse->enabled && !mouse->remote)
         mouse->dx = mouse->dy = mouse->dz = 0;

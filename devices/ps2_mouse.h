@@ -30,6 +30,9 @@ void ps2_mouse_write(struct ps2_mouse *mouse, uint8_t value);
 /* The next byte for the controller; -1: none. */
 int ps2_mouse_read(struct ps2_mouse *mouse);
 
-/* The mouse moves by so much to the right and down, its wheel turns towards the user; buttons as they are
- * then. */
-void ps2_mouse_move(struct ps2_mouse *mouse, int right, int down, int wheel, uint8_t buttons);
+/* The mouse moves by so much to the right and down, its wheel turns towards the user. */
+void ps2_mouse_move(struct ps2_mouse *mouse, int right, int down, int wheel);
+/* Buttons (enum input_button) go down or up. */
+void ps2_mouse_press(struct ps2_mouse *mouse, uint8_t buttons, bool down);
+/* It will send how the buttons are: until then their next change would hide the last. */
+bool ps2_mouse_has_buttons_to_tell(const struct ps2_mouse *mouse);

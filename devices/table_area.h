@@ -21,6 +21,7 @@ struct table_machine {
     uint32_t cpu_features;  /* CPUID 1, EDX */
     uint8_t ioapic_id;
     bool screen; /* there is a VGA */
+    bool hpet;   /* there are high precision event timers */
 };
 
 struct table_area {

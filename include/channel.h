@@ -60,9 +60,10 @@ struct channel_screen {
 
 /*
  * What somebody does at the guest's keyboard and mouse. A key has its code of scan code set 1 while it goes
- * down (1-0x7f), with INPUT_KEY_EXTENDED where 0xe0 comes before it.
+ * down (1-0x7f), with INPUT_KEY_EXTENDED where 0xe0 comes before it. Buttons of the mouse that an event does
+ * not name stay as they are: several may use one guest's mouse.
  */
-enum input_kind { INPUT_KEY_DOWN = 1, INPUT_KEY_UP, INPUT_MOUSE };
+enum input_kind { INPUT_KEY_DOWN = 1, INPUT_KEY_UP, INPUT_MOUSE, INPUT_BUTTON_DOWN, INPUT_BUTTON_UP };
 enum input_key { INPUT_KEY_EXTENDED = 0x80, INPUT_KEY_PRINT = 0xb7, INPUT_KEY_PAUSE = 0xc5 };
 enum input_button {
     INPUT_BUTTON_LEFT = 1,
@@ -75,8 +76,8 @@ enum input_button {
 struct input_event {
     uint8_t kind;    /* enum input_kind */
     uint8_t key;     /* enum input_key */
-    uint8_t buttons; /* of the mouse, after its motion */
-    int8_t wheel;    /* towards the user */
+    uint8_t buttons; /* enum input_button */
+    int8_t wheel;    /* INPUT_MOUSE: towards the user */
     int16_t right, down;
 };
 

@@ -59,6 +59,8 @@ enum control_command {
     CONTROL_DESTROY, /* ends it */
     CONTROL_SCREEN, /* number: enum channel_screen_part (channel.h); pieces: struct control_screen, and pixels
                        (lib/picture.h) or characters with their attributes */
+    CONTROL_EVENTS, /* data: struct input_event (channel.h) for keyboard and mouse; value: how many were
+                       taken, all or none */
     CONTROL_COMMAND_COUNT,
 };
 

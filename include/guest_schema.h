@@ -55,6 +55,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(paging), "how its memory is translated")                                                 \
     X(SCHEMA_ROOT, "hypervisor", SCHEMA_CHOICE, false, 0, 0, 0, "visible|hidden",                            \
       SCHEMA_CONFIG(hypervisor_hidden), "whether CPUID tells that there is a monitor")                       \
+    X(SCHEMA_ROOT, "hpet", SCHEMA_CHOICE, false, 0, 0, 1, "off|on", SCHEMA_CONFIG(hpet),                     \
+      "whether it has high precision event timers")                                                          \
     X(SCHEMA_ROOT, "boot", SCHEMA_LIST, false, 1, GUEST_BOOT_MAX, 0, "", SCHEMA_NO_FIELD,                    \
       "order of boot devices (bios)")                                                                        \
     X(SCHEMA_ROOT, "test", SCHEMA_NUMBER, false, 0, 255, 0, "", SCHEMA_CONFIG(test),                         \
@@ -65,16 +67,16 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "virtual processors; 1 without this node")                                                             \
     X(SCHEMA_CPUS, "packages", SCHEMA_NUMBER, false, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(packages),      \
       "sockets that they are spread over: 1, or so many that each has 1, 2 or 4")                            \
-    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|!elf|bios",                    \
-      SCHEMA_CONFIG(loader), "boot protocol")                                                                \
+    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios",                     \
+      SCHEMA_CONFIG(loader), "boot protocol; elf: PVH")                                                      \
     X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),     \
       "kernel image")                                                                                        \
     X(SCHEMA_CHOSEN, "initrd", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(initrd),     \
-      "initial RAM disk (linux)")                                                                            \
+      "initial RAM disk (linux, elf)")                                                                       \
     X(SCHEMA_CHOSEN, "bootargs", SCHEMA_TEXT, false, 0, GUEST_BOOTARGS_SIZE - 1, 0, "",                      \
       SCHEMA_CONFIG(bootargs), "the kernel's command line")                                                  \
     X(SCHEMA_CHOSEN, "modules", SCHEMA_LIST, false, 1, GUEST_MODULES_MAX, 0, "", SCHEMA_NO_FIELD,            \
-      "files with their arguments behind a blank (multiboot)")                                               \
+      "files with their arguments behind a blank (multiboot, elf)")                                          \
     X(SCHEMA_CHOSEN, "firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(firmware), \
       "the BIOS (bios); " GUEST_FIRMWARE " without this")                                                    \
     X(SCHEMA_CHOSEN, "video-firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "",                    \

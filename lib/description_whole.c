@@ -195,14 +195,12 @@ static void check_loader(struct parser *parser)
     format_text(parser->node, sizeof parser->node, "/chosen");
     if (config->loader != LOADER_BIOS && config->kernel[0] == '\0')
         description_complain(parser, "kernel", "missing; it is required: %s", "kernel image");
-    if (config->loader == LOADER_LINUX && config->module_count > 0) {
-        description_complain(parser, "modules",
-                             "only loader \"multiboot\" takes modules; \"linux\" takes initrd");
-    }
-    if (config->loader == LOADER_MULTIBOOT && config->initrd[0] != '\0') {
-        description_complain(parser, "initrd",
-                             "only loader \"linux\" takes an initrd; \"multiboot\" takes modules");
-    }
+    if (config->loader == LOADER_LINUX && config->module_count > 0)
+        description_complain(
+            parser, "modules",
+            "loader \"linux\" takes no modules; give it an initrd, or choose another loader");
+    if (config->loader == LOADER_MULTIBOOT && config->initrd[0] != '\0')
+        description_complain(parser, "initrd", "loader \"multiboot\" takes no initrd; name it in modules");
 }
 
 void description_check_whole(struct parser *parser)

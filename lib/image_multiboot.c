@@ -1,6 +1,6 @@
 /*
- * The headers of a Multiboot 1 kernel. Follows the Multiboot Specification 0.6.96, sections 3.1 and 3.2, and
- * the ELF specification 1.2 for 32-bit files. Video modes (flag 2) are refused.
+ * The headers of a Multiboot 1 kernel. Follows the Multiboot Specification 0.6.96, sections 3.1 and 3.2;
+ * ELF files are read by image_elf.c. Video modes (flag 2) are refused.
  */
 #include "image_multiboot.h"
 #include "image_reader.h"
@@ -28,29 +28,6 @@ enum {
 };
 #define MULTIBOOT_MAGIC 0x1badb002u
 
-enum {
-    ELF_HEADER_SIZE = 52,
-    ELF_CLASS = 4,
-    ELF_CLASS_32 = 1,
-    ELF_CLASS_64 = 2,
-    ELF_DATA = 5,
-    ELF_DATA_LITTLE = 1,
-    ELF_MACHINE = 18,
-    ELF_MACHINE_386 = 3,
-    ELF_ENTRY = 24,
-    ELF_PHOFF = 28,
-    ELF_PHENTSIZE = 42,
-    ELF_PHNUM = 44,
-    ELF_PHDR_SIZE = 32,
-    PHDR_TYPE = 0,
-    PHDR_OFFSET = 4,
-    PHDR_VADDR = 8,
-    PHDR_PADDR = 12,
-    PHDR_FILESZ = 16,
-    PHDR_MEMSZ = 20,
-    PHDR_TYPE_LOAD = 1,
-};
-
 /* File offset of the multiboot header, or UINT64_MAX. */
 static uint64_t find_header(const struct image_reader *reader)
 {
@@ -63,31 +40,6 @@ static uint64_t find_header(const struct image_reader *reader)
             return at;
     }
     return UINT64_MAX;
-}
-
-static bool add_segment(struct image_reader *reader, struct multiboot_image *image,
-                        struct multiboot_segment segment)
-{
-    uint32_t number = image->segment_count;
-
-    if (number == MULTIBOOT_SEGMENTS_MAX)
-        return image_refuse(reader, "more than %u loadable segments; link it with fewer",
-                            MULTIBOOT_SEGMENTS_MAX);
-    if (segment.offset + segment.filled > reader->file_size) {
-        return image_refuse(
-            reader, "truncated: segment %u ends at byte %lu, the file at byte %lu; copy the kernel again",
-            number, segment.offset + segment.filled, reader->file_size);
-    }
-    if (segment.filled > segment.size) {
-        return image_refuse(reader, "segment %u has %lu bytes in the file but %lu in memory; link it again",
-                            number, segment.filled, segment.size);
-    }
-    if (segment.start + segment.size > UINT64_C(1) << 32) {
-        return image_refuse(reader, "segment %u at 0x%lx reaches beyond 4 GiB; link it lower", number,
-                            segment.start);
-    }
-    image->segment[image->segment_count++] = segment;
-    return true;
 }
 
 /* Section 3.1.3: the header itself says what goes where. */
@@ -112,7 +64,7 @@ static bool read_addresses(struct image_reader *reader, struct multiboot_image *
             "correct header_addr and load_addr",
             at, header_addr, load_addr);
     }
-    struct multiboot_segment segment = {.offset = at - (header_addr - load_addr), .start = load_addr};
+    struct image_segment segment = {.offset = at - (header_addr - load_addr), .start = load_addr};
     segment.filled = load_end != 0 ? (uint64_t)load_end - load_addr : reader->file_size - segment.offset;
     if (load_end != 0 && load_end < load_addr) {
         return image_refuse(reader,
@@ -135,73 +87,28 @@ static bool read_addresses(struct image_reader *reader, struct multiboot_image *
             "entry_addr 0x%x lies outside of what is loaded, 0x%x to 0x%lx; correct the multiboot header",
             image->entry, load_addr, load_addr + segment.size);
     }
-    return add_segment(reader, image, segment);
-}
-
-/* The entry point is a virtual address; the processor starts without paging. */
-static bool translate_entry(struct multiboot_image *image, uint32_t entry, uint32_t vaddr,
-                            const struct multiboot_segment *segment)
-{
-    if (entry < vaddr || entry - vaddr >= segment->size)
-        return false;
-    image->entry = (uint32_t)(segment->start + (entry - vaddr));
-    return true;
-}
-
-static bool read_elf_segments(struct image_reader *reader, struct multiboot_image *image)
-{
-    uint32_t entry = load32(reader->head + ELF_ENTRY);
-    uint64_t phoff = load32(reader->head + ELF_PHOFF);
-    unsigned count = load16(reader->head + ELF_PHNUM);
-    bool entry_found = false;
-
-    if (load16(reader->head + ELF_PHENTSIZE) != ELF_PHDR_SIZE) {
-        return image_refuse(
-            reader, "program headers of %u bytes at byte 42, an ELF32 file has %u; the file is damaged",
-            load16(reader->head + ELF_PHENTSIZE), ELF_PHDR_SIZE);
-    }
-    if (phoff + (uint64_t)count * ELF_PHDR_SIZE > reader->head_size) {
-        return image_refuse(
-            reader, "the program headers at byte %lu lie outside the file; copy the kernel again", phoff);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        const uint8_t *phdr = reader->head + phoff + i * ELF_PHDR_SIZE;
-        struct multiboot_segment segment = {.offset = load32(phdr + PHDR_OFFSET),
-                                            .filled = load32(phdr + PHDR_FILESZ),
-                                            .start = load32(phdr + PHDR_PADDR),
-                                            .size = load32(phdr + PHDR_MEMSZ)};
-        if (load32(phdr + PHDR_TYPE) != PHDR_TYPE_LOAD || segment.size == 0)
-            continue;
-        if (!add_segment(reader, image, segment))
-            return false;
-        if (!entry_found)
-            entry_found = translate_entry(image, entry, load32(phdr + PHDR_VADDR), &segment);
-    }
-    if (!entry_found)
-        return image_refuse(reader, "the entry point 0x%x lies in no loadable segment; link it again", entry);
-    return true;
+    return image_add_segment(reader, image->segment, &image->segment_count, segment);
 }
 
 static bool read_elf(struct image_reader *reader, struct multiboot_image *image)
 {
-    static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
-    const uint8_t *head = reader->head;
+    struct elf_image elf;
 
-    if (reader->head_size < ELF_HEADER_SIZE || memcmp(head, magic, sizeof magic) != 0) {
+    if (!elf_is_elf(reader->head, reader->head_size)) {
         return image_refuse(
             reader, "a multiboot header without load addresses (flag 16), and not an ELF file; set flag 16 "
                     "or link it as elf32-i386");
     }
-    if (head[ELF_CLASS] == ELF_CLASS_64) {
+    if (elf_is_64(reader->head)) {
         return image_refuse(
             reader, "a 64-bit ELF file; Multiboot 1 loads 32-bit ones: objcopy -O elf32-i386 makes one");
     }
-    if (head[ELF_CLASS] != ELF_CLASS_32 || head[ELF_DATA] != ELF_DATA_LITTLE ||
-        load16(head + ELF_MACHINE) != ELF_MACHINE_386) {
-        return image_refuse(reader, "an ELF file for machine %u, not for i386 (3); give an elf32-i386 kernel",
-                            load16(head + ELF_MACHINE));
-    }
-    return read_elf_segments(reader, image);
+    if (!elf_image_read(reader, &elf))
+        return false;
+    image->entry = elf.entry;
+    image->segment_count = elf.segment_count;
+    memcpy(image->segment, elf.segment, sizeof image->segment);
+    return true;
 }
 
 bool multiboot_image_read(struct multiboot_image *image, const char *file, const uint8_t *head,

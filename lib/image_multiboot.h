@@ -7,21 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "image_elf.h"
 
-enum { MULTIBOOT_SEGMENTS_MAX = 16, MULTIBOOT_HEADER_AREA = 8192 };
-
-struct multiboot_segment {
-    uint64_t offset; /* in the file */
-    uint64_t filled; /* bytes from the file */
-    uint64_t start;  /* guest-physical */
-    uint64_t size;   /* in memory, >= filled; the rest is zeros */
-};
+enum { MULTIBOOT_HEADER_AREA = 8192 };
 
 struct multiboot_image {
     uint32_t flags;
     uint32_t entry; /* guest-physical */
     uint32_t segment_count;
-    struct multiboot_segment segment[MULTIBOOT_SEGMENTS_MAX];
+    struct image_segment segment[IMAGE_SEGMENTS_MAX];
 };
 
 /* Checks the first head_size bytes of a kernel of file_size bytes; head_size must be file_size or at least

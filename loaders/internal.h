@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "image_elf.h"
 #include "loader.h"
 
 /* Low memory as a PC's firmware leaves it: real-mode tables below, its extended data area on top. */
@@ -28,6 +29,12 @@ bool loader_is_ram(const struct loader_input *input, uint64_t start, uint64_t en
  * what. A piece without module and without clear only takes the place. */
 bool loader_add(struct loader *loader, const struct loader_input *input, const char *what,
                 struct loader_piece piece);
+
+/* Adds the kernel's segments, from a module. */
+bool loader_add_segments(struct loader *loader, const struct loader_input *input,
+                         const struct image_segment *segments, uint32_t count, uint32_t module);
+/* The end of the highest piece, or `low` if that is higher. */
+uint64_t loader_end(const struct loader *loader, uint64_t low);
 
 /* The highest page-aligned place of size bytes within [low, high) that overlaps no piece and is RAM; 0 if
  * there is none. */
@@ -65,5 +72,7 @@ uint32_t linux_finish(const struct loader *loader, const struct loader_input *in
 bool multiboot_plan(struct loader *loader, const struct loader_input *input);
 uint32_t multiboot_finish(const struct loader *loader, const struct loader_input *input,
                           struct vcpu_state *state);
+bool pvh_plan(struct loader *loader, const struct loader_input *input);
+uint32_t pvh_finish(const struct loader *loader, const struct loader_input *input, struct vcpu_state *state);
 bool bios_plan(struct loader *loader, const struct loader_input *input);
 uint32_t bios_finish(const struct loader *loader, const struct loader_input *input);

@@ -73,6 +73,35 @@ bool loader_add(struct loader *loader, const struct loader_input *input, const c
     return true;
 }
 
+bool loader_add_segments(struct loader *loader, const struct loader_input *input,
+                         const struct image_segment *segments, uint32_t count, uint32_t module)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct image_segment *segment = &segments[i];
+        char what[GUEST_PATH_SIZE + 32];
+        format_text(what, sizeof what, "kernel \"%s\" segment %u", input->config->kernel, i);
+        if (!loader_add(loader, input, what,
+                        (struct loader_piece){.start = segment->start,
+                                              .end = segment->start + segment->size,
+                                              .offset = segment->offset,
+                                              .filled = segment->filled,
+                                              .module = module,
+                                              .clear = 1}))
+            return false;
+    }
+    return true;
+}
+
+uint64_t loader_end(const struct loader *loader, uint64_t low)
+{
+    uint64_t end = low;
+
+    for (uint32_t i = 0; i < loader->piece_count; i++)
+        if (loader->piece[i].end > end)
+            end = loader->piece[i].end;
+    return end;
+}
+
 uint64_t loader_place_top(const struct loader *loader, const struct loader_input *input, uint64_t size,
                           uint64_t low, uint64_t high)
 {
@@ -117,11 +146,13 @@ static bool make_plan(struct loader *loader, const struct loader_input *input)
         return linux_plan(loader, input);
     case LOADER_MULTIBOOT:
         return multiboot_plan(loader, input);
+    case LOADER_ELF:
+        return pvh_plan(loader, input);
     case LOADER_BIOS:
         return bios_plan(loader, input);
     default:
-        return loader_refuse(loader, "chosen/loader: this loader is not in this version; use \"linux\", "
-                                     "\"multiboot\" or \"bios\"");
+        return loader_refuse(loader, "chosen/loader: there is no such loader; use \"linux\", "
+                                     "\"multiboot\", \"elf\" or \"bios\"");
     }
 }
 
@@ -184,6 +215,8 @@ int loader_run(struct loader *loader, const struct loader_input *input, struct v
             *groups = bios_finish(loader, input);
         else if (input->config->loader == LOADER_LINUX)
             *groups = linux_finish(loader, input, state);
+        else if (input->config->loader == LOADER_ELF)
+            *groups = pvh_finish(loader, input, state);
         else
             *groups = multiboot_finish(loader, input, state);
         loader->stage = LOADER_DONE;

@@ -29,6 +29,7 @@ struct loader_input {
     uint8_t *ram;       /* guest-physical address 0 */
     uint64_t low_size;  /* bytes of address space from 0, the hole at GUEST_VGA_HOLE included; page-aligned */
     uint64_t high_size; /* bytes of RAM from GUEST_HIGH_RAM */
+    uint64_t rsdp;      /* guest-physical address of the ACPI tables' root pointer; 0: there is none */
     uint8_t *rom;       /* SPARE_ROM_SIZE bytes that the guest sees below 4 GiB; NULL: it has none */
 };
 
@@ -61,6 +62,22 @@ struct loader_multiboot {
     uint32_t start[GUEST_MODULES_MAX], end[GUEST_MODULES_MAX];
 };
 
+/* The initrd and the modules. */
+enum { PVH_MODULES_MAX = 1 + GUEST_MODULES_MAX };
+
+struct loader_pvh_module {
+    uint64_t start, size;
+};
+
+struct loader_pvh {
+    uint32_t entry;
+    uint32_t info; /* guest-physical address of the start structure */
+    uint64_t kernel_end;
+    uint32_t module_count;
+    uint32_t reserved;
+    struct loader_pvh_module module[PVH_MODULES_MAX];
+};
+
 struct loader_bios {
     uint32_t module;
 };
@@ -75,6 +92,7 @@ struct loader {
     union {
         struct loader_linux linux_boot;
         struct loader_multiboot multiboot;
+        struct loader_pvh pvh;
         struct loader_bios bios;
     };
     char sentence[LOADER_SENTENCE_SIZE]; /* NR_EINVAL: file, place, cause, cure */

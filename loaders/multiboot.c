@@ -64,30 +64,7 @@ static bool plan_kernel(struct loader *loader, const struct loader_input *input)
                               loader->sentence, sizeof loader->sentence))
         return false;
     loader->multiboot.entry = image.entry;
-    for (uint32_t i = 0; i < image.segment_count; i++) {
-        const struct multiboot_segment *segment = &image.segment[i];
-        char what[GUEST_PATH_SIZE + 32];
-        format_text(what, sizeof what, "kernel \"%s\" segment %u", path, i);
-        if (!loader_add(loader, input, what,
-                        (struct loader_piece){.start = segment->start,
-                                              .end = segment->start + segment->size,
-                                              .offset = segment->offset,
-                                              .filled = segment->filled,
-                                              .module = (uint32_t)module,
-                                              .clear = 1}))
-            return false;
-    }
-    return true;
-}
-
-static uint64_t kernel_end(const struct loader *loader)
-{
-    uint64_t end = MODULE_AREA;
-
-    for (uint32_t i = 0; i < loader->piece_count; i++)
-        if (loader->piece[i].end > end)
-            end = loader->piece[i].end;
-    return end;
+    return loader_add_segments(loader, input, image.segment, image.segment_count, (uint32_t)module);
 }
 
 static bool plan_info(struct loader *loader, const struct loader_input *input)
@@ -95,7 +72,8 @@ static bool plan_info(struct loader *loader, const struct loader_input *input)
     uint64_t start = loader_place_top(loader, input, BLOCK_SIZE, LOW_MEMORY_START, LOW_MEMORY_END);
 
     if (start == 0)
-        start = loader_place_bottom(loader, input, BLOCK_SIZE, kernel_end(loader), input->low_size);
+        start =
+            loader_place_bottom(loader, input, BLOCK_SIZE, loader_end(loader, MODULE_AREA), input->low_size);
     if (start == 0) {
         return loader_refuse(loader,
                              "kernel \"%s\": leaves no page for the multiboot information; raise "
@@ -121,12 +99,14 @@ static bool plan_module(struct loader *loader, const struct loader_input *input,
                              "module \"%s\": %lu MiB are more than Multiboot 1 can load; give a smaller file",
                              path, size >> 20);
     }
-    uint64_t start = loader_place_bottom(loader, input, size, kernel_end(loader), input->low_size);
+    uint64_t start =
+        loader_place_bottom(loader, input, size, loader_end(loader, MODULE_AREA), input->low_size);
     if (start == 0) {
         return loader_refuse(loader,
                              "module \"%s\": %lu KiB do not fit above the kernel's end at %lu KiB; raise "
                              "memory/size-mib (now %u)",
-                             path, (size + 1023) >> 10, kernel_end(loader) >> 10, input->config->memory_mib);
+                             path, (size + 1023) >> 10, loader_end(loader, MODULE_AREA) >> 10,
+                             input->config->memory_mib);
     }
     loader->multiboot.start[number] = (uint32_t)start;
     loader->multiboot.end[number] = (uint32_t)(start + size);

@@ -37,6 +37,9 @@ struct control_entry {
 enum control_error screen_begin(struct control_call *call, const uint8_t *data, uint32_t length);
 uint32_t screen_piece(struct control_call *call, uint8_t *to);
 
+/* control_input.c */
+enum control_error events_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+
 extern const struct control_entry control_entry[CONTROL_COMMAND_COUNT];
 
 /* control_line.c: ends the call of that id and the same user as call, if it is a CONTROL_CONSOLE. */

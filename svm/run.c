@@ -4,7 +4,8 @@
  *
  * There is no NMI window before virtual NMIs: while NMIs are blocked IRET is intercepted, and they are open
  * again once RIP has left the IRET. If an NMI waits for that, or for the end of an interrupt shadow, the
- * instruction is stepped with RFLAGS.TF.
+ * instruction is stepped with RFLAGS.TF. TCG forgets the interrupt shadow on entry, and a window opened at
+ * once, between STI and HLT for one: there the end of the shadow is stepped to as well.
  */
 #include "svm.h"
 #include "cpu.h"
@@ -73,7 +74,7 @@ static void event_recover(struct vcpu *vcpu, uint64_t info)
 void svm_window(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    svm->nmi_work |= (vcpu->windows & WINDOW_NMI) != 0;
+    svm->nmi_work |= (vcpu->windows & WINDOW_NMI) || svm_features.tcg;
     svm->vmcb.virtual_interrupt = V_INTR_MASKING;
     if (vcpu->windows & WINDOW_INTERRUPT)
         svm->vmcb.virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
@@ -88,9 +89,13 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
     if (svm->iret_intercepted != (interrupts->nmi_blocked && !svm->iret_ahead))
         svm_intercepts_update(vcpu);
     svm->stepping = false;
-    svm->nmi_work = interrupts->nmi_blocked || (vcpu->windows & WINDOW_NMI) || svm->task_guard;
+    bool window = svm_features.tcg && (vcpu->windows & WINDOW_INTERRUPT),
+         shadowed = window && interrupts->shadow;
+    svm->nmi_work = interrupts->nmi_blocked || (vcpu->windows & WINDOW_NMI) || svm->task_guard || window;
+    if (window)
+        svm->vmcb.virtual_interrupt = (svm->vmcb.virtual_interrupt & ~V_IRQ) | (shadowed ? 0 : V_IRQ);
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
-    if ((vcpu->windows & WINDOW_NMI) && ends_soon && interrupts->event.type == EVENT_NONE &&
+    if ((((vcpu->windows & WINDOW_NMI) && ends_soon) || shadowed) && interrupts->event.type == EVENT_NONE &&
         !(vcpu->state.gpr.rflags & RFLAGS_TF)) {
         svm->stepping = true;
         svm->vmcb.rflags |= RFLAGS_TF;
@@ -173,9 +178,12 @@ void svm_run(struct vcpu *vcpu)
     vmcb->rsp = gpr->reg[RSP];
     vmcb->rax = gpr->reg[RAX];
     vmcb->interrupt_shadow = interrupts->shadow ? INTERRUPT_SHADOW : 0;
+    uint64_t shadow_rip = interrupts->shadow && svm_features.tcg ? gpr->rip : UINT64_MAX;
     if (svm->nmi_work)
         nmi_prepare(vcpu, svm);
     vmcb->clean = svm->clean;
+    if (read_cr2() != vmcb->cr2)
+        write_cr2(vmcb->cr2); /* Bochs 2.7 does not load it */
 
     svm_enter(gpr, svm->vmcb_physical, cpu->host_physical);
 
@@ -186,7 +194,8 @@ void svm_run(struct vcpu *vcpu)
     svm->clean = svm_features.clean;
     vmcb->tlb_control = TLB_CONTROL_NONE;
     vmcb->event_injection = 0;
-    interrupts->shadow = vmcb->interrupt_shadow & INTERRUPT_SHADOW ? SHADOW_STI : SHADOW_NONE;
+    bool still = gpr->rip == shadow_rip && vmcb->exit_code != VMEXIT_DB; /* the instruction has not run */
+    interrupts->shadow = still || (vmcb->interrupt_shadow & INTERRUPT_SHADOW) ? SHADOW_STI : SHADOW_NONE;
     if (!svm->virtually_injected || !virtual_waits(svm)) {
         interrupts->event.type = EVENT_NONE;
         if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */

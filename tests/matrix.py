@@ -5,7 +5,7 @@
 
 Prints each result as it comes, then the whole as a table (rows: kernels and boots, columns: machines) and the sum, "N passed,
 N failed". A dash: not run there; the head comment of tests/guests/run.py and the tables below say why. Names are those of
-test kernels or of boots ("boot-..."). Status 0: all passed.
+test kernels, of boots ("boot-...") or of disks that start by themselves ("disk-..."). Status 0: all passed.
 """
 import argparse
 import pathlib
@@ -45,6 +45,13 @@ BOOTS = {
     "boot-amd64": ("debian-amd64", 1, [HASWELL, PENRYN]),
     "boot-686-smp": ("debian-686", 2, [HASWELL]),
 }
+# A disk that starts by itself, natively and on each controller, to its login. name: the disk's node, machines.
+DISKS = {
+    "disk-ide": ("nullring,ide-disk", ["native", HASWELL]),
+    "disk-ahci": ("nullring,ahci-disk", ["native", "svm"]),
+    "disk-virtio": ("virtio,block", ["native", "svm"]),
+}
+LOGIN = "debian-disk login: $"
 BOOT_SECONDS = 1800
 
 
@@ -58,28 +65,40 @@ class Boot(guests.Run):
     def label(self):
         return f"{self.name} {self.machine}"
 
+    def boot(self, keep, text, *options):
+        """A description's text and more options of `nr boot`; the finished process."""
+        with tempfile.TemporaryDirectory(prefix="nr-boot-") as temporary:
+            path = pathlib.Path(temporary) / "guest.dts"
+            path.write_text(text.replace('"../build/', f'"{ROOT}/build/'))
+            run = subprocess.run([ROOT / "build" / "nr", "boot", "--machine", self.machine, "--timeout", str(BOOT_SECONDS),
+                                  *options, path], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if keep:
+            (keep / f"{self.name}.{self.machine}").write_bytes(run.stdout + b"\n" + run.stderr)
+        self.why = f"status {run.returncode}" if run.returncode != 0 else None
+        return run
+
     def run(self, reference, keep):
         begin = time.monotonic()
         example, cpus, _ = BOOTS[self.name]
         nonce = guests.NONCE % 100000
-        words = f"quiet mode=report nonce={nonce}"
-        with tempfile.TemporaryDirectory(prefix="nr-boot-") as temporary:
-            path = pathlib.Path(temporary) / "guest.dts"
-            text = (ROOT / "examples" / f"{example}.dts").read_text().replace('"../build/', f'"{ROOT}/build/')
-            path.write_text(text.replace("count = <1>", f"count = <{cpus}>"))
-            run = subprocess.run([ROOT / "build" / "nr", "boot", "--machine", self.machine, "--cpus", str(cpus), "--timeout",
-                                  str(BOOT_SECONDS), "--append", words, path], stdin=subprocess.DEVNULL, capture_output=True,
-                                 check=False)
+        text = (ROOT / "examples" / f"{example}.dts").read_text().replace("count = <1>", f"count = <{cpus}>")
+        run = self.boot(keep, text, "--cpus", str(cpus), "--append", f"quiet mode=report nonce={nonce}")
         console = run.stdout.decode("latin-1").replace("\r", "").splitlines()
-        if keep:
-            (keep / f"{self.name}.{self.machine}").write_bytes(run.stdout + b"\n" + run.stderr)
         wanted = [f"MARKER {nonce * 7 + 3}", f"processors: {cpus}"]
         missing = [line for line in wanted if line not in console]
-        self.why = None
-        if run.returncode != 0:
-            self.why = f"status {run.returncode}"
-        elif missing:
+        if not self.why and missing:
             self.why = f"not said: {missing[0]}"
+        self.seconds = time.monotonic() - begin
+        return self
+
+
+class Disk(Boot):
+    """The disk of examples/debian-pc on another controller, to its login."""
+
+    def run(self, reference, keep):
+        begin = time.monotonic()
+        text = (ROOT / "examples" / "debian-pc.dts").read_text().replace("nullring,ide-disk", DISKS[self.name][0])
+        self.boot(keep, text, "--expect", LOGIN)
         self.seconds = time.monotonic() - begin
         return self
 
@@ -101,6 +120,8 @@ def main():
 
     runs = guests.runs_of([name for name in kernels if wanted(name)], machines, ALL_SEEDS)
     runs += [Boot(name, 1, machine) for name, (_, _, on) in BOOTS.items() if wanted(name) for machine in on
+             if machine in machines]
+    runs += [Disk(name, 1, machine) for name, (_, on) in DISKS.items() if wanted(name) for machine in on
              if machine in machines]
     guests.run_all(runs, arguments.jobs, arguments.keep, guests.RETRIES)
     guests.print_table(runs)

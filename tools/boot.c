@@ -190,14 +190,20 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
 
     if (status == NR_DONE)
         status = guests_open(guests, count, paths, &opening);
+    if (status == NR_DONE && !machine->monitor && guests[0].config.loader == LOADER_ELF)
+        status = nr_fail(NR_USAGE,
+                         "%s: /chosen loader: without the monitor GRUB starts the guest, and it knows no PVH "
+                         "entry; use another --machine",
+                         paths[0]);
     if (status == NR_DONE && !machine->monitor)
         status = check_native_words(&guests[0], paths[0]);
+    bool has_image = machine->monitor || guests[0].config.loader != LOADER_BIOS;
     if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
         status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);
     char *options =
         nr_format("%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "", arguments->needs ? " needs" : "");
-    if (status == NR_DONE) {
+    if (status == NR_DONE && has_image) {
         struct image image = {monitor, options, guests, count, "text", arguments->grub, true};
         status = image_write(&image, path, scratch);
     }
@@ -211,7 +217,7 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
                                           .expect = &arguments->expect,
                                           .log = log,
                                           .consoles = &consoles};
-        struct machine_run run = {.image = path,
+        struct machine_run run = {.image = has_image ? path : NULL,
                                   .scratch = scratch,
                                   .guest = guests,
                                   .guest_count = count,

@@ -10,6 +10,7 @@
 #include "check_files.h"
 #include "image_floppy.h"
 #include "image_linux.h"
+#include "image_elf.h"
 #include "image_multiboot.h"
 #include "nr.h"
 
@@ -79,28 +80,48 @@ static void check_initrd(const struct guest *guest, struct source *source)
     }
 }
 
-static void check_multiboot(const struct guest *guest, struct source *source, const struct guest_file *kernel,
-                            const void *data)
+/* Kernels that are loaded segment by segment: whether they have room, with all that lies beside them. */
+static void check_segments(const struct guest *guest, struct source *source, const struct guest_file *kernel,
+                           const struct image_segment *segments, uint32_t count)
 {
     uint64_t memory = (uint64_t)guest->config.memory_mib * MIB, end = 0;
-    struct multiboot_image image;
-    char sentence[SENTENCE_SIZE];
 
-    if (!multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
-                              sizeof(sentence))) {
-        source_complain(source, "/chosen", "kernel", "%s", sentence);
-        return;
-    }
-    for (uint32_t i = 0; i < image.segment_count; i++) {
-        uint64_t segment_end = image.segment[i].start + image.segment[i].size;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t segment_end = segments[i].start + segments[i].size;
         end = segment_end > end ? segment_end : end;
     }
     for (uint32_t i = 0; i < guest->file_count; i++)
-        end += guest->file[i].kind == FILE_MODULE ? guest->file[i].size : 0;
+        if (guest->file[i].kind == FILE_MODULE || guest->file[i].kind == FILE_INITRD)
+            end += guest->file[i].size;
     if (end > memory)
         source_complain(source, "/memory", "size-mib",
                         "%u MiB, kernel \"%s\" and its modules need %lu; raise size-mib",
                         guest->config.memory_mib, kernel->name, to_mib(end));
+}
+
+static void check_multiboot(const struct guest *guest, struct source *source, const struct guest_file *kernel,
+                            const void *data)
+{
+    struct multiboot_image image;
+    char sentence[SENTENCE_SIZE];
+
+    if (multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
+                             sizeof(sentence)))
+        check_segments(guest, source, kernel, image.segment, image.segment_count);
+    else
+        source_complain(source, "/chosen", "kernel", "%s", sentence);
+}
+
+static void check_pvh(const struct guest *guest, struct source *source, const struct guest_file *kernel,
+                      const void *data)
+{
+    struct elf_image image;
+    char sentence[SENTENCE_SIZE];
+
+    if (pvh_image_read(&image, kernel->name, data, kernel->size, sentence, sizeof(sentence)))
+        check_segments(guest, source, kernel, image.segment, image.segment_count);
+    else
+        source_complain(source, "/chosen", "kernel", "%s", sentence);
 }
 
 static void check_sectors(const struct guest *guest, struct source *source, enum guest_file_kind kind,
@@ -151,6 +172,8 @@ static void check_kernel(const struct guest *guest, struct source *source)
     }
     if (guest->config.loader == LOADER_LINUX)
         check_linux(guest, source, kernel, data);
+    else if (guest->config.loader == LOADER_ELF)
+        check_pvh(guest, source, kernel, data);
     else
         check_multiboot(guest, source, kernel, data);
     munmap((void *)data, kernel->size);

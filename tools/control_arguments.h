@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CONTROL_WORDS_MAX = 4, OPTION_CONTROL_MONITOR = 256, OPTION_CONTROL_OWN };
+enum { CONTROL_WORDS_MAX = 65, OPTION_CONTROL_MONITOR = 256, OPTION_CONTROL_OWN };
 
 struct control_arguments {
     /* to be filled in */

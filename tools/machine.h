@@ -35,7 +35,7 @@ struct machine_channels {
 
 /* All that a run is made of. */
 struct machine_run {
-    const char *image;
+    const char *image;   /* NULL: without the monitor, a guest that its own firmware starts */
     const char *scratch; /* a directory for files of this run */
     const struct guest *guest;
     uint32_t guest_count;

@@ -69,6 +69,30 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "NULLRG", "NULLRING", 1)
                 Name (_ADR, 0x00010000)
                 OperationRegion (PIRQ, PCI_Config, 0x60, 4)
             }
+
+            /* There when its registers answer: a guest's description can leave it out. */
+            Device (HPET)
+            {
+                Name (_HID, EisaId ("PNP0103"))
+                Name (_UID, 0)
+                OperationRegion (HREG, SystemMemory, 0xfed00000, 4)
+                Field (HREG, DWordAcc, NoLock, Preserve)
+                {
+                    HCAP, 32
+                }
+                Method (_STA)
+                {
+                    If (HCAP == 0xffffffff)
+                    {
+                        Return (0)
+                    }
+                    Return (0x0f)
+                }
+                Name (_CRS, ResourceTemplate ()
+                {
+                    Memory32Fixed (ReadOnly, 0xfed00000, 0x400)
+                })
+            }
         }
     }
 
@@ -223,6 +247,37 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "NULLRG", "NULLRING", 1)
             Name (_CRS, ResourceTemplate ()
             {
                 IRQNoFlags () { 12 }
+            })
+        }
+        /* There when the CMOS names a drive's type. */
+        Device (FDC0)
+        {
+            Name (_HID, EisaId ("PNP0700"))
+            OperationRegion (CMOS, SystemIO, 0x70, 2)
+            Field (CMOS, ByteAcc, NoLock, Preserve)
+            {
+                CIDX, 8,
+                CDAT, 8
+            }
+            IndexField (CIDX, CDAT, ByteAcc, NoLock, Preserve)
+            {
+                Offset (0x10),
+                FDRV, 8
+            }
+            Method (_STA, 0, Serialized)
+            {
+                If (FDRV == 0)
+                {
+                    Return (0)
+                }
+                Return (0x0f)
+            }
+            Name (_CRS, ResourceTemplate ()
+            {
+                IO (Decode16, 0x03f2, 0x03f2, 1, 4)
+                IO (Decode16, 0x03f7, 0x03f7, 1, 1)
+                IRQNoFlags () { 6 }
+                DMA (Compatibility, NotBusMaster, Transfer8) { 2 }
             })
         }
         Device (COM1)

@@ -90,6 +90,12 @@ class Live:
                              check=False)
         return run.stdout.decode() if run.returncode == DONE else ""
 
+    def do(self, *words):
+        """A command that must go well, such as a key."""
+        run = subprocess.run([NR, *words], capture_output=True, stdin=subprocess.DEVNULL, env=self.environment, timeout=60,
+                             check=False)
+        assert (run.returncode, run.stdout, run.stderr) == (DONE, b"", b""), (words, run)
+
     def type(self, text):
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
@@ -103,7 +109,7 @@ class Live:
                 return text
             assert time.monotonic() < end and self.process.poll() is None, \
                 f"not seen: {pattern}\n{text}\n{self.lines.read_text(errors='replace')}"
-            time.sleep(1)
+            time.sleep(0.3)
 
 
 def marker(nonce):

@@ -72,11 +72,12 @@ def test_few_exits_lead_to_the_boot_sector():
     assert 0 < least <= EXITS_MAX
 
 
-@pytest.mark.parametrize("first", ["disk0", "disk1"])
-def test_the_boot_order_is_kept(first):
+@pytest.mark.parametrize("machine", ["svm", "native"])
+@pytest.mark.parametrize("first", ["disk0", "disk1", "disk2"])
+def test_the_boot_order_is_kept(first, machine):
     disks = [(kind, disk(f"bios-order-{i}.img", say(f"disk{i}\r\n") + END))
-             for i, kind in enumerate(("nullring,ide-disk", "virtio,block"))]
-    run = boot(guest("bios-order", *disks, root=f'boot = "{first}";'))
+             for i, kind in enumerate(("nullring,ide-disk", "virtio,block", "nullring,ahci-disk"))]
+    run = boot("--machine", machine, guest("bios-order", *disks, root=f'boot = "{first}";'))
     assert run.console.split() == [first], run.text
 
 

@@ -57,6 +57,13 @@ def make_cpio_entry(name, data):
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
+def make_elf():
+    """A kernel of one segment, without notes."""
+    code = b"\xf4" * 32
+    return struct.pack("<4sBBB9xHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, 2, 3, 1, 0x100000, 52, 0, 0, 52, 32, 1, 0, 0, 0) + \
+        struct.pack("<8I", 1, 84, 0x100000, 0x100000, len(code), len(code), 7, 4) + code
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the files that the descriptions name."""
@@ -76,6 +83,9 @@ def folder(tmp_path):
     header = struct.pack("<IIIIIIII", 0x1BADB002, 0x10000, -(0x1BADB002 + 0x10000) & 0xFFFFFFFF, 0x100000, 0x100000,
                          0, 0, 0x100020)
     (tmp_path / "multiboot").write_bytes(header + b"\xf4" * 32)
+    elf = make_elf()
+    (tmp_path / "elf").write_bytes(elf)
+    (tmp_path / "elf-cut").write_bytes(elf[:-1])
     return tmp_path
 
 

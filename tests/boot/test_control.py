@@ -14,7 +14,8 @@ from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, description
 
 SECONDS = 240
 REQUEST, PIECE, END = 1, 2, 3
-HELLO, LIST = 0, 1
+HELLO, LIST, EVENTS = 0, 1, 13
+NO_EVENTS = "these are no keys and motions of a mouse"
 
 
 class Machine:
@@ -222,6 +223,11 @@ def test_a_cut_connection(machine):
     (request(2, 12345), 2, "this monitor does not have the command"),
     (request(2, 0xFFFFFFFF), 2, "this monitor does not have the command"),
     (request(2, 2, b"nobody"), 4, 'no guest is called "nobody"'),
+    (request(2, EVENTS, b"left"), 3, NO_EVENTS),
+    (request(2, EVENTS, b"left", struct.pack("<BBBbhh", 1, 0x1E, 0, 0, 0, 0) + b"\1"), 3, NO_EVENTS),
+    (request(2, EVENTS, b"left", struct.pack("<BBBbhh", 1, 0x80, 0, 0, 0, 0)), 3, NO_EVENTS),
+    (request(2, EVENTS, b"left", struct.pack("<BBBbhh", 1, 0x1E, 0, 0, 0, 0) + struct.pack("<BBBbhh", 6, 1, 0, 0, 0, 0)), 3,
+     NO_EVENTS),
     (request(2, HELLO, version=9), 1, "this monitor speaks version 1 of the control protocol, not 9"),
 ])
 def test_wrong_requests(machine, bytes_sent, error, sentence):

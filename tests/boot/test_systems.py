@@ -7,7 +7,7 @@ import pexpect
 import pytest
 from nullring import DONE, NR, SECONDS, TREE, boot, description
 
-IMAGE = TREE / "build/examples/disk/root.img"
+IMAGE = TREE / "build/examples/disk/disk.img"
 
 
 def digest(path):
@@ -60,6 +60,12 @@ def test_installer_reaches_its_first_menu():
 def test_disk_to_its_login(image_unchanged):
     run = boot("--machine", "svm", "--cpus", 2, description("debian-disk", "disk-login", cpus=2),
                expect=["debian-disk login: $"])
+    assert run.status == DONE, run.text
+
+
+def test_disk_with_its_own_grub_to_its_login(image_unchanged):
+    """Natively, and on AHCI and virtio: tests/matrix.py."""
+    run = boot("--machine", "svm", description("debian-pc", "disk-pc"), expect=["GNU GRUB +version", "debian-disk login: $"])
     assert run.status == DONE, run.text
 
 

@@ -7,6 +7,7 @@
  * sources: devices/pc.c devices/bus.c devices/board.c devices/pic.c devices/pit.c
  * sources: devices/ps2_keyboard.c devices/ps2_mouse.c
  * sources: devices/pit_channel.c devices/cmos_clock.c lib/calendar.c devices/i8042.c devices/dma8237.c
+ * sources: devices/hpet.c
  * sources: devices/uart.c devices/ioapic.c devices/system_ports.c devices/debug_ports.c
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
@@ -20,7 +21,7 @@
  * coverage: devices/bus.c devices/pic.c devices/pit.c devices/pit_channel.c devices/cmos_clock.c
  * coverage: devices/i8042.c devices/uart.c devices/ioapic.c devices/system_ports.c
  * coverage: devices/debug_ports.c devices/piix3.c devices/piix4_pm.c devices/fw_cfg.c devices/pam.c
- * coverage: devices/dma8237.c
+ * coverage: devices/dma8237.c devices/hpet.c
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,8 +89,11 @@ static void step_do(const struct step *step)
     static const uint8_t sizes[] = {1, 2, 4, 1};
     unsigned size = sizes[step->size % 4];
     uint16_t port = (uint16_t)(ports[step->place % (sizeof ports / sizeof ports[0])] + step->shift % 4 / 3);
-    uint64_t address =
-        step->place % 2 ? GUEST_IOAPIC_BASE + (step->shift & 0x10) : 0xe0000000 + step->shift * 4ull;
+    uint64_t address = step->place % 4 == 3
+                           ? HPET_BASE + (step->shift & 0x80 ? 0x100 : 0) + (step->shift & 0x7c)
+                       : step->place % 4 == 2 ? HPET_BASE + (step->shift & 0xf4)
+                       : step->place % 2      ? GUEST_IOAPIC_BASE + (step->shift & 0x10)
+                                              : 0xe0000000 + step->shift * 4ull;
     uint64_t value;
     switch (step->what % 13) {
     case 0:
@@ -147,6 +151,7 @@ static void machine_start(void)
     host.floppy[0] = diskette;
     host.floppy_size[0] = sizeof diskette;
     host.config.floppy[0].present = host.config.floppy[1].present = 1;
+    host.config.hpet = 1;
     host.config.loader = LOADER_BIOS;
     host.spare = spare;
     host.input = (const uint8_t *)"what somebody types at the console";

@@ -3,8 +3,7 @@
  * initrd's size and the command line's length. A quarter of the bits that make a file a kernel at all is set
  * here, or the fuzzer would spend its time on finding them.
  *
- * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/bios.c loaders/entry.c
- * sources: loaders/memory_map.c
+ * sources: loaders/[a-z]*.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/linux.c lib/image_linux.c loaders/loader.c loaders/entry.c loaders/memory_map.c
  */

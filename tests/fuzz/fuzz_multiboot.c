@@ -3,8 +3,7 @@
  * and what of a header is set right, which the fuzzer would not find by itself; the byte before it what of
  * that is spoilt again.
  *
- * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/bios.c loaders/entry.c
- * sources: loaders/memory_map.c
+ * sources: loaders/[a-z]*.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/multiboot.c lib/image_multiboot.c loaders/loader.c loaders/memory_map.c
  */

@@ -1,5 +1,5 @@
 /*
- * A load from fuzzer input, for both loaders: the guest's RAM, the modules, and what must hold whatever they
+ * A load from fuzzer input, for all loaders: the guest's RAM, the modules, and what must hold whatever they
  * hold.
  */
 #pragma once
@@ -33,7 +33,7 @@ static inline void fuzz_load(const struct guest_config *config, const struct pro
 
     if (ram == NULL)
         ram = calloc(1, size);
-    const struct loader_input input = {config, module, count, ram, size, 0, NULL};
+    const struct loader_input input = {config, module, count, ram, size, 0, 0, NULL};
     loader_start(&loader);
     for (unsigned i = 0; i < FUZZ_STEPS_MAX && result == NR_EAGAIN; i++)
         result = loader_run(&loader, &input, &state, &groups);

@@ -33,6 +33,19 @@ void effect_irq(unsigned irq, enum irq_source source, bool level)
     host.irq_rises[irq] += !before && host.irq[irq];
 }
 
+void effect_irq_replace(bool replaced)
+{
+    host.timers_replaced = replaced;
+}
+
+void effect_ioapic_pin(unsigned pin, bool level)
+{
+    if (pin < HOST_IRQS || pin >= HOST_IRQS + HOST_PINS)
+        abort();
+    host.pin_rises[pin - HOST_IRQS] += level && !host.pin[pin - HOST_IRQS];
+    host.pin[pin - HOST_IRQS] = level;
+}
+
 bool effect_irq_waiting(unsigned irq)
 {
     (void)irq;

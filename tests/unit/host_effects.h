@@ -13,6 +13,7 @@
 
 enum {
     HOST_IRQS = 16,
+    HOST_PINS = 8,
     HOST_MSIS = 64,
     HOST_CONSOLE = 4096,
     HOST_LOG = 256,
@@ -38,8 +39,11 @@ struct host_effects {
     uint64_t epoch;
     uint8_t irq[HOST_IRQS];        /* sources that assert the line */
     unsigned irq_rises[HOST_IRQS]; /* of the joined line */
-    bool irq_waiting;              /* answer of effect_irq_waiting() */
-    uint8_t pci_pins[256];         /* by function: a bit per pin that is asserted */
+    bool timers_replaced;          /* what effect_irq_replace() was told */
+    bool pin[HOST_PINS];           /* of the I/O APIC, from HOST_IRQS on */
+    unsigned pin_rises[HOST_PINS];
+    bool irq_waiting;      /* answer of effect_irq_waiting() */
+    uint8_t pci_pins[256]; /* by function: a bit per pin that is asserted */
     bool intr;
     unsigned intr_changes;
     uint64_t rest;                  /* what effect_rest was last told */

@@ -21,6 +21,7 @@ enum { BIOS = 0xe0000, BIOS_END = 0x100000, HEADER = 36 };
 static void prepare(uint32_t cpus)
 {
     const struct table_machine machine = {.ioapic_id = TABLE_IOAPIC_ID,
+                                          .hpet = true,
                                           .cpu_count = cpus,
                                           .cpu_signature = 0x00800f12,
                                           .cpu_features = 0x178bfbff};
@@ -134,6 +135,19 @@ static void test_dsdt(void **state)
     assert_true(found);
     world_out((uint16_t)load32(fadt + 64), 2, 1 << 13);
     assert_int_equal(world.ended, GUEST_END_POWER_OFF);
+}
+
+/* IA-PC HPET Specification 1.0a, 3.2.4. */
+static void test_hpet(void **state)
+{
+    (void)state;
+    prepare(1);
+    const uint8_t *hpet = acpi_table("HPET");
+    assert_int_equal(load32(hpet + 4), 56);
+    assert_true(load32(hpet + 36) == 0x8086a201);
+    assert_int_equal(hpet[40], 0); /* memory */
+    assert_true(load64(hpet + 44) == 0xfed00000);
+    assert_int_equal(hpet[52], 0);
 }
 
 /* What the I/O APIC's ID register says. */
@@ -266,7 +280,7 @@ static void test_no_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_fadt),    TEST(test_dsdt),       TEST(test_madt),
+        TEST(test_fadt),    TEST(test_dsdt),       TEST(test_madt),    TEST(test_hpet),
         TEST(test_mptable), TEST(test_pci_set_up), TEST(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,24 @@ static void the_timer_is_at_pin_2(void **state)
     assert_int_equal(ioapic.line, 1 << 2);
 }
 
+static void the_hpet_takes_the_place_of_two_timers(void **state)
+{
+    (void)state;
+    drive(0, IRQ_ISA, true);
+    drive(9, IRQ_ISA, true);
+    board_replace_timers(&board, &pic, &ioapic, true);
+    assert_int_equal(ioapic.line, 1 << 9);
+    drive(0, IRQ_ISA, false);
+    drive(0, IRQ_ISA, true);
+    drive(8, IRQ_ISA, true);
+    assert_int_equal(ioapic.line, 1 << 9);
+    drive(8, IRQ_HPET, true);
+    assert_int_equal(ioapic.line, 1 << 9 | 1 << 8);
+    drive(8, IRQ_HPET, false);
+    board_replace_timers(&board, &pic, &ioapic, false);
+    assert_int_equal(ioapic.line, 1 << 9 | 1 << 8 | 1 << 2);
+}
+
 static void lines_that_are_not_there(void **state)
 {
     (void)state;
@@ -69,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_line_is_the_or_of_its_sources, set_up),
         cmocka_unit_test_setup(the_timer_is_at_pin_2, set_up),
+        cmocka_unit_test_setup(the_hpet_takes_the_place_of_two_timers, set_up),
         cmocka_unit_test_setup(lines_that_are_not_there, set_up),
     };
     return cmocka_run_group_tests_name("board", tests, NULL, NULL);

@@ -309,6 +309,13 @@ static void the_boot_order_is_told_twice(void **state)
     assert_string_equal((const char *)find("bootorder")->bytes,
                         "/pci@i0cf8/ide@1,1/drive@1/disk@0\n/pci@i0cf8/ide@1,1/drive@0/disk@0\n");
     free_files();
+    host.config.disk[1].kind = DISK_AHCI;
+    set_order(2, (const char *const[]){"disk1", "disk0"});
+    host_device_reset(&fw_cfg_device, &cfg);
+    read_files();
+    assert_string_equal((const char *)find("bootorder")->bytes,
+                        "/pci@i0cf8/pci8086,2922@8/drive@1/disk@0\n/pci@i0cf8/ide@1,1/drive@0/disk@0\n");
+    free_files();
 }
 
 static void a_damaged_block_is_found(void **state)

@@ -217,10 +217,21 @@ static void mouse(uint8_t value)
     write_data(value);
 }
 
-static void move(int16_t right, int16_t down, int8_t wheel, uint8_t buttons)
+static void queue_button(uint8_t buttons, bool down)
 {
-    host.event[host.event_count++] = (struct input_event){
-        .kind = INPUT_MOUSE, .right = right, .down = down, .wheel = wheel, .buttons = buttons};
+    host.event[host.event_count++] =
+        (struct input_event){.kind = down ? INPUT_BUTTON_DOWN : INPUT_BUTTON_UP, .buttons = buttons};
+}
+
+/* The mouse moves, then buttons go up, and others down. */
+static void move(int16_t right, int16_t down, int8_t wheel, uint8_t up, uint8_t pressed)
+{
+    host.event[host.event_count++] =
+        (struct input_event){.kind = INPUT_MOUSE, .right = right, .down = down, .wheel = wheel};
+    if (up)
+        queue_button(up, false);
+    if (pressed)
+        queue_button(pressed, true);
     i8042_receive(&i8042);
 }
 
@@ -273,36 +284,36 @@ static void mouse_packets(void **state)
 {
     (void)state;
     set_command_byte(0x47);
-    move(5, 5, 0, 0); /* not enabled: forgotten */
+    move(5, 5, 0, 0, 0); /* not enabled: forgotten */
     mouse(0xf4);
     EXPECT(0xfa);
-    move(3, 4, 1, INPUT_BUTTON_LEFT);
+    move(3, 4, 1, 0, INPUT_BUTTON_LEFT);
     EXPECT(0x29, 0x03, 0xfc);
-    move(-300, -2, 0, 0);
+    move(-300, -2, 0, INPUT_BUTTON_LEFT | INPUT_BUTTON_RIGHT, 0);
     EXPECT(0x18, 0x00, 0x02, 0x18, 0xd4, 0x00);
     set_rate(200);
     set_rate(100);
     set_rate(80);
     mouse(0xf2);
     EXPECT(0xfa, 0x03);
-    move(0, 0, -1, INPUT_BUTTON_MIDDLE);
+    move(0, 0, -1, 0, INPUT_BUTTON_MIDDLE);
     EXPECT(0x0c, 0, 0, 0xff);
     set_rate(200);
     set_rate(200);
     set_rate(80);
     mouse(0xf2);
     EXPECT(0xfa, 0x04);
-    move(1, 0, 1, INPUT_BUTTON_FOURTH);
-    EXPECT(0x08, 1, 0, 0x11);
+    move(1, 0, 1, INPUT_BUTTON_MIDDLE, INPUT_BUTTON_FOURTH);
+    EXPECT(0x08, 1, 0, 0x01, 0x08, 0, 0, 0x10);
     mouse(0xe7);
     EXPECT(0xfa);
-    move(3, 0, 0, 0);
+    move(3, 0, 0, INPUT_BUTTON_FOURTH, 0);
     EXPECT(0x08, 6 - 3, 0, 0);
-    move(20, 0, 0, 0);
+    move(20, 0, 0, 0, 0);
     EXPECT(0x08, 40, 0, 0);
     mouse(0xf0); /* remote: only when asked */
     EXPECT(0xfa);
-    move(7, 0, 0, 0);
+    move(7, 0, 0, 0, 0);
     assert_int_equal(status() & OUTPUT_FULL, 0);
     mouse(0xeb);
     EXPECT(0xfa, 0x08, 7, 0, 0);
@@ -310,6 +321,24 @@ static void mouse_packets(void **state)
     EXPECT(0xfa, 0xaa, 0x00);
     mouse(0xf2);
     EXPECT(0xfa, 0x00);
+}
+
+/* All at once, and the guest is told of each. Keys wait behind them, unless the mouse's port is off. */
+static void clicks(void **state)
+{
+    (void)state;
+    set_command_byte(0x47);
+    mouse(0xf4);
+    EXPECT(0xfa);
+    for (unsigned i = 0; i < 4; i++)
+        queue_button(INPUT_BUTTON_RIGHT, i % 2 == 0);
+    press(0x1e);
+    EXPECT(0x0a, 0, 0, 0x08, 0, 0, 0x0a, 0x1e, 0x9e, 0, 0, 0x08, 0, 0);
+    command(0xa7);
+    for (unsigned i = 0; i < 4; i++)
+        queue_button(INPUT_BUTTON_RIGHT, i % 2 == 0);
+    press(0x1e);
+    EXPECT(0x1e, 0x9e);
 }
 
 static void keyboard_goes_before_mouse(void **state)
@@ -320,7 +349,7 @@ static void keyboard_goes_before_mouse(void **state)
     EXPECT(0xfa);
     command(0xad);
     command(0xa7);
-    move(1, 1, 0, 0);
+    move(1, 1, 0, 0, 0);
     press(0x1e);
     assert_int_equal(status() & OUTPUT_FULL, 0);
     command(0xa8);
@@ -444,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup(keys_wait_and_replies_overtake, set_up),
         cmocka_unit_test_setup(mouse_commands, set_up),
         cmocka_unit_test_setup(mouse_packets, set_up),
+        cmocka_unit_test_setup(clicks, set_up),
         cmocka_unit_test_setup(keyboard_goes_before_mouse, set_up),
         cmocka_unit_test_setup(keyboard_answers, set_up),
         cmocka_unit_test_setup(one_interrupt_for_each_byte, set_up),

@@ -1,8 +1,7 @@
 /*
  * The BIOS loader: the image at the end of the ROM, and the refusals.
  *
- * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/bios.c loaders/entry.c
- * sources: loaders/memory_map.c lib/format.c lib/modules.c lib/image_*.c
+ * sources: loaders/[a-z]*.c lib/format.c lib/modules.c lib/image_*.c
  */
 #include "loader_machine.h"
 

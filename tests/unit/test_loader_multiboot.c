@@ -2,8 +2,7 @@
  * The Multiboot loader on kernels made here: ELF and load addresses, modules, places, and each kind of
  * damage.
  *
- * sources: loaders/loader.c loaders/linux.c loaders/multiboot.c loaders/bios.c loaders/entry.c
- * sources: loaders/memory_map.c
+ * sources: loaders/[a-z]*.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  */
 #include "loader_machine.h"

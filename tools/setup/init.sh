@@ -9,7 +9,7 @@
 #   mode=read     reads=N direct reads of 4 KiB, depth=M (1) at a time, with disk-reads, which only the bench's initrd has
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
-#   root=/dev/vda mount that disk and go on with its own init
+#   root=/dev/vda1 mount that one and go on with its own init
 #   disk=/dev/vda the disk of mode=disk and mode=read; one called sdX there or as root loads the drivers of IDE and AHCI
 # The kernel hands words that it does not know to its first process, as variables.
 mode=${mode:-shell} reads=${reads:-1} depth=${depth:-1} disk=${disk:-/dev/vda} root=

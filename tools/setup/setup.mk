@@ -24,8 +24,9 @@ setup: examples
 
 ##  make examples   everything that the descriptions in examples/ name, in build/examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
-  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/root.img $(EXAMPLES)/686/disk.img \
-  $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/memtest86/memtest86.iso $(EXAMPLES)/ipxe/ipxe.iso
+  $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/disk.img $(EXAMPLES)/686/disk.img \
+  $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/grub-rescue/floppy.img $(EXAMPLES)/memtest86/memtest86.iso \
+  $(EXAMPLES)/ipxe/ipxe.iso
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
 	$(SETUP)/guests.sh $(CACHE) kernels
@@ -33,13 +34,13 @@ $(FETCHED)/busybox-i386 $(FETCHED)/busybox-amd64 &:
 	$(SETUP)/guests.sh $(CACHE) busybox
 $(FETCHED)/installer/vmlinuz $(FETCHED)/installer/initrd.gz &:
 	$(SETUP)/guests.sh $(CACHE) installer
-$(FETCHED)/grub-rescue/cdrom.iso:
+$(FETCHED)/grub-rescue/cdrom.iso $(FETCHED)/grub-rescue/floppy.img &:
 	$(SETUP)/guests.sh $(CACHE) rescue
 $(FETCHED)/memtest86/memtest86.iso:
 	$(SETUP)/guests.sh $(CACHE) memtest
 $(FETCHED)/ipxe/ipxe.iso:
 	$(SETUP)/guests.sh $(CACHE) ipxe
-$(FETCHED)/disk/root.img: $(SETUP)/disk.sh
+$(FETCHED)/disk/disk.img: $(SETUP)/disk.sh
 	$(SETUP)/disk.sh $(CACHE)
 
 # Links, so that a description names the same path wherever the cache lies and the files are the packages' own.
@@ -53,10 +54,13 @@ $(EXAMPLES)/686/disk.img:
 $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
+$(EXAMPLES)/grub-rescue/floppy.img: $(FETCHED)/grub-rescue/floppy.img
+	@mkdir -p $(@D)
+	ln -sfn $(abspath $<) $@
 $(EXAMPLES)/%.iso: $(FETCHED)/%.iso
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
-$(EXAMPLES)/disk/root.img: $(FETCHED)/disk/root.img
+$(EXAMPLES)/disk/disk.img: $(FETCHED)/disk/disk.img
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
 

@@ -1,14 +1,15 @@
 /*
  * Interrupt shadows: one instruction behind STI runs before an interrupt, also when that
- * instruction is one that a monitor emulates; STI;CLI never opens a window; a second STI does not extend it.
- * Manual: AMD APM Vol. 2, 15.21.5 and APM Vol. 3, STI, MOV, POP; Intel SDM Vol. 2B. Real hardware: as checked
- * here.
+ * instruction is one that a monitor emulates, or faults in the monitor's own tables; STI;CLI never opens a
+ * window; a second STI does not extend it. Manual: AMD APM Vol. 2, 15.21.5 and APM Vol. 3, STI, MOV, POP;
+ * Intel SDM Vol. 2B. Real hardware: as checked here.
  */
 #include "guest.h"
 #include "processor.h"
 #include "apic.h"
 
 enum { VECTOR = 0x47 };
+static uint8_t untouched[2 * 4096]; /* has a page that nobody has touched */
 static volatile uint32_t eip;
 
 static void handler(struct interrupt_frame *frame)
@@ -48,6 +49,9 @@ void guest_main(void)
           : "c"(LAPIC_BASE + LAPIC_VERSION)
           : "eax", "memory");
     TAKEN("STI; IOAPIC write", 2, "sti; 1: movl %%eax, (%%ecx)", : "c"(IOAPIC_BASE), "a"(1) : "memory");
+    TAKEN("STI; read of a page not seen before", 2, "sti; 1: movl (%%ecx), %%eax",
+          : "c"(((uint32_t)untouched + 4095) & ~4095u)
+          : "eax", "memory");
     TAKEN("STI; STI: the second is the shadow's end", 1, "sti; 1: sti", : : "memory");
     interrupt_set(VECTOR, handler);
     before = interrupt_count[VECTOR];
