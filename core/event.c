@@ -54,7 +54,8 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
         } else if (extint) {
             return false;
         }
-        if (vector < 0 && requested && lapic_blocked_by_tpr(vcpu))
+        /* Held back by TPR, not by what is in service. */
+        if (vector < 0 && requested && lapic_get_cr8(vcpu) > vcpu->lapic.in_service >> 4)
             windows |= WINDOW_TPR;
     }
     if (vcpu->windows != windows) {

@@ -61,6 +61,7 @@ static void reset_registers(struct lapic *lapic)
         lapic_set(lapic, at, LVT_MASKED);
     if (base & APIC_BASE_BSP)
         lapic_set(lapic, LAPIC_LVT_LINT0, LINT0_VIRTUAL_WIRE);
+    lapic->timer_entry = LVT_MASKED;
 }
 
 void lapic_reset(struct vcpu *vcpu, bool init)
@@ -141,14 +142,6 @@ int lapic_pending_vector(struct vcpu *vcpu)
     return vector;
 }
 
-bool lapic_blocked_by_tpr(const struct vcpu *vcpu)
-{
-    const struct lapic *lapic = &vcpu->lapic;
-    uint32_t requested = (uint32_t)highest_request(lapic) & PRIORITY_CLASS;
-    return requested > (lapic->in_service & PRIORITY_CLASS) &&
-           requested <= (lapic_get(lapic, LAPIC_TPR) & PRIORITY_CLASS);
-}
-
 void lapic_accept(struct vcpu *vcpu, uint8_t vector)
 {
     struct lapic *lapic = &vcpu->lapic;
@@ -184,7 +177,7 @@ static void assert_pin(struct vm *vm, enum lapic_register entry, uint32_t reques
 {
     for (uint32_t i = 0; i < vm->vcpu_count; i++)
         if (lapic_enabled(&vm->vcpu[i]->lapic))
-            lapic_deliver_lvt(vm->vcpu[i], entry);
+            lapic_deliver_lvt(vm->vcpu[i], lapic_get(&vm->vcpu[i]->lapic, entry));
         else
             vcpu_request(vm->vcpu[i], request);
 }

@@ -23,10 +23,12 @@ struct lapic {
     _Atomic uint32_t esr_pending; /* errors since ESR was last written */
     _Atomic uint32_t extint;      /* an ExtINT message waits for INTA */
     uint32_t in_service;          /* the highest vector in ISR; 0, which is no legal one: none */
-    uint32_t pv_eoi_pending;      /* the guest's flag is set for the vector in service */
-    uint64_t timer_deadline;      /* host TSC of the next expiry; 0: not running */
-    uint64_t timer_fraction;      /* what the deadline lost in rounding, in 10^-6 TSC ticks */
-    uint64_t pv_eoi;              /* MSR_KVM_PV_EOI_EN as written; 0: off */
+    uint32_t timer_entry;    /* LVT_TIMER and DIVIDE as the timer goes by them: a processor that uses the */
+    uint32_t timer_divide;   /* page lets the guest write there first */
+    uint32_t pv_eoi_pending; /* the guest's flag is set for the vector in service */
+    uint64_t timer_deadline; /* host TSC of the next expiry; 0: not running */
+    uint64_t timer_fraction; /* what the deadline lost in rounding, in 10^-6 TSC ticks */
+    uint64_t pv_eoi;         /* MSR_KVM_PV_EOI_EN as written; 0: off */
 };
 
 enum lapic_register {
@@ -85,8 +87,6 @@ static inline bool lapic_any_request(const struct lapic *lapic)
 {
     return (lapic->irr[0] | lapic->irr[1] | lapic->irr[2] | lapic->irr[3]) != 0;
 }
-/* Whether TPR alone holds the highest vector in IRR, where there is one, back. */
-bool lapic_blocked_by_tpr(const struct vcpu *vcpu);
 /* Whether LINT0 (or a disabled APIC) lets the 8259's INTR through to this vCPU. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 /* The vector is being injected: IRR to ISR; sets the guest's PV EOI flag where it may. */

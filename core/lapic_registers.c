@@ -78,20 +78,11 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
         lapic_sync_pv_eoi(vcpu);
         lapic_end_interrupt(vcpu);
         return;
-    case LAPIC_INITIAL_COUNT:
-        lapic_timer_start(vcpu, value);
-        return;
-    case LAPIC_DIVIDE:
-        lapic_timer_set_divide(vcpu, value);
-        return;
     case LAPIC_ESR:
         value = atomic_exchange(&lapic->esr_pending, 0); /* whatever is written */
         break;
     case LAPIC_DFR:
         value |= DFR_RESERVED;
-        break;
-    case LAPIC_LVT_TIMER:
-        lapic_timer_expire(vcpu, rdtsc()); /* what was due before follows the old entry */
         break;
     default:
         break;
@@ -104,10 +95,10 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
         lapic_error(vcpu, ESR_ILLEGAL_REGISTER);
     if (at == LAPIC_ICR_LOW)
         lapic_send(vcpu);
-    if (at == LAPIC_LVT_TIMER)
-        schedule_deadline(lapic_timer_deadline(vcpu));
     /* All are masked, and stay so until written when enabled (SDM Vol. 3A, 11.4.7.2). */
     if (at == LAPIC_SVR && !(value & SVR_ENABLE))
         for (unsigned entry = LAPIC_LVT_TIMER; entry <= LAPIC_LVT_ERROR; entry += LAPIC_REGISTER_SIZE)
             lapic_set(lapic, entry, lapic_get(lapic, entry) | LVT_MASKED);
+    if (at == LAPIC_LVT_TIMER || at == LAPIC_INITIAL_COUNT || at == LAPIC_DIVIDE || at == LAPIC_SVR)
+        lapic_timer_update(vcpu, at == LAPIC_INITIAL_COUNT);
 }

@@ -72,9 +72,8 @@ void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector);
 /* lapic_ipi.c: sends what ICR says; does what an entry of the local vector table says when its signal comes,
  * from any processor. */
 void lapic_send(struct vcpu *vcpu);
-void lapic_deliver_lvt(struct vcpu *vcpu, enum lapic_register entry);
+void lapic_deliver_lvt(struct vcpu *vcpu, uint32_t lvt);
 
-/* lapic_timer.c: CURRENT_COUNT, and what writes to the timer's registers do. */
+/* lapic_timer.c: CURRENT_COUNT, and what writes to the timer's registers do; restart: to INITIAL_COUNT. */
 uint32_t lapic_timer_current(struct vcpu *vcpu, uint64_t now);
-void lapic_timer_start(struct vcpu *vcpu, uint32_t initial_count);
-void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide);
+void lapic_timer_update(struct vcpu *vcpu, bool restart);
