@@ -4,7 +4,6 @@ a stock kernel at start_kernel and shows the way there; and guests go on when it
 import os
 import pathlib
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -16,7 +15,6 @@ GUESTS = pathlib.Path(os.environ.get("NULLRING_GUESTS", TREE.parent / "shared" /
 FREEDOS = GUESTS / "freedos-1440.img"
 SECONDS = 120
 
-pytestmark = pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
 
 
 def wait_for(look, what):
