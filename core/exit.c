@@ -129,8 +129,8 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     upcall->exit = vcpu->exit;
     upcall->groups = 0;
     upcall->insn.length = 0;
-    if (vcpu->upcall_kind != UPCALL_EMULATE && vcpu->upcall_kind != UPCALL_LOCATE &&
-        vcpu->upcall_kind != UPCALL_DEBUG)
+    enum { WITH_STATE = 1 << UPCALL_EMULATE | 1 << UPCALL_LOCATE | 1 << UPCALL_DEBUG };
+    if (!(1u << vcpu->upcall_kind & WITH_STATE))
         return;
     upcall->groups = EMULATE_GROUPS;
     if (vcpu->upcall_kind == UPCALL_DEBUG || vcpu->exit.reason == VCPU_EXIT_UNFIT ||
