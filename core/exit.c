@@ -84,6 +84,12 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_PIO:
         return exit_upcall(vcpu, vcpu->exit.pio.string ? UPCALL_EMULATE : UPCALL_PIO);
     case VCPU_EXIT_MEMORY:
+        if (vcpu->state.interrupts.event.type !=
+            EVENT_NONE) { /* an access of its delivery, which comes first */
+            vcpu->exit.reason = VCPU_EXIT_UNFIT;
+            vcpu->exit.detail = UNFIT_EVENT | UNFIT_ONCE;
+            return exit_upcall(vcpu, UPCALL_EMULATE);
+        }
         return lapic_decodes(vcpu, vcpu->exit.memory.gpa) ? exit_lapic_page(vcpu)
                                                           : exit_upcall(vcpu, UPCALL_EMULATE);
     case VCPU_EXIT_CPUID:
