@@ -48,8 +48,8 @@ class Machine:
 
     def connect(self):
         end = socket.socket(socket.AF_UNIX)
+        end.connect(self.environment["XDG_RUNTIME_DIR"] + "/nullring/test")  # waits while the queue of the listener is full
         end.settimeout(20)
-        end.connect(self.environment["XDG_RUNTIME_DIR"] + "/nullring/test")
         return end
 
     def works(self):

@@ -6,6 +6,7 @@
  * sources: loaders/[a-z]*.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/multiboot.c lib/image_multiboot.c loaders/loader.c loaders/memory_map.c
+ * seconds: 30
  */
 #include <stddef.h>
 #include <stdint.h>
