@@ -19,7 +19,7 @@
 /* From lib/user_start.asm. */
 void upcall_handle(struct upcall *upcall);
 
-enum { CPUID_IDENTITY = 1, REFUSED_LOGGED = 8 };
+enum { CPUID_VENDOR = 0, CPUID_IDENTITY = 1, REFUSED_LOGGED = 8 };
 
 static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
 {
@@ -50,7 +50,8 @@ static bool machine_reset(struct pc *pc, bool power_on)
     if (!power_on)
         rtc_keep_battery(&pc->rtc, &battery);
     pc->rtc.cmos[CMOS_DISK_TRANSLATION] = ide_bios_translation(&pc->ide);
-    msr_reset(&pc->msrs);
+    cpuid_host(CPUID_VENDOR, 0, &identity);
+    msr_reset(&pc->msrs, msr_vendor(identity.ebx), ring3_info()->tsc_khz);
     loader_start(&pc->loader);
     debugger_reset(&pc->debugger);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
