@@ -12,6 +12,7 @@
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
  * sources: devices/boot_order.c devices/acpi_tables.c devices/table_area.c
+ * sources: devices/smbios.c devices/cpuid.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/disk_image.c devices/ide.c
  * sources: devices/bmide.c devices/ahci*.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
  * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/msr_table.c

@@ -10,7 +10,7 @@
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
- * sources: devices/table_area.c
+ * sources: devices/table_area.c devices/smbios.c devices/cpuid.c
  * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  * sources: devices/disk_image.c devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c
  * sources: devices/ahci*.c devices/hpet.c
