@@ -72,6 +72,9 @@ uint32_t effect_power_presses(void);
  * rest. */
 void effect_rest(uint64_t ns);
 
+/* INIT to all processors, of which the first starts anew at its reset vector: memory and devices stay as they
+ * are, and the firmware sees by CMOS why it runs. Of a guest without a firmware the whole machine is reset. */
+void effect_processor_reset(void);
 /* Power off or reset; takes effect after this upcall. */
 void effect_guest_end(enum guest_end end);
 /* What the guest wrote to its debug-exit port; the service shows the first value, with which it ended. */

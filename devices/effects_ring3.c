@@ -218,6 +218,17 @@ void effect_rest(uint64_t ns)
     ((struct upcall *)USER_UPCALL)->rest_until = guest_time_ticks(ring3_info(), ns);
 }
 
+/* Nobody would take the message while the local APIC is switched off. */
+void effect_processor_reset(void)
+{
+    enum { INIT_ALL = 0xfeeff000, INIT = 5 << 8, APIC_ENABLE = 1 << 11 };
+    bool taken = sys_lapic_access(LAPIC_MSR_BASE, 0, 0) & APIC_ENABLE;
+    if (taken && ring3_config()->loader == LOADER_BIOS)
+        effect_msi(INIT_ALL, INIT);
+    else
+        effect_guest_end(GUEST_END_RESET);
+}
+
 void effect_guest_end(enum guest_end end)
 {
     seen = true;

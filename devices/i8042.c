@@ -151,7 +151,7 @@ static void i8042_write_output_port(struct i8042 *i8042, uint8_t value)
 {
     i8042->output_port = value;
     if (!(value & OUTPUT_RUN))
-        effect_guest_end(GUEST_END_RESET);
+        effect_processor_reset();
 }
 
 static uint8_t i8042_output_port(const struct i8042 *i8042)
@@ -199,7 +199,7 @@ static void i8042_command(struct i8042 *i8042, uint8_t value)
     }
     if (value >= COMMAND_PULSE) {
         if (!(value & OUTPUT_RUN))
-            effect_guest_end(GUEST_END_RESET);
+            effect_processor_reset();
         return;
     }
     switch (value) {

@@ -157,6 +157,11 @@ uint32_t effect_power_presses(void)
     return host.presses;
 }
 
+void effect_processor_reset(void)
+{
+    host.processor_resets++;
+}
+
 void effect_guest_end(enum guest_end end)
 {
     host.end = end;

@@ -431,16 +431,15 @@ static void resets(void **state)
 {
     (void)state;
     command(0xff);
-    assert_int_equal(host.ends, 0);
+    assert_int_equal(host.processor_resets, 0);
     command(0xfe);
-    assert_int_equal(host.end, GUEST_END_RESET);
-    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.processor_resets, 1);
     command(0xd1);
     write_data(0xdf);
-    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.processor_resets, 1);
     command(0xd1);
     write_data(0xde);
-    assert_int_equal(host.ends, 2);
+    assert_int_equal(host.processor_resets, 2);
 }
 
 static void check_refuses_bad_state(void **state)
