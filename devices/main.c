@@ -34,8 +34,11 @@ static void memory_reset(struct pc *pc)
         if (pc->memory.window[i].length)
             effect_map(pc->memory.window[i].base, NULL, pc->memory.window[i].length, MEMORY_NONE);
     memory_map_reset(&pc->memory, effect_spare(0) != NULL);
-    if (effect_spare(0))
-        effect_map(GUEST_VGA_HOLE, NULL, GUEST_UPPER_END - GUEST_VGA_HOLE, MEMORY_NONE);
+    if (!effect_spare(0))
+        return;
+    effect_map(GUEST_VGA_HOLE, NULL, GUEST_HMA_END - GUEST_VGA_HOLE, MEMORY_NONE);
+    pc->board.a20_masked = true;
+    effect_a20(true);
 }
 
 /* Power-on or reset: every device to its reset state, but for what has a battery; then what a firmware does.

@@ -5,7 +5,7 @@
  * Document: 82371SB (PIIX3), reset control register; IBM PS/2 hardware interface reference for port 0x92.
  * State: struct system_ports.
  *
- * Missing: masking of address line 20. The line is always on; the bit reads back as written.
+ * Different: of this port and the keyboard controller, the one written last decides about address line 20.
  * Ignored bits: port 0x92 bits 2-7.
  */
 #include "system_ports.h"
@@ -24,6 +24,7 @@ static void port92_io(struct system_ports *ports, struct io *io)
     if (io->value & PORT92_RESET)
         effect_processor_reset();
     ports->port92 = io->value & PORT92_A20;
+    effect_a20(ports->port92);
 }
 
 /* Bit 2 going from 0 to 1 resets the processors, or with bit 1 everything. */

@@ -227,7 +227,22 @@ static void devices_move_data_where_the_guest_may_write(void **state)
     assert_null(ring3_memory(0xf0000, 0x1000, MEMORY_READ | MEMORY_WRITE));
     assert_null(ring3_memory(0xef000, 0x1001, MEMORY_READ));
     assert_true(effect_map(0xff000, effect_spare(SPARE_UPPER), 0x1000, MEMORY_ALL));
+    assert_null(effect_ram(0xff000, 0x2000));
+    ring3_pc()->board.a20_masked = true;
+    effect_a20(true);
+    assert_int_equal(mapped_gpa, 0x100000);
+    assert_int_equal(mapped_offset, SPARE_UPPER + 0x60000);
+    assert_int_equal(mapped_length, 0x10000);
     assert_ptr_equal(effect_ram(0xff000, 0x2000), at(0xff000));
+    assert_ptr_equal(effect_ram(0xff000, 0x12000), at(0xff000)); /* and over the end of what real mode reaches */
+    mapped = 0;
+    effect_a20(true); /* as it is */
+    assert_int_equal(mapped, 0);
+    bus_write(&ring3_pc()->bus, IO_PORT, 0x92, 1, 0);
+    assert_int_equal(mapped_gpa, 0x100000);
+    assert_int_equal(mapped_rights, MEMORY_NONE);
+    assert_null(effect_ram(0x100000, 1));
+    assert_ptr_equal(effect_ram(0x110000, 1), at(0x110000));
     assert_true(effect_map(0xff000, NULL, 0x1000, MEMORY_NONE));
     assert_int_equal(mapped_rights, MEMORY_NONE);
     assert_null(ring3_memory(0xff000, 1, MEMORY_READ));

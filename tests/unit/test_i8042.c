@@ -107,9 +107,11 @@ static void second_port(void **state)
     command(0xd0);
     EXPECT(0xcf);
     command(0xdd);
+    assert_true(host.a20_masked);
     command(0xd0);
     EXPECT(0xcd);
     command(0xdf);
+    assert_false(host.a20_masked);
     command(0xd3);
     write_data(0);
     command(0xd0);
