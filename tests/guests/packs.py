@@ -16,6 +16,7 @@ ALONE = {
     "hlt_wake": MEASURES,
     "ioapic_edge": MEASURES,
     "lapic_timer": MEASURES,
+    "nt_hal_clock": MEASURES,
     "pic": MEASURES,
     "pit": MEASURES,
     "rtc": MEASURES,
