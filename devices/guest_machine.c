@@ -12,9 +12,9 @@ enum { LAPIC_PAGE = 0x1000, LAPIC_REGISTER_BYTES = 4 };
 
 static void *machine_ram(void *context, uint64_t gpa, bool write)
 {
-    const struct pc *pc = context;
+    (void)context;
     uint64_t page = gpa & ~0xfffull;
-    if (pc->board.a20_masked && page >= GUEST_UPPER_END && page < GUEST_HMA_END)
+    if (ring3_pc()->board.a20_masked && page >= GUEST_UPPER_END && page < GUEST_HMA_END)
         page -= GUEST_UPPER_END;
     uint8_t *ram = ring3_memory(page, 0x1000, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ);
     return ram ? ram + (gpa & 0xfff) : NULL;

@@ -58,8 +58,8 @@ REFERENCE = "native"
 BOCHS_SLOWER = 3
 # boot_sector.asm: where its parameters lie, and what each of its reads takes.
 SECTOR, BOOT_PARAMETERS, BOOT_CHUNK = 512, 490, 64 * 512
-# For clock=virtual. One thread of the emulator runs all processors.
-VIRTUAL_CLOCK = "-icount shift=4,sleep=off"
+# For clock=virtual, the real-time clock included. One thread of the emulator runs all processors.
+VIRTUAL_CLOCK = "-icount shift=4,sleep=off -rtc clock=vm"
 
 
 def is_monitor(machine):

@@ -234,7 +234,8 @@ static void devices_move_data_where_the_guest_may_write(void **state)
     assert_int_equal(mapped_offset, SPARE_UPPER + 0x60000);
     assert_int_equal(mapped_length, 0x10000);
     assert_ptr_equal(effect_ram(0xff000, 0x2000), at(0xff000));
-    assert_ptr_equal(effect_ram(0xff000, 0x12000), at(0xff000)); /* and over the end of what real mode reaches */
+    assert_ptr_equal(effect_ram(0xff000, 0x12000),
+                     at(0xff000)); /* and over the end of what real mode reaches */
     mapped = 0;
     effect_a20(true); /* as it is */
     assert_int_equal(mapped, 0);

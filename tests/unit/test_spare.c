@@ -181,8 +181,7 @@ static void an_odd_or_huge_size_is_refused(void **state)
 static void pages_of_upper_memory_and_of_the_rom_area(void **state)
 {
     (void)state;
-    assert_int_equal(map(GUEST_VGA_HOLE, LARGE + 0x3000, MEMORY_ALL, GUEST_HMA_END - GUEST_VGA_HOLE),
-                     NR_OK);
+    assert_int_equal(map(GUEST_VGA_HOLE, LARGE + 0x3000, MEMORY_ALL, GUEST_HMA_END - GUEST_VGA_HOLE), NR_OK);
     assert_shows(GUEST_VGA_HOLE, LARGE + 0x3000, STAGE2_ALL);
     assert_shows(GUEST_HMA_END - 1, LARGE + 0x72fff, STAGE2_ALL);
     assert_int_equal(map(0xf0000, 0x5000, MEMORY_READ | MEMORY_EXECUTE, 0x2000), NR_OK);

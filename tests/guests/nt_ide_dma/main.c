@@ -33,7 +33,7 @@ enum { VECTOR = 0x91, LAST_ENTRY = 1u << 31 };
 
 static const struct ide_place disk = {IDE_PRIMARY, 0}, cd = {IDE_SECONDARY, 0};
 static uint8_t pool[4 * PAGE] __attribute__((aligned(4096)));
-static uint32_t big[BIG / 4] __attribute__((aligned(65536)));
+static uint32_t *const big = (uint32_t *)0x400000; /* 64 KiB that cross no boundary of theirs */
 static uint32_t table[8][2] __attribute__((aligned(64)));
 static uint16_t master;
 static volatile uint32_t isr_master, isr_status;
