@@ -288,14 +288,15 @@ static void add_memory(struct builder *b, const struct guest_config *config)
 static void make_anchor(uint8_t anchor[SMBIOS_ANCHOR_SIZE], const struct builder *b)
 {
     enum { LENGTH = 5, LARGEST = 8, SECOND = 0x10, BYTES = 0x16, COUNT = 0x1c, BCD = 0x1e };
+    static const char first[4] = {'_', 'S', 'M', '_'}, second[5] = {'_', 'D', 'M', 'I', '_'};
 
     memset(anchor, 0, SMBIOS_ANCHOR_SIZE);
-    memcpy(anchor, "_SM_", 4);
+    memcpy(anchor, first, sizeof first);
     anchor[LENGTH] = SMBIOS_ANCHOR_SIZE;
     anchor[LENGTH + 1] = MAJOR;
     anchor[LENGTH + 2] = MINOR;
     store16(anchor + LARGEST, (uint16_t)b->largest);
-    memcpy(anchor + SECOND, "_DMI_", 5);
+    memcpy(anchor + SECOND, second, sizeof second);
     store16(anchor + BYTES, (uint16_t)b->used);
     store16(anchor + COUNT, b->count);
     anchor[BCD] = REVISION;
