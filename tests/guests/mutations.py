@@ -165,6 +165,13 @@ MUTATIONS = [
     ("msr_rules", "devices/emulate_msr.c", "{MSR_TSC_AUX, offsetof(struct vcpu_msrs, tsc_aux), RULE_LOW_32},", ""),
     # The loader does not say that there is a memory map.
     ("multiboot", "loaders/multiboot.c", "HAS_MODULES | HAS_MEMORY_MAP |", "HAS_MODULES |"),
+    # Only the first half of ACPI's old root pointer.
+    (
+        "multiboot2",
+        "loaders/multiboot2.c",
+        "memcpy(write_tag(w, TAG_OLD_RSDP, RSDP_V1_LENGTH), rsdp, RSDP_V1_LENGTH);",
+        "memcpy(write_tag(w, TAG_OLD_RSDP, RSDP_V1_LENGTH), rsdp, 10);",
+    ),
     # A vCPU that can run keeps its processor.
     (
         "neighbour",

@@ -20,6 +20,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
+    loader=multiboot2   started by that protocol, not by version 1's
     hpet=on             with high precision event timers
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is
@@ -139,7 +140,7 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
-    chosen = f'loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
+    chosen = f'loader = "{options.get("loader", "multiboot")}"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
     if "firmware" in options:
         make_boot_disk(name, directory / f"{name}-boot.img", words)
         chosen = 'loader = "bios";'
