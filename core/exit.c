@@ -76,6 +76,7 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
         return exit_upcall(vcpu, UPCALL_LOCATE);
     switch (vcpu->exit.reason) {
     case VCPU_EXIT_NONE:
+    case VCPU_EXIT_LAPIC:            /* the backend has done all */
     case VCPU_EXIT_INTERRUPT_WINDOW: /* event_prepare() uses it */
     case VCPU_EXIT_NMI_WINDOW:
         return EXIT_RESUME;
@@ -134,7 +135,7 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     upcall->groups = EMULATE_GROUPS;
     if (vcpu->exit.reason == VCPU_EXIT_UNFIT || vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH)
         upcall->groups |= EMULATE_MORE;
-    upcall->waiting = vcpu->windows;
+    upcall->waiting = event_waiting(vcpu);
     vcpu_ops->get(vcpu, upcall->groups);
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, time)); /* all that is named */
 }

@@ -85,9 +85,8 @@ static void deliver(struct vcpu *vcpu, const struct message *message, const stru
     }
 }
 
-void lapic_deliver_lvt(struct vcpu *vcpu, enum lapic_register entry)
+void lapic_deliver_lvt(struct vcpu *vcpu, uint32_t lvt)
 {
-    uint32_t lvt = lapic_get(&vcpu->lapic, entry);
     const struct message message = {.vector = lvt & LVT_VECTOR,
                                     .mode = lvt >> DELIVERY_MODE_SHIFT & DELIVERY_MODE_MASK,
                                     .level = lvt & LVT_TRIGGER_LEVEL};

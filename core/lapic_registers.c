@@ -60,8 +60,8 @@ uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
     }
     if (at == LAPIC_CURRENT_COUNT)
         return lapic_timer_current(vcpu, rdtsc());
-    if (at == LAPIC_PPR || (at >= LAPIC_ISR && at < LAPIC_TMR))
-        lapic_sync_pv_eoi(vcpu);
+    if (at == LAPIC_PPR || (at >= LAPIC_ISR && at < LAPIC_ESR))
+        lapic_sync(vcpu);
     if (at >= LAPIC_IRR && at < LAPIC_ESR) /* not in the page */
         return (uint32_t)(vcpu->lapic.irr[(at - LAPIC_IRR) / 32] >> (at & LAPIC_REGISTER_SIZE) * 2);
     return at == LAPIC_PPR ? lapic_processor_priority(&vcpu->lapic) : lapic_get(&vcpu->lapic, at);
@@ -75,23 +75,14 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
     value &= writable;
     switch (at) {
     case LAPIC_EOI:
-        lapic_sync_pv_eoi(vcpu);
+        lapic_sync(vcpu);
         lapic_end_interrupt(vcpu);
-        return;
-    case LAPIC_INITIAL_COUNT:
-        lapic_timer_start(vcpu, value);
-        return;
-    case LAPIC_DIVIDE:
-        lapic_timer_set_divide(vcpu, value);
         return;
     case LAPIC_ESR:
         value = atomic_exchange(&lapic->esr_pending, 0); /* whatever is written */
         break;
     case LAPIC_DFR:
         value |= DFR_RESERVED;
-        break;
-    case LAPIC_LVT_TIMER:
-        lapic_timer_expire(vcpu, rdtsc()); /* what was due before follows the old entry */
         break;
     default:
         break;
@@ -104,10 +95,10 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
         lapic_error(vcpu, ESR_ILLEGAL_REGISTER);
     if (at == LAPIC_ICR_LOW)
         lapic_send(vcpu);
-    if (at == LAPIC_LVT_TIMER)
-        schedule_deadline(lapic_timer_deadline(vcpu));
     /* All are masked, and stay so until written when enabled (SDM Vol. 3A, 11.4.7.2). */
     if (at == LAPIC_SVR && !(value & SVR_ENABLE))
         for (unsigned entry = LAPIC_LVT_TIMER; entry <= LAPIC_LVT_ERROR; entry += LAPIC_REGISTER_SIZE)
             lapic_set(lapic, entry, lapic_get(lapic, entry) | LVT_MASKED);
+    if (at == LAPIC_LVT_TIMER || at == LAPIC_INITIAL_COUNT || at == LAPIC_DIVIDE || at == LAPIC_SVR)
+        lapic_timer_update(vcpu, at == LAPIC_INITIAL_COUNT);
 }

@@ -68,13 +68,14 @@ void lapic_error(struct vcpu *vcpu, uint32_t esr_bit);
 
 /* lapic_pv_eoi.c: sets the guest's flag for the interrupt just accepted, where the guest may skip its EOI. */
 void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector);
+/* Takes it back. */
+void lapic_sync_pv_eoi(struct vcpu *vcpu);
 
 /* lapic_ipi.c: sends what ICR says; does what an entry of the local vector table says when its signal comes,
  * from any processor. */
 void lapic_send(struct vcpu *vcpu);
-void lapic_deliver_lvt(struct vcpu *vcpu, enum lapic_register entry);
+void lapic_deliver_lvt(struct vcpu *vcpu, uint32_t lvt);
 
-/* lapic_timer.c: CURRENT_COUNT, and what writes to the timer's registers do. */
+/* lapic_timer.c: CURRENT_COUNT, and what writes to the timer's registers do; restart: to INITIAL_COUNT. */
 uint32_t lapic_timer_current(struct vcpu *vcpu, uint64_t now);
-void lapic_timer_start(struct vcpu *vcpu, uint32_t initial_count);
-void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide);
+void lapic_timer_update(struct vcpu *vcpu, bool restart);

@@ -20,7 +20,7 @@ enum {
 /* The divide configuration register encodes 2, 4 .. 128, 1 in bits 3, 1 and 0 (SDM Vol. 3A, figure 11-10). */
 static uint64_t divisor(const struct lapic *lapic)
 {
-    uint32_t divide = lapic_get(lapic, LAPIC_DIVIDE), code = (divide & 3) | (divide & 8) >> 1;
+    uint32_t divide = lapic->timer_divide, code = (divide & 3) | (divide & 8) >> 1;
     return 1ull << ((code + 1) % 8);
 }
 
@@ -69,7 +69,7 @@ static void rearm(struct lapic *lapic, uint64_t now)
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    return lapic_get(lapic, LAPIC_LVT_TIMER) & LVT_MASKED ? 0 : lapic->timer_deadline;
+    return lapic->timer_entry & LVT_MASKED ? 0 : lapic->timer_deadline;
 }
 
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
@@ -77,8 +77,8 @@ void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
     struct lapic *lapic = &vcpu->lapic;
     if (lapic->timer_deadline == 0 || now < lapic->timer_deadline)
         return;
-    lapic_deliver_lvt(vcpu, LAPIC_LVT_TIMER);
-    if (lapic_get(lapic, LAPIC_LVT_TIMER) & LVT_PERIODIC)
+    lapic_deliver_lvt(vcpu, lapic->timer_entry);
+    if (lapic->timer_entry & LVT_PERIODIC)
         rearm(lapic, now);
     else
         lapic->timer_deadline = 0;
@@ -90,28 +90,21 @@ uint32_t lapic_timer_current(struct vcpu *vcpu, uint64_t now)
     return vcpu->lapic.timer_deadline == 0 ? 0 : counts_left(&vcpu->lapic, now);
 }
 
-void lapic_timer_start(struct vcpu *vcpu, uint32_t initial_count)
+void lapic_timer_update(struct vcpu *vcpu, bool restart)
 {
     struct lapic *lapic = &vcpu->lapic;
     uint64_t now = rdtsc();
-    lapic_timer_expire(vcpu, now);
-    lapic_set(lapic, LAPIC_INITIAL_COUNT, initial_count);
-    lapic->timer_deadline = 0;
-    lapic->timer_fraction = 0;
-    if (initial_count != 0)
-        arm(lapic, now, initial_count);
-    schedule_deadline(lapic_timer_deadline(vcpu));
-}
-
-void lapic_timer_set_divide(struct vcpu *vcpu, uint32_t divide)
-{
-    struct lapic *lapic = &vcpu->lapic;
-    uint64_t now = rdtsc();
-    uint32_t left = lapic_timer_current(vcpu, now);
-    lapic_set(lapic, LAPIC_DIVIDE, divide);
-    if (left != 0) {
+    uint32_t left = lapic_timer_current(vcpu, now); /* what was due before follows the old entry */
+    if (restart)
+        left = lapic_get(lapic, LAPIC_INITIAL_COUNT);
+    restart |= left && lapic->timer_divide != lapic_get(lapic, LAPIC_DIVIDE);
+    lapic->timer_entry = lapic_get(lapic, LAPIC_LVT_TIMER);
+    lapic->timer_divide = lapic_get(lapic, LAPIC_DIVIDE);
+    if (restart) {
+        lapic->timer_deadline = 0;
         lapic->timer_fraction = 0;
-        arm(lapic, now, left);
-        schedule_deadline(lapic_timer_deadline(vcpu));
+        if (left != 0)
+            arm(lapic, now, left);
     }
+    schedule_deadline(lapic_timer_deadline(vcpu));
 }

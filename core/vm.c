@@ -9,6 +9,7 @@
 #include "format.h"
 #include "fpu.h"
 #include "frames.h"
+#include "lapic_registers.h"
 #include "layout.h"
 #include "log.h"
 #include "memory.h"
@@ -92,6 +93,18 @@ bool vm_zero_ram(struct vm *vm)
     return left != 0;
 }
 
+int vm_place_lapic(struct vm *vm)
+{
+    static const uint64_t usual = GUEST_LAPIC_BASE | APIC_BASE_ENABLE;
+    unsigned rights = STAGE2_GUEST_ONLY | STAGE2_READ | STAGE2_WRITE;
+    if (!vm->lapic_served)
+        return NR_OK;
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        if ((vm->vcpu[i]->lapic.base_msr & ~(uint64_t)APIC_BASE_BSP) != usual)
+            rights = STAGE2_GUEST_ONLY;
+    return stage2_set(&vm->stage2, GUEST_LAPIC_BASE, LEVEL_4K, vcpu_features.lapic_page, rights);
+}
+
 static void vcpu_free(struct vcpu *vcpu)
 {
     page_free(vcpu->backend, vcpu_ops->vcpu_order);
@@ -156,12 +169,14 @@ static int vm_build(struct vm *vm)
     vm->process->info.clock_offset = vm->clock_offset;
     vm->process->info.guest_index = vm->index;
     vm->process->info.test = config->test;
+    vm->lapic_served = vcpu_features.lapic_page && config->paging == PAGING_NESTED && !config->lapic_software;
     int error = ram_create(vm);
     error = error ? error : spare_create(vm);
     for (uint32_t i = 0; i < config->file_count && !error; i++)
         error = process_map_module(vm->process, config->file[i].module, config->file[i].overlay_mib);
     for (uint32_t i = 0; i < config->cpu_count && !error; i++)
         error = vcpu_create(vm);
+    error = error ? error : vm_place_lapic(vm);
     return error ? error : service_show(vm);
 }
 

@@ -76,8 +76,9 @@ struct guest_config {
     uint32_t paravirt; /* enum guest_paravirt */
     uint32_t paging;   /* enum guest_paging */
     uint32_t hypervisor_hidden;
-    uint32_t hpet; /* the high precision event timers are there */
-    uint32_t test; /* process_info.test of the test build of the device model; 0 otherwise */
+    uint32_t lapic_software; /* the monitor serves the local APICs, even where the processor could */
+    uint32_t hpet;           /* the high precision event timers are there */
+    uint32_t test;           /* process_info.test of the test build of the device model; 0 otherwise */
     uint32_t disk_count;
     uint32_t cd_count;
     uint32_t module_count;

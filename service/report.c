@@ -27,6 +27,7 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_TASK_SWITCH] = "task switch",
     [VCPU_EXIT_INSTRUCTION] = "instruction",
     [VCPU_EXIT_UNFIT] = "unfit state",
+    [VCPU_EXIT_LAPIC] = "local APIC",
     [VCPU_EXIT_INVALID] = "refused state",
 };
 
@@ -34,6 +35,7 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
 static const char *const detail_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_MEMORY] = "address", [VCPU_EXIT_RDMSR] = "MSR",        [VCPU_EXIT_WRMSR] = "MSR",
     [VCPU_EXIT_CR_ACCESS] = "CR",   [VCPU_EXIT_EXCEPTION] = "vector", [VCPU_EXIT_INVLPG] = "address",
+    [VCPU_EXIT_LAPIC] = "register",
 };
 
 static const char *const outcome_name[] = {

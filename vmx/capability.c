@@ -44,6 +44,7 @@ enum {
 
 struct vmx_capability vmx_capability;
 struct vmx_features vmx_features;
+static _Alignas(PAGE_SIZE) uint8_t lapic_page[PAGE_SIZE]; /* its address counts: nothing is ever in it */
 
 const char *vmx_capability_read(struct vmx_capability *c)
 {
@@ -100,6 +101,8 @@ const char *vmx_capability_use(void)
     f->virtual_nmis = vcpu_fact("virtual NMIs", "open with interrupts",
                                 (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW)));
     f->tpr_shadow = vcpu_fact("TPR shadow", "MOV CR8 leaves the guest", c->primary & MAY(PRIMARY_TPR_SHADOW));
+    bool lapic = vcpu_fact("virtual-interrupt delivery", "local APICs are served by the monitor",
+                           f->unrestricted && f->tpr_shadow && !(MAY(SECONDARY_LAPIC) & ~c->secondary));
     f->efer = vcpu_fact("EFER controls", "MSR-load areas",
                         (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER)));
     f->pat = vcpu_fact("PAT controls", "the guest's PAT has no effect",
@@ -112,6 +115,7 @@ const char *vmx_capability_use(void)
     vcpu_features = (struct vcpu_features){.nested_paging = f->ept,
                                            .unpaged = f->unrestricted,
                                            .real = f->unrestricted,
+                                           .lapic_page = lapic ? virt_to_phys(lapic_page) : 0,
                                            .nmi_bound = !f->preemption_timer,
                                            .demands = &demands};
     if (f->ept)

@@ -4,6 +4,8 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "lapic_registers.h"
+#include "layout.h"
 #include "vtlb.h"
 
 static void describe_io(struct vcpu *vcpu)
@@ -86,6 +88,27 @@ static void describe_violation(struct vcpu *vcpu)
                 (walk ? ACCESS_WALK : 0) | (info & VIOLATION_RIGHTS ? ACCESS_PRESENT : 0));
 }
 
+/* Where the processor serves the local APIC: what it does not do to its page, */
+static void describe_apic_access(struct vcpu *vcpu)
+{
+    uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
+    exit_memory(vcpu, GUEST_LAPIC_BASE | (info & APIC_OFFSET_MASK), info & APIC_FETCH, info & APIC_WRITE, 0);
+}
+
+/* and what it has done. RIP is behind the instruction. */
+static void describe_apic_write(struct vcpu *vcpu)
+{
+    uint32_t at = (uint32_t)vmread(VMCS_QUALIFICATION) & ~(LAPIC_REGISTER_SIZE - 1u);
+    vcpu->exit.detail = at;
+    lapic_write(vcpu, at, lapic_get(&vcpu->lapic, at));
+}
+
+static void describe_virtual_eoi(struct vcpu *vcpu)
+{
+    vcpu->exit.detail = LAPIC_EOI;
+    vm_queue_eoi(vcpu->vm, (uint8_t)vmread(VMCS_QUALIFICATION));
+}
+
 /* Without virtual NMIs they are taken to be open again when interrupts are. */
 static void describe_window(struct vcpu *vcpu)
 {
@@ -152,10 +175,13 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_DR_ACCESS]        = NEVER,
     [CODE_MONITOR_TRAP]     = NEVER,
     [CODE_PAUSE]            = NEVER,
-    /* TPR lies in a page of the processor's and its threshold is 0, the local APIC's page is not virtualised;
-     * tables and TR are the guest's own. */
-    [CODE_TPR ... CODE_LDTR_TR] = NEVER,
-    [CODE_APIC_WRITE ... CODE_INVPCID] = NEVER, /* and RDRAND */
+    [CODE_APIC_ACCESS]      = {0, VCPU_EXIT_MEMORY, 0, describe_apic_access},
+    [CODE_APIC_WRITE]       = {0, VCPU_EXIT_LAPIC, 0, describe_apic_write},
+    [CODE_VIRTUAL_EOI]      = {0, VCPU_EXIT_LAPIC, 0, describe_virtual_eoi},
+    /* The threshold of TPR is 0; tables and TR are the guest's own. */
+    [CODE_TPR]              = NEVER,
+    [CODE_TABLES ... CODE_LDTR_TR] = NEVER,
+    [CODE_RDRAND ... CODE_INVPCID] = NEVER,
     /* RDSEED, page-modification log, sub-page rights; supervisor state of XSAVE, which is #UD. */
     [CODE_RDSEED ... CODE_XRSTORS] = NEVER,
     [CODE_SPP]              = NEVER,

@@ -94,6 +94,7 @@ const struct vcpu_ops vmx_ops = {
     .code = vmx_code,
     .inject = vmx_inject,
     .window = vmx_window,
+    .lapic = vmx_lapic,
     .flush = vmx_invalidate,
     .set_cr2 = vmx_set_cr2,
 };

@@ -99,7 +99,7 @@ MUTATIONS = [
         "((uint32_t)vector & PRIORITY_CLASS) < (lapic_processor_priority",
     ),
     # The periodic timer expires once.
-    ("lapic_timer", "core/lapic_timer.c", "if (lapic_get(lapic, LAPIC_LVT_TIMER) & LVT_PERIODIC)", "if (false)"),
+    ("lapic_timer", "core/lapic_timer.c", "if (lapic->timer_entry & LVT_PERIODIC)", "if (false)"),
     # A device model is restarted for ever.
     ("misbehave", "core/upcalls.c", "vm->report.restarts++;", ""),
     # MOVZX extends the sign.

@@ -282,9 +282,26 @@ static void test_reset_stops(void **state)
     assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 0);
 }
 
+/* A processor that serves the page writes first and tells then: what was due follows the old registers. */
+static void test_written_in_the_page(void **state)
+{
+    (void)state;
+    start(VECTOR, DIVIDE_BY_1, 8000);
+    world_tsc += 2000;
+    lapic_set(&vcpu->lapic, LAPIC_DIVIDE, 1);
+    lapic_write(vcpu, LAPIC_DIVIDE, 1); /* by 4 */
+    assert_int_equal(lapic_timer_deadline(vcpu), world_tsc + 4 * 6000);
+    world_tsc += 4 * 6000;
+    lapic_set(&vcpu->lapic, LAPIC_LVT_TIMER, LVT_MASKED | (VECTOR + 1));
+    lapic_write(vcpu, LAPIC_LVT_TIMER, LVT_MASKED | (VECTOR + 1));
+    assert_int_equal(world_take_interrupt(vcpu), VECTOR);
+    assert_int_equal(lapic_timer_deadline(vcpu), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_written_in_the_page, world_reset),
         cmocka_unit_test_setup(test_one_shot, world_reset),
         cmocka_unit_test_setup(test_host_is_told, world_reset),
         cmocka_unit_test_setup(test_divisors, world_reset),
