@@ -130,10 +130,12 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     upcall->exit = vcpu->exit;
     upcall->groups = 0;
     upcall->insn.length = 0;
-    if (vcpu->upcall_kind != UPCALL_EMULATE && vcpu->upcall_kind != UPCALL_LOCATE)
+    if (vcpu->upcall_kind != UPCALL_EMULATE && vcpu->upcall_kind != UPCALL_LOCATE &&
+        vcpu->upcall_kind != UPCALL_DEBUG)
         return;
     upcall->groups = EMULATE_GROUPS;
-    if (vcpu->exit.reason == VCPU_EXIT_UNFIT || vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH)
+    if (vcpu->upcall_kind == UPCALL_DEBUG || vcpu->exit.reason == VCPU_EXIT_UNFIT ||
+        vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH)
         upcall->groups |= EMULATE_MORE;
     upcall->waiting = event_waiting(vcpu);
     vcpu_ops->get(vcpu, upcall->groups);
@@ -224,7 +226,7 @@ static void complete_pio(struct vcpu *vcpu, uint32_t value)
 
 static __attribute__((noinline)) bool complete_unusual(struct vcpu *vcpu, const struct upcall *upcall)
 {
-    bool emulates = vcpu->upcall_kind == UPCALL_EMULATE;
+    bool emulates = vcpu->upcall_kind == UPCALL_EMULATE || vcpu->upcall_kind == UPCALL_DEBUG;
     const struct vcpu_event *event = &upcall->inject;
     switch (upcall->status) {
     case UPCALL_KILL:
@@ -240,6 +242,7 @@ static __attribute__((noinline)) bool complete_unusual(struct vcpu *vcpu, const 
             vm_end(vcpu->vm, GUEST_END_RESET);
         return emulates;
     case UPCALL_HALTED:
+    case UPCALL_HOLD:
         return emulates && complete_emulate(vcpu, upcall);
     default:
         return false;

@@ -83,6 +83,16 @@ static int64_t sys_vcpu_get(const struct call *call)
     return event_waiting(vcpu);
 }
 
+static int64_t sys_vcpu_debug(const struct call *call)
+{
+    struct vm *vm = call->process->vm;
+    if (call->a >= vm->vcpu_count)
+        return NR_EINVAL;
+    vm->debugged = call->b != 0;
+    vcpu_request(vm->vcpu[call->a], REQUEST_DEBUG);
+    return NR_OK;
+}
+
 static int64_t sys_lapic_message(const struct call *call)
 {
     lapic_message(call->process->vm, call->a, (uint32_t)call->b);
@@ -174,6 +184,7 @@ static const struct {
     [SYS_TIMER_SET] = {sys_timer_set, CALLER_ALL},
     [SYS_NOTIFY] = {sys_notify, CALLER_ALL},
     [SYS_VCPU_GET] = {sys_vcpu_get, CALLER_DEVICE_MODEL},
+    [SYS_VCPU_DEBUG] = {sys_vcpu_debug, CALLER_DEVICE_MODEL},
     [SYS_LAPIC_MESSAGE] = {sys_lapic_message, CALLER_DEVICE_MODEL},
     [SYS_INTR_LEVEL] = {sys_intr_level, CALLER_DEVICE_MODEL},
     [SYS_NMI] = {sys_nmi, CALLER_DEVICE_MODEL},

@@ -129,6 +129,8 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
             error_code = 0;
         }
     }
+    if (vector == EXCEPTION_DB && vcpu->vm->debugged)
+        vcpu->requests |= REQUEST_DEBUG;
     *event = (struct vcpu_event){.type = EVENT_EXCEPTION,
                                  .vector = vector,
                                  .has_error_code = has_error_code,

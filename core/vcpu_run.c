@@ -47,7 +47,7 @@ static void vcpu_park(struct vcpu *vcpu)
 /* INIT and SIPI (SDM Vol. 3A, 9.4), NMI. */
 static void requests_take(struct vcpu *vcpu)
 {
-    uint32_t requests = atomic_exchange(&vcpu->requests, 0);
+    uint32_t requests = atomic_fetch_and(&vcpu->requests, REQUEST_DEBUG);
     if (requests & REQUEST_INIT) {
         vcpu_reset(vcpu, true);
         lapic_reset(vcpu, true);
@@ -64,9 +64,10 @@ static void requests_take(struct vcpu *vcpu)
 /* Waits in a state that only a request or an event ends. */
 static void vcpu_sleep(struct vcpu *vcpu, enum vcpu_run_state state)
 {
+    uint32_t wakes = state == VCPU_HELD ? REQUEST_DEBUG : ~0u;
     vcpu->run_state = state;
     vcpu->entity.runnable = 0; /* before looking, so that no wake-up is lost */
-    if (vcpu->requests || vcpu->vm->ending || (state != VCPU_WAIT_SIPI && event_wakes(vcpu)))
+    if (vcpu->requests & wakes || vcpu->vm->ending || (state < VCPU_WAIT_SIPI && event_wakes(vcpu)))
         vcpu->entity.runnable = 1;
 }
 
@@ -82,6 +83,15 @@ static bool vcpu_rest(struct vcpu *vcpu, uint64_t guest_tsc)
     return true;
 }
 
+/* That a debugger has interrupted. */
+static enum vcpu_run_state state_before(const struct vcpu *vcpu)
+{
+    uint8_t activity = vcpu->state.interrupts.activity;
+    return activity == ACTIVITY_HALTED      ? VCPU_HALTED
+           : activity == ACTIVITY_WAIT_SIPI ? VCPU_WAIT_SIPI
+                                            : VCPU_RUN;
+}
+
 /* What an upcall for this vCPU came back with. True: go on in the guest. */
 static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
 {
@@ -90,19 +100,23 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
         vcpu->run_state = VCPU_IN_UPCALL;
         return false;
     }
-    vcpu->run_state = VCPU_RUN;
+    enum vcpu_run_state state = VCPU_RUN;
     uint64_t rest = 0;
-    bool halted = false;
+    if (vcpu->upcall_kind == UPCALL_DEBUG)
+        state = state_before(vcpu);
     if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
         rest = vcpu->upcall_kind == UPCALL_PIO ? process->upcall.rest_until : 0;
         if (exit_complete_upcall(vcpu, &process->upcall))
-            halted = process->upcall.status == UPCALL_HALTED;
+            state = process->upcall.status == UPCALL_HOLD     ? VCPU_HELD
+                    : process->upcall.status == UPCALL_HALTED ? VCPU_HALTED
+                                                              : state;
         else
             upcall_reject(process, "it answered nonsense");
     }
     token_release(process);
-    if (halted && !event_wakes(vcpu)) {
-        vcpu_sleep(vcpu, VCPU_HALTED);
+    vcpu->run_state = VCPU_RUN;
+    if (state != VCPU_RUN && (state != VCPU_HALTED || !event_wakes(vcpu))) {
+        vcpu_sleep(vcpu, state);
         return false;
     }
     return !rest || !vcpu_rest(vcpu, rest);
@@ -121,6 +135,19 @@ static bool vcpu_upcall(struct vcpu *vcpu)
     return upcall_settle(vcpu, upcall_run(process, vcpu, vcpu->upcall_kind));
 }
 
+/* A debugger wants to see it, or it has come to one of its traps. */
+static bool vcpu_debug(struct vcpu *vcpu)
+{
+    if (vcpu->run_state != VCPU_HELD)
+        vcpu->state.interrupts.activity = vcpu->run_state == VCPU_HALTED      ? ACTIVITY_HALTED
+                                          : vcpu->run_state == VCPU_WAIT_SIPI ? ACTIVITY_WAIT_SIPI
+                                                                              : ACTIVITY_RUN;
+    atomic_fetch_and(&vcpu->requests, ~(uint32_t)REQUEST_DEBUG);
+    vcpu->exit_again = false; /* what has had no effect is executed again */
+    vcpu->upcall_kind = UPCALL_DEBUG;
+    return vcpu_upcall(vcpu);
+}
+
 /* Goes on where the vCPU was when it last returned to the scheduler. True: in the guest. */
 static bool vcpu_resume(struct vcpu *vcpu)
 {
@@ -136,7 +163,11 @@ static bool vcpu_resume(struct vcpu *vcpu)
     case VCPU_HALTED:
     case VCPU_RESTING:
     case VCPU_WAIT_SIPI:
-        requests_take(vcpu);
+    case VCPU_HELD:
+        if (vcpu->requests & REQUEST_DEBUG)
+            return vcpu_debug(vcpu);
+        if (vcpu->run_state != VCPU_HELD)
+            requests_take(vcpu);
         break;
     default:
         vcpu->entity.runnable = 0;
@@ -214,6 +245,8 @@ void vcpu_run(struct vcpu *vcpu)
             return;
         }
         if (vcpu->requests) {
+            if (vcpu->requests & REQUEST_DEBUG && !vcpu_debug(vcpu))
+                return;
             requests_take(vcpu);
             if (vcpu->run_state != VCPU_RUN) {
                 vcpu_sleep(vcpu, vcpu->run_state);

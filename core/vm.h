@@ -30,6 +30,7 @@ enum vcpu_run_state {
     VCPU_WAIT_SIPI,  /* INIT received */
     VCPU_WAIT_TOKEN, /* an exit needs the device model, which is busy */
     VCPU_IN_UPCALL,
+    VCPU_HELD, /* by a debugger: until REQUEST_DEBUG */
     VCPU_PAUSED,
     VCPU_DEAD,
 };
@@ -38,9 +39,10 @@ enum vcpu_run_state {
 enum vcpu_request {
     REQUEST_EVENT = 1 << 0, /* look for interrupts again */
     REQUEST_INIT = 1 << 1,
-    REQUEST_SIPI = 1 << 2, /* vector in sipi_vector */
-    REQUEST_NMI = 1 << 3,  /* becomes state.interrupts.nmi_pending */
-    REQUEST_STOP = 1 << 4, /* pause, reset or kill: look at vm->ending */
+    REQUEST_SIPI = 1 << 2,  /* vector in sipi_vector */
+    REQUEST_NMI = 1 << 3,   /* becomes state.interrupts.nmi_pending */
+    REQUEST_STOP = 1 << 4,  /* pause, reset or kill: look at vm->ending */
+    REQUEST_DEBUG = 1 << 5, /* UPCALL_DEBUG */
 };
 
 struct vcpu {
@@ -93,6 +95,7 @@ struct vm {
     struct stage2 stage2;
     uint64_t ram_bytes, ram_zeroed;
     bool lapic_served;           /* the processor serves the local APICs: vcpu_features.lapic_page */
+    bool debugged;               /* #DB and #BP are shown to the device model before the guest gets them */
     uint64_t clock_offset;       /* guest time = host TSC + clock_offset */
     _Atomic uint32_t intr_level; /* INTR output of the guest's 8259 pair */
     _Atomic uint64_t eoi[4];     /* level-triggered EOIs not yet told to the device model */

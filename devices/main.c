@@ -5,6 +5,7 @@
 #include "ahead.h"
 #include "effects.h"
 #include "cpuid.h"
+#include "debugger_internal.h"
 #include "emulate.h"
 #include "emulate_unfit.h"
 #include "firmware.h"
@@ -51,6 +52,7 @@ static bool machine_reset(struct pc *pc, bool power_on)
     pc->rtc.cmos[CMOS_DISK_TRANSLATION] = ide_bios_translation(&pc->ide);
     msr_reset(&pc->msrs);
     loader_start(&pc->loader);
+    debugger_reset(&pc->debugger);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
     const struct table_machine machine = {.cpu_count = ring3_config()->cpu_count,
                                           .cpu_signature = identity.eax,
@@ -83,6 +85,8 @@ static void handle_load(struct upcall *upcall, struct pc *pc)
     } else {
         upcall->modified = groups;
         pc->stage = PC_STAGE_RUNNING;
+        if (ring3_config()->paused && upcall->kind == UPCALL_START)
+            debugger_hold(&pc->debugger);
     }
 }
 
@@ -118,6 +122,10 @@ static void handle_restart(struct upcall *upcall, struct pc *pc)
         device = "memory";
         broken = memory_map_check(&pc->memory);
     }
+    if (!broken) {
+        device = "debugger";
+        broken = debugger_check(&pc->debugger);
+    }
     if (broken) {
         upcall_kill(upcall, device, broken);
         return;
@@ -135,6 +143,8 @@ static void handle_events(const struct upcall *upcall, struct pc *pc)
         uart_receive(&pc->uart);
         i8042_receive(&pc->i8042);
         piix4_pm_look(&pc->piix4_pm);
+        if (debugger_answer(pc, &ring3_channel()->debug))
+            sys_notify(ring3_info()->guest_index);
         if (screen_answer(&pc->vga, effect_spare(SPARE_VIDEO), &ring3_channel()->screen))
             sys_notify(ring3_info()->guest_index);
     }
@@ -165,6 +175,8 @@ static bool may_go_on(void *context)
 static void handle_emulate(struct upcall *upcall, struct pc *pc)
 {
     uint32_t reason = upcall->exit.reason;
+    if (pc->debugger.attached && debugger_takes(upcall, pc))
+        return;
     bool refused = reason == VCPU_EXIT_UNFIT || reason == VCPU_EXIT_TASK_SWITCH
                        ? emulate_unfit(upcall, &guest_machine, pc, &pc->limits, may_go_on)
                        : emulate_upcall(upcall, &guest_machine, pc, &pc->limits);
@@ -186,6 +198,11 @@ static __attribute__((noinline)) void handle_rare(struct upcall *upcall, struct 
         break;
     case UPCALL_EMULATE:
         handle_emulate(upcall, pc);
+        break;
+    case UPCALL_DEBUG:
+        debugger_upcall(upcall, pc);
+        if (debugger_answer(pc, &ring3_channel()->debug))
+            sys_notify(ring3_info()->guest_index);
         break;
     case UPCALL_LOCATE:
         emulate_locate(upcall, &guest_machine, pc);
@@ -216,5 +233,7 @@ void upcall_handle(struct upcall *upcall)
         handle_pio(upcall, pc);
     else
         handle_rare(upcall, pc);
+    if (pc->debugger.attached)
+        debugger_rearm(&pc->debugger, upcall->kind == UPCALL_EMULATE ? &upcall->state : NULL);
     effects_end();
 }

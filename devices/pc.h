@@ -10,6 +10,7 @@
 #include "bus.h"
 #include "debug_ports.h"
 #include "fw_cfg.h"
+#include "debugger.h"
 #include "dma8237.h"
 #include "fdc.h"
 #include "hpet.h"
@@ -68,6 +69,7 @@ struct pc {
     uint64_t timer_deadline; /* the same in ns, as the bus has it; 0: to be told again */
     struct ahead_history history;
     struct loader loader;
+    struct debugger debugger;
 };
 
 _Static_assert(sizeof(struct pc) <= USER_STATE_SIZE, "state blocks");

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdint.h>
+#include "debug.h"
 #include "layout.h"
 
 enum {
@@ -79,6 +80,13 @@ struct input_event {
     int16_t right, down;
 };
 
+/* A debugger's question, in the same way; `stops` counts on when the guest has been stopped. */
+struct channel_debug {
+    uint32_t asked, answered, stops;
+    struct debug_request request;
+    struct debug_answer answer;
+};
+
 struct channel {
     uint32_t output_head, output_tail; /* guest to console */
     uint32_t input_head, input_tail;   /* console to guest */
@@ -90,6 +98,7 @@ struct channel {
     uint32_t event_head, event_tail; /* service to guest */
     struct need need[CHANNEL_NEEDS];
     struct channel_screen screen;
+    struct channel_debug debug;
     struct input_event event[CHANNEL_EVENTS];
     uint8_t input[CHANNEL_INPUT];
     uint8_t output[CHANNEL_OUTPUT];

@@ -61,6 +61,10 @@ enum control_command {
                        (lib/picture.h) or characters with their attributes */
     CONTROL_EVENTS, /* data: struct input_event (channel.h) for keyboard and mouse; value: how many were
                        taken, all or none */
+    CONTROL_DEBUG,  /* data: struct debug_request (debug.h), cut behind its data; piece: struct debug_answer,
+                       cut  in the same way */
+    CONTROL_STOPPED, /* ends when the guest has been stopped by a debugger, or of itself in one, and
+                        debug_state.stops is not `number`; value: what it is */
     CONTROL_COMMAND_COUNT,
 };
 

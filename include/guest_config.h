@@ -84,7 +84,8 @@ struct guest_config {
     uint32_t module_count;
     uint32_t file_count;
     uint32_t
-        spare_mib; /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
+        spare_mib;   /* memory beside RAM for the screen and the firmware, an even number; 0: a PC without */
+    uint32_t paused; /* it is held before its first instruction (debug.h) */
     uint64_t boot_epoch;      /* the host's date when the service started, seconds since 1970 UTC */
     uint32_t firmware_log;    /* the firmware's debug output goes to the console */
     uint32_t firmware_serial; /* what the firmware and its callers print goes to the serial port, too */

@@ -25,8 +25,11 @@ enum upcall_kind {
                        NMIs are blocked; event.type EVENT_NONE: it has been delivered, and so have traps */
     UPCALL_LOCATE,  /* exit says CPUID, HLT, HYPERCALL or INVLPG, and the processor not where the instruction
                        ends: reply in insn; groups as above */
-    UPCALL_INTA,    /* interrupt acknowledge of the 8259 pair: reply vector in value */
-    UPCALL_EVENTS,  /* no vCPU involved: events says what happened */
+    UPCALL_DEBUG, /* SYS_VCPU_DEBUG, or #DB in state.interrupts.event; all groups but TIME and FPU. Replies as
+                     to UPCALL_EMULATE of several instructions. state.interrupts.activity says what the vCPU
+                     did */
+    UPCALL_INTA,  /* interrupt acknowledge of the 8259 pair: reply vector in value */
+    UPCALL_EVENTS, /* no vCPU involved: events says what happened */
 };
 
 /* Bits of upcall.events: hints to look, never facts. */
@@ -40,10 +43,12 @@ enum upcall_event {
 
 enum upcall_status {
     UPCALL_OK,
-    UPCALL_AGAIN,    /* START, RESET: not done; the process keeps its own cursor and is called again */
-    UPCALL_INJECT,   /* inject upcall.inject into the vCPU instead of moving on */
-    UPCALL_KILL,     /* the guest cannot go on: sentence in upcall.text */
-    UPCALL_HALTED,   /* UPCALL_EMULATE: as UPCALL_OK, and the last instruction was HLT */
+    UPCALL_AGAIN,  /* START, RESET: not done; the process keeps its own cursor and is called again */
+    UPCALL_INJECT, /* inject upcall.inject into the vCPU instead of moving on */
+    UPCALL_KILL,   /* the guest cannot go on: sentence in upcall.text */
+    UPCALL_HALTED, /* UPCALL_EMULATE: as UPCALL_OK, and the last instruction was HLT */
+    UPCALL_HOLD, /* UPCALL_EMULATE, UPCALL_DEBUG: as UPCALL_OK, and the vCPU stands still until SYS_VCPU_DEBUG
+                  */
     UPCALL_SHUTDOWN, /* UPCALL_EMULATE: a fault in the delivery of a double fault */
 };
 

@@ -39,6 +39,11 @@ static inline int64_t sys_vcpu_get(uint32_t groups)
     return system_call(SYS_VCPU_GET, groups, 0, 0);
 }
 
+static inline int64_t sys_vcpu_debug(uint32_t vcpu, uint32_t intercept)
+{
+    return system_call(SYS_VCPU_DEBUG, vcpu, intercept, 0);
+}
+
 static inline int64_t sys_lapic_message(uint64_t address, uint32_t data)
 {
     return system_call(SYS_LAPIC_MESSAGE, address, data, 0);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "control.h"
+#include "debug.h"
 
 struct control_call {
     bool used;
@@ -20,6 +21,7 @@ struct control_call {
     uint32_t error;    /* enum control_error */
     uint32_t value;
     char sentence[CONTROL_SENTENCE_MAX];
+    struct debug_request debug; /* of a CONTROL_DEBUG */
 };
 
 /* What a command is. */
@@ -39,6 +41,10 @@ uint32_t screen_piece(struct control_call *call, uint8_t *to);
 
 /* control_input.c */
 enum control_error events_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+/* control_debug.c */
+enum control_error debug_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+uint32_t debug_piece(struct control_call *call, uint8_t *to);
+uint32_t stopped_piece(struct control_call *call, uint8_t *to);
 
 extern const struct control_entry control_entry[CONTROL_COMMAND_COUNT];
 

@@ -157,4 +157,6 @@ const struct control_entry control_entry[CONTROL_COMMAND_COUNT] = {
     [CONTROL_DESTROY] = {true, true, destroy_begin, NULL},
     [CONTROL_SCREEN] = {true, true, screen_begin, screen_piece},
     [CONTROL_EVENTS] = {true, true, events_begin, NULL},
+    [CONTROL_DEBUG] = {true, true, debug_begin, debug_piece},
+    [CONTROL_STOPPED] = {true, true, begin, stopped_piece},
 };

@@ -119,6 +119,7 @@ static void start_guest(const struct process_module *module, uint64_t epoch)
     }
     start.guest = config.name;
     config.boot_epoch = epoch;
+    config.paused = service_option("paused");
     if (!create(&config, &start))
         service.failed = true;
 }

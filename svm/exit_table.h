@@ -24,9 +24,10 @@ EXIT(0x13, CR3_WRITE, SHADOW, VCPU_EXIT_CR_ACCESS, 0, describe_cr)
 EXITS(0x20, 0x3f, DR0_READ, NEVER)
 /* Exceptions: #DB and #AC because delivering them can raise them again for ever (docs/design.md, section
  * 12); #MC is the host's. With the vTLB #PF is its own, and those that make #DF of a #PF whose delivery they
- * interrupt: TCG does not do that if the #PF was injected. All others go straight to the guest. INT3 and INTO are
- * not asked for: no decision for SWINT either. */
+ * interrupt: TCG does not do that if the #PF was injected. All others go straight to the guest. INT3 is a
+ * debugger's, and with TCG INT n, which stands for it there. */
 EXIT(0x41, DB, ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception)
+EXIT(0x43, BP, MODE, VCPU_EXIT_INSTRUCTION, 0, NULL)
 EXITS(0x4a, 0x4d, TS, SHADOW, VCPU_EXIT_EXCEPTION, 0, describe_exception)
 EXIT(0x4e, PF, SHADOW, VCPU_EXIT_EXCEPTION, 0, describe_page_fault)
 EXIT(0x51, AC, ALWAYS, VCPU_EXIT_EXCEPTION, 0, describe_exception)
@@ -41,14 +42,14 @@ EXIT(0x64, VINTR, MODE, VCPU_EXIT_INTERRUPT_WINDOW, 0, NULL)
 /* Descriptor tables and TR are the guest's own; but see task_switch.c. */
 EXITS(0x66, 0x6c, IDTR_READ, NEVER)
 EXIT(0x6d, TR_WRITE, MODE, VCPU_EXIT_UNFIT, 0, svm_task_describe)
-/* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF, POPF and INT n are
+/* The TSC runs with an offset. Without performance counters RDPMC faults. PUSHF and POPF are
  * harmless. */
 EXIT(0x6e, RDTSC, NEVER)
 EXIT(0x87, RDTSCP, NEVER)
 EXIT(0x6f, RDPMC, ALWAYS, VCPU_EXIT_EXCEPTION, EXCEPTION_GP, exit_refuse)
 EXIT(0x70, PUSHF, NEVER)
 EXIT(0x71, POPF, NEVER)
-EXIT(0x75, SWINT, NEVER)
+EXIT(0x75, SWINT, MODE, VCPU_EXIT_INSTRUCTION, 0, NULL)
 EXIT(0x88, ICEBP, NEVER) /* its #DB is intercepted */
 EXIT(0x72, CPUID, ALWAYS, VCPU_EXIT_CPUID, SKIPPED, NULL)
 EXIT(0x73, RSM, UD) /* as outside of system management mode */

@@ -143,6 +143,8 @@ void svm_intercepts_update(struct vcpu *vcpu)
         intercept(vmcb, VMEXIT_VINTR);
     if (svm->task_guard)
         intercept(vmcb, VMEXIT_TR_WRITE);
+    if (vcpu->vm->debugged)
+        intercept(vmcb, svm_features.tcg ? VMEXIT_SWINT : VMEXIT_BP);
     svm->iret_intercepted = vcpu->state.interrupts.nmi_blocked && !svm->iret_ahead;
     if (svm->iret_intercepted)
         intercept(vmcb, VMEXIT_IRET);

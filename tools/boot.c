@@ -24,6 +24,7 @@ enum {
     OPTION_CONSOLE_DIR,
     OPTION_WHY,
     OPTION_NEEDS,
+    OPTION_PAUSED,
     OPTION_MONITOR,
     OPTION_FIRMWARE,
     OPTION_APPEND,
@@ -40,7 +41,7 @@ struct boot_arguments {
     struct machine_options options;
     struct expect expect;
     double timeout;
-    bool why, needs, unchecked;
+    bool why, needs, paused, unchecked;
 };
 
 static const struct argp_option boot_options[] = {
@@ -59,6 +60,8 @@ static const struct argp_option boot_options[] = {
      "Write each guest's console to DIR/NAME too, byte for byte, also of several guests", 0},
     {"why", OPTION_WHY, NULL, 0, "At a guest's end show its exits and its flight recorder", 0},
     {"needs", OPTION_NEEDS, NULL, 0, "At a guest's end show the accesses that no device claimed", 0},
+    {"paused", OPTION_PAUSED, NULL, 0,
+     "Hold each guest before its first instruction, until nr resume or nr gdb", 0},
     {"monitor", OPTION_MONITOR, "FILE", 0, "The monitor (default: nullring beside nr)", 0},
     {"firmware", OPTION_FIRMWARE, "bios|uefi", 0, "The machine's firmware (default: bios)", 0},
     {"emulator", OPTION_EMULATOR, "WORDS", 0,
@@ -123,6 +126,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         break;
     case OPTION_NEEDS:
         arguments->needs = true;
+        break;
+    case OPTION_PAUSED:
+        arguments->paused = true;
         break;
     case OPTION_MONITOR:
         arguments->monitor = value;
@@ -201,8 +207,8 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     if (status == NR_DONE && machine->monitor && (monitor = image_find_monitor(arguments->monitor)) == NULL)
         status = NR_USAGE;
     char *path = nr_format("%s/image.iso", scratch);
-    char *options =
-        nr_format("%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "", arguments->needs ? " needs" : "");
+    char *options = nr_format("%s%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "",
+                              arguments->needs ? " needs" : "", arguments->paused ? " paused" : "");
     if (status == NR_DONE && has_image) {
         struct image image = {monitor, options, guests, count, arguments->grub, true};
         status = image_write(&image, path, scratch);

@@ -76,7 +76,9 @@ void vmx_controls_update(struct vcpu *vcpu)
         secondary |= SECONDARY_EPT | SECONDARY_INVPCID | (f->unrestricted ? SECONDARY_UNRESTRICTED : 0);
     entry |= (f->efer ? ENTRY_LOAD_EFER : 0) | (f->pat ? ENTRY_LOAD_PAT : 0);
 
-    uint32_t exceptions = vmx->vm86 ? ~0u : exceptions_always | (vmx->shadow ? 1u << EXCEPTION_PF : 0);
+    uint32_t exceptions = vmx->vm86 ? ~0u
+                                    : exceptions_always | (vmx->shadow ? 1u << EXCEPTION_PF : 0) |
+                                          (vcpu->vm->debugged ? 1u << EXCEPTION_BP : 0);
     uint64_t bitmap = virt_to_phys(bitmaps[wide ? WIDE : LEGACY]);
     primary = allowed(vmx_capability.primary, primary);
     secondary = allowed(vmx_capability.secondary, secondary);

@@ -61,6 +61,8 @@ static void describe_exception(struct vcpu *vcpu)
     if (vector == EXCEPTION_PF) {
         vcpu->exit.exception.address = vmread(VMCS_QUALIFICATION);
         vtlb_fault(vcpu);
+    } else if (vector == EXCEPTION_BP && !vmx->vm86) {
+        vcpu->exit.reason = VCPU_EXIT_INSTRUCTION; /* a debugger's, or the device model raises it */
     } else if (vmx->vm86) {
         vmx_vm86_exception(vcpu, vector, type == EVENT_SOFT_EXCEPTION);
     }

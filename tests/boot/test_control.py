@@ -2,6 +2,7 @@
 wrong on the line gets a clear answer or none, and costs neither the monitor nor a guest anything."""
 
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -14,7 +15,7 @@ from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, description
 
 SECONDS = 240
 REQUEST, PIECE, END = 1, 2, 3
-HELLO, LIST, EVENTS = 0, 1, 13
+HELLO, LIST, EVENTS, DEBUG = 0, 1, 13, 14
 NO_EVENTS = "these are no keys and motions of a mouse"
 
 
@@ -113,7 +114,7 @@ def test_reports(machine):
     assert status == DONE and "kinds of access that nobody claimed" in out and "read of port 0x" in out
 
 
-@pytest.mark.parametrize("command", ["info", "why", "needs", "console", "power", "reset", "destroy"])
+@pytest.mark.parametrize("command", ["info", "why", "needs", "console", "power", "reset", "destroy", "pause", "resume", "inspect"])
 def test_unknown_guest(machine, command):
     status, out, lines = machine.nr(command, "nobody")
     assert (status, out) == (USAGE, "")
@@ -192,6 +193,56 @@ def test_a_console_that_nobody_reads_holds_up_no_other(machine):
     left.expect(pexpect.EOF)
     stuck.close()
     assert machine.works()
+
+
+def test_pause_and_inspect(machine):
+    """A guest that is paused executes nothing and can be looked at, and its neighbour does not notice."""
+    left, right = console(machine, "left"), console(machine, "right")
+    for terminal in (left, right):
+        terminal.expect("guest:/# ")
+    status, out, _ = machine.nr("inspect", "left")
+    assert status == DONE and re.match(r"vCPU 0: protected mode, 32-bit code, (runs|halted)\n", out)
+    assert re.search(r"cr3 [1-9a-f][0-9a-f]*000 ", out) and "\n8259 master: " in out and "\nIOAPIC pin 23: " in out
+    assert machine.nr("pause", "left") == (DONE, "", "")
+    assert machine.nr("pause", "left") == (DONE, "", "")
+    first, second = machine.nr("inspect", "left"), machine.nr("inspect", "left")
+    assert first[0] == DONE and ", held\n" in first[1]
+    assert re.search(r" ip .*", first[1])[0] == re.search(r" ip .*", second[1])[0]
+    left.send("echo $((7 * 7))-left\r")
+    right.send("echo $((8 * 8))-right\r")
+    right.expect("\r\n64-right\r\n")
+    assert left.expect(["\r\n49-left\r\n", pexpect.TIMEOUT], timeout=1) == 1
+    assert machine.nr("resume", "left") == (DONE, "", "")
+    left.expect("\r\n49-left\r\n")
+    assert machine.nr("resume", "left") == (UNEXPECTED, "", "nr: guest left is not paused\n")
+    left.send("\x01x")
+    right.send("\x01x")
+    assert machine.works()
+
+
+def debug(number, guest=b"left", op=0, vcpu=0, address=0, length=0, kind=0, data=b""):
+    return request(number, DEBUG, guest, struct.pack("<IIQII", op, vcpu, address, length, kind) + data)
+
+
+def test_wrong_debugger_questions(machine):
+    """What is wrong is answered so by the guest's own device model, and changes nothing."""
+    end = machine.connect()
+    for number, (question, error) in enumerate([
+            (debug(0, op=999), 1), (debug(0, op=5, vcpu=77), 2), (debug(0, op=8, vcpu=0xffffffff), 2),
+            (debug(0, op=8, length=0xffffffff), 3), (debug(0, op=10), 3), (debug(0, op=7, data=b"x" * 144), 3)], 20):
+        end.sendall(frame(REQUEST, number, question[20:-4]))
+        found = answers(end, number)
+        assert struct.unpack("<I", found[0][1][:4])[0] == error and error_of(found) == (0, "")
+    for number, data in ((50, b"short"), (51, b"x" * 900)):
+        end.sendall(request(number, DEBUG, b"left", data))
+        assert error_of(answers(end, number))[0] == 3
+    end.close()
+    for _ in range(20):  # who waits for a stop, and goes
+        end = machine.connect()
+        end.sendall(request(60, DEBUG + 1, b"left") + debug(61, op=1)[:60])
+        end.close()
+    assert machine.works()
+    assert machine.nr("inspect", "left")[0] == DONE
 
 
 def test_garbage(machine):

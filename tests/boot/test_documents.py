@@ -90,6 +90,9 @@ COMMANDS = {
     "build/nr boot --machine vmx:penryn examples/debian-686.dts": elsewhere,  # test_generations.py
     "build/nr boot --machine native examples/debian-686.dts": boots_to_a_shell,
     "build/nr boot --console-dir out A.dts B.dts": keeps_consoles,
+    "build/nr pause debian-686": elsewhere,  # test_control.py
+    "build/nr inspect debian-686": elsewhere,
+    "build/nr resume debian-686": elsewhere,
     "build/nr image -o debian.iso examples/debian-686.dts": makes_an_image,
 }
 

@@ -1,0 +1,340 @@
+/*
+ * The guest's processors under a debugger: holding them, letting them go on, single steps, and whose a trap
+ * is (Intel SDM Vol. 3B, chapter 18; AMD APM Vol. 2, 13.1). The debugger itself is a program on the host; its
+ * questions are in include/debug.h.
+ *
+ * A processor is looked at in an UPCALL_DEBUG, which SYS_VCPU_DEBUG brings about. Its registers are kept
+ * while it is held, and go back when it goes on. A single step is RFLAGS.TF and #DB; what would show TF to
+ * the guest or lose it (INT n, PUSHF, POPF, IRET, INT3) the emulator does. An interrupt that is taken at a
+ * step runs to its end first.
+ *
+ * Missing: a guest that reads DR0 to DR7 while the debugger watches sees the debugger's; stops in real mode
+ * on processors that have none are where the emulator ends a batch.
+ */
+#include <stddef.h>
+#include "debugger_internal.h"
+#include "emulate.h"
+#include "emulate_unfit.h"
+#include "guest_machine.h"
+#include "ring3.h"
+#include "string.h"
+#include "syscall.h"
+#include "x86.h"
+
+enum {
+    FLAG_TF = 1 << 8,
+    FLAG_RF = 1 << 16,
+    INT3 = 0xcc,
+    DR7_LENGTH_SHIFT = 18,
+    DR7_TYPE_SHIFT = 16,
+    LAPIC_STRIDE = 16,
+    PREFIX_OPERAND = 0x66,
+};
+
+uint32_t debugger_all(void)
+{
+    return (1u << ring3_config()->cpu_count) - 1;
+}
+
+/* Whether #DB and #BP are to come here: also as long as a trap may come that is not the guest's. */
+static uint32_t intercepts(const struct debugger *debugger)
+{
+    uint32_t any = debugger->attached | debugger->steps;
+
+    for (unsigned i = 0; i < GUEST_CPUS_MAX; i++)
+        any |= debugger->vcpu[i].stepping | debugger->vcpu[i].stray;
+    return any != 0;
+}
+
+static void ask(const struct debugger *debugger, uint32_t vcpus)
+{
+    for (uint32_t i = 0; i < ring3_config()->cpu_count; i++)
+        if (vcpus >> i & 1)
+            sys_vcpu_debug(i, intercepts(debugger));
+}
+
+void debugger_hold(struct debugger *debugger)
+{
+    debugger->wanted = debugger_all();
+    ask(debugger, debugger->wanted & ~debugger->held);
+}
+
+void debugger_go(struct debugger *debugger, uint32_t steps, uint32_t runs)
+{
+    debugger->steps = steps & debugger->held;
+    debugger->wanted = debugger_all() & ~(steps | runs);
+    ask(debugger, debugger->held & ~debugger->wanted);
+}
+
+void debugger_look(struct debugger *debugger)
+{
+    debugger->looked = 0;
+    ask(debugger, debugger_all());
+}
+
+/* Those that wait for it are told; the first one says why. */
+static void count_stop(struct debugger *debugger, uint32_t vcpu, enum debug_reason reason, uint32_t kind,
+                       uint64_t address)
+{
+    if (debugger->last.reason == DEBUG_ASKED || reason != DEBUG_ASKED)
+        debugger->last.reason = reason, debugger->last.vcpu = vcpu, debugger->last.kind = kind,
+        debugger->last.address = address;
+}
+
+static void settle(struct debugger *debugger)
+{
+    if (debugger->wanted == debugger_all()) /* those, too, that were not running yet */
+        ask(debugger, debugger->wanted & ~debugger->held);
+    if (debugger->last.held || debugger->held != debugger_all())
+        return;
+    debugger->last.held = 1;
+    debugger->last.stops++;
+    __atomic_store_n(&ring3_channel()->debug.stops, debugger->last.stops, __ATOMIC_RELEASE);
+    sys_notify(ring3_info()->guest_index);
+}
+
+static void look_at_lapic(struct debugger_vcpu *vcpu)
+{
+    for (uint32_t i = 0; i < DEBUGGER_LAPIC; i++)
+        vcpu->lapic[i] = (uint32_t)sys_lapic_access(i * LAPIC_STRIDE, 0, 0);
+}
+
+/* The guest's own registers, as they are without a debugger. */
+static void look_at(struct debugger *debugger, const struct upcall *upcall)
+{
+    uint32_t bit = 1u << upcall->vcpu;
+    struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
+    struct vcpu_state *state = &vcpu->state;
+
+    memcpy(state, &upcall->state, offsetof(struct vcpu_state, fpu));
+    if (vcpu->stepping)
+        state->gpr.rflags = (state->gpr.rflags & ~(uint64_t)FLAG_TF) | vcpu->guest_tf;
+    if (debugger->swapped & bit) {
+        memcpy(state->control.dr, vcpu->dr, sizeof(vcpu->dr));
+        state->control.dr7 = vcpu->dr7;
+        state->control.dr6 &= ~DR6_TRAPS;
+    }
+    look_at_lapic(vcpu);
+    debugger->looked |= bit;
+}
+
+/* The vCPU stands still from now on; the upcall is its answer. */
+static void hold(struct debugger *debugger, struct upcall *upcall)
+{
+    uint32_t bit = 1u << upcall->vcpu;
+    struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
+
+    look_at(debugger, upcall);
+    sys_vcpu_get(VCPU_TABLES |
+                 VCPU_FPU); /* which brings all as the monitor has it: not yet what was changed here */
+    vcpu->state.tables = upcall->state.tables;
+    vcpu->state.fpu = upcall->state.fpu;
+    memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, fpu));
+    vcpu->stepping = 0;
+    debugger->swapped &= ~bit;
+    debugger->held |= bit;
+    debugger->wanted |= bit;
+    upcall->status = UPCALL_HOLD;
+    settle(debugger);
+}
+
+static void stop(struct debugger *debugger, struct upcall *upcall, enum debug_reason reason, uint32_t kind,
+                 uint64_t address)
+{
+    count_stop(debugger, upcall->vcpu, reason, kind, address);
+    hold(debugger, upcall);
+    debugger_hold(debugger);
+}
+
+static uint64_t linear_rip(const struct vcpu_state *state)
+{
+    const struct segment *cs = &state->segment[SEG_CS];
+    bool wide = (state->msrs.efer & EFER_LMA) && (cs->attributes & SEG_L);
+    return wide ? state->gpr.rip : (uint32_t)(cs->base + state->gpr.rip);
+}
+
+/* Debug registers for what is watched. */
+static void load_watches(struct debugger *debugger, uint32_t vcpu, struct vcpu_state *state)
+{
+    static const uint8_t types[] = {
+        [DEBUG_HARDWARE] = 0, [DEBUG_WATCH_WRITE] = 1, [DEBUG_WATCH_READ] = 3, [DEBUG_WATCH_ACCESS] = 3};
+    static const uint8_t lengths[] = {0, 0, 1, 0, 3, 0, 0, 0, 2}; /* by the number of bytes */
+    uint64_t dr7 = DR7_RESET;
+
+    for (unsigned i = 0; i < DEBUGGER_WATCHED; i++) {
+        const struct debugger_watch *watch = &debugger->watch[i];
+        if (!watch->used)
+            continue;
+        dr7 |= 2ull << 2 * i | (uint64_t)types[watch->kind] << (DR7_TYPE_SHIFT + 4 * i) |
+               (uint64_t)lengths[watch->length] << (DR7_LENGTH_SHIFT + 4 * i);
+    }
+    if (dr7 == DR7_RESET)
+        return;
+    memcpy(debugger->vcpu[vcpu].dr, state->control.dr, sizeof(state->control.dr));
+    debugger->vcpu[vcpu].dr7 = state->control.dr7;
+    debugger->swapped |= 1u << vcpu;
+    for (unsigned i = 0; i < DEBUGGER_WATCHED; i++)
+        state->control.dr[i] = debugger->watch[i].linear;
+    state->control.dr7 = dr7;
+    state->control.dr6 &= ~DR6_TRAPS;
+    state->gpr.rflags |= FLAG_RF; /* not the same one again */
+}
+
+/* Whether the emulator is to do the instruction, so that the guest does not see TF. */
+static bool is_delicate(struct debugger *debugger, const struct vcpu_state *state)
+{
+    uint8_t bytes[2] = {0};
+
+    debugger_move(debugger, state, linear_rip(state), bytes, sizeof(bytes), false);
+    switch (bytes[0] == PREFIX_OPERAND ? bytes[1] : bytes[0]) {
+    case 0x9c: /* PUSHF */
+    case 0x9d: /* POPF */
+    case 0xcc: /* INT3 */
+    case 0xcd: /* INT n */
+    case 0xcf: /* IRET */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A step by the emulator, after which the vCPU stands still again. */
+static void step_emulated(struct upcall *upcall, struct pc *pc)
+{
+    struct vcpu_exit exit = upcall->exit;
+    uint32_t modified = upcall->modified;
+
+    upcall->exit = (struct vcpu_exit){.reason = VCPU_EXIT_UNFIT, .detail = UNFIT_ONCE};
+    emulate_unfit(upcall, &guest_machine, pc, &pc->limits, NULL);
+    upcall->exit = exit;
+    upcall->modified |= modified;
+    if (upcall->status == UPCALL_OK || upcall->status == UPCALL_HALTED)
+        stop(&pc->debugger, upcall, DEBUG_STEPPED, 0, 0);
+}
+
+/* What was kept goes back, and the vCPU with it. */
+static void go_on(struct upcall *upcall, struct pc *pc)
+{
+    struct debugger *debugger = &pc->debugger;
+    uint32_t bit = 1u << upcall->vcpu;
+    struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
+    bool steps = debugger->steps & bit;
+    uint8_t activity = upcall->state.interrupts.activity;
+
+    memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, fpu));
+    upcall->state.interrupts.activity = activity;
+    upcall->modified = VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_INTERRUPTS;
+    debugger->held &= ~bit;
+    debugger->steps &= ~bit;
+    debugger->last.held = 0;
+    debugger->last.reason = DEBUG_ASKED;
+    if (steps && activity == ACTIVITY_RUN && upcall->state.interrupts.event.type == EVENT_NONE &&
+        is_delicate(debugger, &vcpu->state)) {
+        step_emulated(upcall, pc);
+        return;
+    }
+    load_watches(debugger, upcall->vcpu, &upcall->state);
+    if (!steps)
+        return;
+    vcpu->stepping = 1;
+    vcpu->guest_tf = (uint32_t)upcall->state.gpr.rflags & FLAG_TF;
+    upcall->state.gpr.rflags |= FLAG_TF;
+}
+
+/* #DB waits for delivery. True: it was the debugger's, and is gone. */
+static bool take_trap(struct debugger *debugger, struct upcall *upcall)
+{
+    struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
+    struct vcpu_state *state = &upcall->state;
+    uint64_t dr6 = state->control.dr6;
+    bool swapped = debugger->swapped >> upcall->vcpu & 1;
+    unsigned hit = 0;
+
+    while (hit < DEBUGGER_WATCHED && !(swapped && dr6 >> hit & 1 && debugger->watch[hit].used))
+        hit++;
+    bool step = (vcpu->stepping || vcpu->stray) && !vcpu->guest_tf && hit == DEBUGGER_WATCHED;
+    if (hit == DEBUGGER_WATCHED && !step)
+        return false;
+    state->interrupts.event.type = EVENT_NONE;
+    state->control.dr6 &= ~(DR6_TRAPS | DR6_BS);
+    upcall->modified |= VCPU_INTERRUPTS | VCPU_CONTROL;
+    if (step && !vcpu->stepping) { /* of a step that was broken off: the guest goes on */
+        vcpu->stray = 0;
+        state->gpr.rflags &= ~(uint64_t)FLAG_TF;
+        upcall->modified |= VCPU_GPR;
+        return true;
+    }
+    vcpu->stray = 0;
+    if (step)
+        stop(debugger, upcall, DEBUG_STEPPED, 0, 0);
+    else if (debugger->watch[hit].kind == DEBUG_HARDWARE)
+        stop(debugger, upcall, DEBUG_BREAKPOINT, DEBUG_HARDWARE, 0);
+    else
+        stop(debugger, upcall, DEBUG_WATCHPOINT, debugger->watch[hit].kind, debugger->watch[hit].linear);
+    return true;
+}
+
+void debugger_upcall(struct upcall *upcall, struct pc *pc)
+{
+    struct debugger *debugger = &pc->debugger;
+    uint32_t bit = 1u << upcall->vcpu;
+    struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
+    const struct vcpu_event *event = &upcall->state.interrupts.event;
+
+    if (debugger->held & bit && debugger->wanted & bit) {
+        look_at_lapic(vcpu);
+        debugger->looked |= bit;
+        upcall->status = UPCALL_HOLD;
+    } else if (debugger->held & bit) {
+        go_on(upcall, pc);
+    } else {
+        upcall->modified = VCPU_CONTROL | VCPU_INTERRUPTS; /* what is intercepted follows */
+        if (event->type == EVENT_EXCEPTION && event->vector == EXCEPTION_DB)
+            take_trap(debugger, upcall);
+        if (!(debugger->held & bit) && debugger->wanted & bit) {
+            vcpu->stray |= vcpu->stepping;
+            hold(debugger, upcall);
+        } else if (!(debugger->held & bit)) {
+            look_at(debugger, upcall);
+        }
+    }
+}
+
+bool debugger_takes(struct upcall *upcall, struct pc *pc)
+{
+    struct debugger *debugger = &pc->debugger;
+    const struct vcpu_state *state = &upcall->state;
+    const struct vcpu_event *event = &state->interrupts.event;
+    bool unfit = upcall->exit.reason == VCPU_EXIT_UNFIT && (upcall->exit.detail & UNFIT_EVENT);
+
+    if (unfit && event->type == EVENT_EXCEPTION && event->vector == EXCEPTION_DB)
+        return take_trap(debugger, upcall);
+    if (unfit ? event->type != EVENT_SOFT_EXCEPTION || event->vector != EXCEPTION_BP
+              : upcall->exit.reason != VCPU_EXIT_INSTRUCTION)
+        return false;
+    if (!debugger_has_breakpoint(debugger, state, linear_rip(state)))
+        return false;
+    if (unfit)
+        upcall->state.interrupts.event.type = EVENT_NONE, upcall->modified |= VCPU_INTERRUPTS;
+    stop(debugger, upcall, DEBUG_BREAKPOINT, DEBUG_SOFTWARE, 0);
+    return true;
+}
+
+const char *debugger_check(const struct debugger *debugger)
+{
+    for (unsigned i = 0; i < DEBUGGER_WATCHED; i++)
+        if (debugger->watch[i].kind > DEBUG_WATCH_ACCESS || debugger->watch[i].length > sizeof(uint64_t))
+            return "what is watched is of a kind, and of at most eight bytes";
+    return NULL;
+}
+
+void debugger_reset(struct debugger *debugger)
+{
+    for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
+        debugger_disarm(&debugger->breakpoint[i]);
+    for (unsigned i = 0; i < GUEST_CPUS_MAX; i++)
+        debugger->vcpu[i].stepping = debugger->vcpu[i].stray = 0;
+    debugger->held = debugger->steps = debugger->swapped = 0;
+    debugger->last.held = 0;
+    ask(debugger, debugger->wanted);
+}
