@@ -30,6 +30,8 @@ multiboot2:
     dd -(0xe85250d6 + 0 + (multiboot2_end - multiboot2))
     dw 6, 0                          ; modules on page boundaries
     dd 8
+    dw 5, 1                          ; a frame buffer of any size will do, but is not needed
+    dd 20, 0, 0, 0, 0
     dw 0, 0
     dd 8
 multiboot2_end:

@@ -99,6 +99,7 @@ void monitor_main(void)
     service->info.multiboot = boot_info.multiboot;
     format_text(service->info.features, sizeof(service->info.features), "%s\n%s", vcpu_ops->name, facts);
     service->info.modules_lost = boot_info.modules_lost;
+    process_map_display(service);
     for (uint32_t i = 0; i < boot_info.module_count; i++)
         stop_if(process_map_module(service, i, 0) ? "no memory to map the boot modules" : NULL);
     schedule_add(&service->context, 0);

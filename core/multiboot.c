@@ -14,6 +14,7 @@ enum multiboot2_tag_type {
     TAG_COMMAND_LINE = 1,
     TAG_MODULE = 3,
     TAG_MEMORY_MAP = 6,
+    TAG_FRAMEBUFFER = 8,
     TAG_RSDP_1 = 14,
     TAG_RSDP_2 = 15,
 };
@@ -129,6 +130,9 @@ static void read_2_tag(const struct multiboot2_tag *tag)
         const struct multiboot2_memory_map *map = (const struct multiboot2_memory_map *)tag;
         if (tag->size >= sizeof(*map) && map->entry_size >= sizeof(struct region))
             map_read(map->entries, tag->size - sizeof(*map), map->entry_size);
+    } else if (tag->type == TAG_FRAMEBUFFER) {
+        uint32_t size = tag->size - sizeof(*tag), room = sizeof(boot_info.display);
+        memcpy(&boot_info.display, tag + 1, size < room ? size : room);
     } else if (tag->type == TAG_RSDP_1 || tag->type == TAG_RSDP_2) {
         boot_info.rsdp = virt_to_phys(tag + 1);
     }

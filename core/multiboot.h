@@ -27,6 +27,7 @@ struct boot_info {
     uint32_t multiboot; /* 1 or 2 */
     uint32_t region_count, module_count, modules_lost;
     uint64_t rsdp; /* physical; 0: search low memory */
+    struct process_display display;
     char options[BOOT_STRING_MAX];
     struct boot_region region[BOOT_REGIONS_MAX];
     struct boot_module module[BOOT_MODULES_MAX];

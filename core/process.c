@@ -111,6 +111,21 @@ struct process *process_create(struct vm *vm)
     return process;
 }
 
+void process_map_display(struct process *process)
+{
+    const struct process_display *display = &boot_info.display;
+    uint64_t first = display->physical & ~(PAGE_SIZE - 1);
+    uint64_t end = display->physical + (uint64_t)display->pitch * display->height;
+    if (end <= first || end > PTE_ADDRESS || end - first > USER_DISPLAY_SIZE)
+        return;
+    for (uint32_t i = 0; i < boot_info.region_count; i++)
+        if (first < boot_info.region[i].end && boot_info.region[i].start < end)
+            return;
+    if (!paging_map(process->root, USER_DISPLAY, first, (end - first + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1),
+                    PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_NX))
+        process->info.display = *display;
+}
+
 static void leaf_free(uint64_t entry, unsigned level)
 {
     if (entry & PTE_OWNED && level == LEVEL_4K)

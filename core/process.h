@@ -81,6 +81,8 @@ void process_forget(const struct process *process);
 void process_reload(struct process *process);
 /* Maps boot module `index` read-only at the next place of USER_MODULES; with overlay_mib, copy-on-write. */
 int process_map_module(struct process *process, uint32_t index, uint32_t overlay_mib);
+/* Maps the machine's display at USER_DISPLAY, unless the boot loader told of none, or of one among RAM. */
+void process_map_display(struct process *process);
 /* SYS_DISK_PREPARE. */
 int64_t process_disk_prepare(struct process *process, uint64_t address, uint64_t pages);
 /* Pages of its own at a user address, zeroed. False: none is left. */

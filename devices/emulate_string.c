@@ -1,13 +1,16 @@
 /*
  * String instructions: MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS, with and without REP (SDM Vol. 2, REP).
  *
- * One call does the elements that lie on one page of each operand. While elements remain, RIP stays, with
- * RCX, RSI and RDI moved on, as after an interrupt.
+ * One call does the elements that lie on one page of each operand; of INS and OUTS, whose every call costs an
+ * exit, those on up to PORT_PAGES of them. While elements remain, RIP stays, with RCX, RSI and RDI moved on,
+ * as after an interrupt.
  */
 #include "emulate_flags.h"
 #include "emulate_internal.h"
 
 enum { PAGE = 4096 };
+/* A block of READ MULTIPLE, 16 sectors, lies on three pages at most. */
+enum { PORT_PAGES = 4 };
 
 /* One memory operand of a string instruction, at its next element. */
 struct cursor {
@@ -171,33 +174,46 @@ static void commit(struct emulation *m, const struct string *s, uint64_t done)
         add_to_gpr(m, RCX, -(int64_t)done);
 }
 
+/* The elements on one page of each operand, at most `count`. *more: the repetition did not end with one. */
+static enum outcome do_page(struct emulation *m, struct string *s, uint64_t count, bool port, bool *more)
+{
+    s->count = count;
+    enum outcome outcome = open_operands(m, s);
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+
+    uint64_t done = port ? do_block(m, s) : 0;
+    while (*more && done < s->count) { /* at most a page of bytes */
+        *more = do_element(m, s);
+        cursor_advance(&s->source, s->step);
+        cursor_advance(&s->destination, s->step);
+        done++;
+    }
+    commit(m, s, done);
+    s->count = count - done;
+    return OUTCOME_NEXT;
+}
+
 enum outcome emulate_string(struct emulation *m)
 {
-    bool port = (m->in->opcode & 0xfc) == 0x6c;
+    bool port = (m->in->opcode & 0xfc) == 0x6c, single = m->state->gpr.rflags & FLAG_TF, more = true;
     struct string s = {.repeated = m->in->prefixes & (PREFIX_REP | PREFIX_REPNE)};
 
     s.shift = element_shift(m->in, port);
     s.size = 1u << s.shift;
     s.step = m->state->gpr.rflags & FLAG_DF ? -(int64_t)s.size : (int64_t)s.size;
-    uint64_t total = s.repeated ? gpr_read(m, RCX, m->in->address_size) : 1;
-    if (total == 0)
-        return OUTCOME_NEXT;
-    s.count = m->state->gpr.rflags & FLAG_TF ? 1 : total;
+    uint64_t left = s.repeated ? gpr_read(m, RCX, m->in->address_size) : 1;
+    enum outcome outcome =
+        port && left ? emulate_port_allowed(m, m->state->gpr.reg[RDX], s.size) : OUTCOME_NEXT;
 
-    enum outcome outcome = port ? emulate_port_allowed(m, m->state->gpr.reg[RDX], s.size) : OUTCOME_NEXT;
-    if (outcome == OUTCOME_NEXT)
-        outcome = open_operands(m, &s);
-    if (outcome != OUTCOME_NEXT)
-        return outcome;
-
-    uint64_t done = port ? do_block(m, &s) : 0;
-    bool more = true;
-    while (more && done < s.count) { /* at most a page of bytes */
-        more = do_element(m, &s);
-        cursor_advance(&s.source, s.step);
-        cursor_advance(&s.destination, s.step);
-        done++;
+    for (unsigned page = 0; outcome == OUTCOME_NEXT && more && left; page++) {
+        if (page == (port ? PORT_PAGES : 1) || (page && single))
+            return OUTCOME_REPEAT;
+        outcome = do_page(m, &s, single ? 1 : left, port, &more);
+        /* What is done stays done: the next call says it again, and for itself. */
+        if (page && outcome != OUTCOME_NEXT)
+            return OUTCOME_REPEAT;
+        left -= outcome == OUTCOME_NEXT ? (single ? 1 : left) - s.count : 0;
     }
-    commit(m, &s, done);
-    return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;
+    return outcome;
 }

@@ -88,3 +88,14 @@ void screen_text(const struct vga *vga, const uint8_t *video, const struct scree
     for (uint32_t i = 0; i < screen->columns; i++)
         cells[i] = text_cell(vga, video, address + i);
 }
+
+uint32_t screen_cursor(const struct vga *vga, const struct screen *screen)
+{
+    const uint8_t *crtc = vga->crtc;
+    uint32_t cursor = (uint32_t)crtc[CRTC_CURSOR_HIGH] << 8 | crtc[CRTC_CURSOR_LOW];
+    uint32_t behind = cursor - screen->start, pitch = screen->pitch ? screen->pitch : 1;
+    if (crtc[CRTC_CURSOR_START] & CRTC_CURSOR_OFF || cursor < screen->start ||
+        behind % pitch >= screen->columns || behind / pitch >= screen->rows)
+        return UINT32_MAX;
+    return behind / pitch * screen->columns + behind % pitch;
+}

@@ -43,13 +43,15 @@ struct need {
  * characters with their attributes as two bytes each.
  */
 enum channel_screen_part { CHANNEL_SCREEN_PIXELS, CHANNEL_SCREEN_TEXT };
-enum { CHANNEL_SCREEN_DATA = 1008 };
+enum { CHANNEL_SCREEN_DATA = 4096 };
 
 struct channel_screen {
     uint32_t asked, answered;
     uint32_t part;     /* enum channel_screen_part */
     uint32_t position; /* of the first pixel or character: counted through all lines */
-    /* The answer. */
+    uint32_t room;     /* bytes of data that are asked for, up to CHANNEL_SCREEN_DATA */
+    uint32_t cursor;   /* of the answer: its position among the characters; UINT32_MAX: none */
+    /* The rest of the answer. */
     uint16_t width, height; /* of the picture, in pixels */
     uint16_t columns, rows; /* in characters; 0: graphics */
     uint32_t next;          /* position behind this part */

@@ -11,6 +11,7 @@
  *   0x0000_2040_0000  for each guest, USER_GUEST_SIZE apart: its channel, its report, its vCPUs' records
  *                     (service; the channel can be written)
  *   0x0000_4000_0000  spare memory of the guest: its video memory, shadow RAM and ROMs (device model)
+ *   0x0000_6000_0000  the machine's display (service)
  *   0x0080_0000_0000  boot modules, read-only, each on a 2 MiB boundary; copy-on-write disks writable page by
  *                     page
  *   0x0100_0000_0000  guest RAM: guest-physical address 0 (device model only)
@@ -30,6 +31,9 @@
 #define USER_GUESTS       0x0000000020400000ull
 #define USER_GUEST_SIZE   0x40000
 #define USER_SPARE        0x0000000040000000ull
+#define USER_DISPLAY      0x0000000060000000ull
+#define USER_DISPLAY_SIZE 0x0000000010000000ull
+#define USER_PAGE_SIZE    4096
 #define USER_MODULES      0x0000008000000000ull
 #define USER_GUEST_RAM    0x0000010000000000ull
 #define USER_END          0x0000018000000000ull

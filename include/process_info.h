@@ -24,6 +24,22 @@ struct process_module {
     uint64_t writable;              /* copy-on-write: sys_disk_prepare before a write */
 };
 
+/* The machine's display, as the boot loader has set it up: Multiboot2 1.6, 3.6.12, from the address on. */
+enum display_kind { DISPLAY_INDEXED, DISPLAY_RGB, DISPLAY_TEXT };
+
+struct process_display {
+    uint64_t physical;
+    uint32_t pitch, width, height; /* bytes of a line; pixels or characters. 0: no display */
+    uint8_t bits, kind;            /* of a pixel; enum display_kind */
+    uint16_t reserved;
+    struct {
+        uint8_t position, size; /* bits */
+    } red, green, blue;         /* DISPLAY_RGB */
+    uint16_t reserved_2;
+};
+
+_Static_assert(sizeof(struct process_display) == 32, "the tag behind its type and size");
+
 struct process_info {
     /* Host TSC ticks to nanoseconds: ns = (ticks * tsc_mult) >> tsc_shift, 128-bit product. */
     uint64_t tsc_mult;
@@ -40,6 +56,8 @@ struct process_info {
      * protocol, 1 or 2; modules that could not be used. */
     uint64_t memory_free, memory_held;
     uint32_t multiboot, modules_lost;
+    /* The display at USER_DISPLAY + physical % 4096; for the service alone. */
+    struct process_display display;
     /* The virtualization extension and its features, as lines. For the service alone. */
     char features[PROCESS_FEATURES_SIZE];
     /* The monitor's own command line (words, NUL-terminated, cut to fit): "why" and "needs" are the

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum { PICTURE_PIXEL = 3, PICTURE_LITERALS_MAX = 128, PICTURE_RUN_MIN = 2, PICTURE_RUN_MAX = 129 };
+enum { PICTURE_TOKEN_MAX = 1 + PICTURE_LITERALS_MAX * PICTURE_PIXEL };
 
 /* Encodes pixels as long as they fit into room, and returns how many; *size is what they took. At least one
  * fits into 4 bytes. */
@@ -16,3 +17,8 @@ size_t picture_encode(const uint8_t *rgb, size_t pixels, uint8_t *to, size_t roo
 /* Decodes all tokens into at most room pixels; returns their number, or SIZE_MAX: too many, or a token cut.
  */
 size_t picture_decode(const uint8_t *from, size_t size, uint8_t *rgb, size_t room);
+/* Bytes of the token that begins with this one. */
+static inline size_t picture_token_size(uint8_t first)
+{
+    return 1 + (first < PICTURE_LITERALS_MAX ? first + (size_t)1 : 1) * PICTURE_PIXEL;
+}

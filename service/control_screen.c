@@ -9,7 +9,8 @@
 #include "string.h"
 #include "syscall.h"
 
-_Static_assert(sizeof(struct control_screen) + CHANNEL_SCREEN_DATA <= CONTROL_PAYLOAD_MAX, "one piece");
+enum { ROOM = CONTROL_PAYLOAD_MAX - sizeof(struct control_screen) /* a piece */ };
+_Static_assert((int)ROOM <= (int)CHANNEL_SCREEN_DATA, "no more than the channel holds");
 
 enum control_error screen_begin(struct control_call *call, const uint8_t *data, uint32_t length)
 {
@@ -29,6 +30,7 @@ static void ask(struct control_call *call, struct channel_screen *screen)
         return;
     screen->part = call->number;
     screen->position = call->at;
+    screen->room = ROOM;
     call->value = asked + 1 != 0 ? asked + 1 : 1;
     __atomic_store_n(&screen->asked, call->value, __ATOMIC_RELEASE);
     sys_notify(call->guest);
@@ -51,7 +53,7 @@ static uint32_t take(struct control_call *call, const struct channel_screen *scr
                         (uint64_t)picture.columns << 32 | (uint64_t)picture.rows << 48;
     bool text = call->number == CHANNEL_SCREEN_TEXT;
     uint32_t end = text ? picture.columns * picture.rows : picture.width * picture.height;
-    uint32_t size = screen->size <= CHANNEL_SCREEN_DATA ? screen->size : CHANNEL_SCREEN_DATA, head = 0;
+    uint32_t size = screen->size <= ROOM ? screen->size : ROOM, head = 0;
     uint32_t next = screen->next;
 
     if (picture.width == 0)

@@ -111,10 +111,12 @@ void upcall_handle(struct upcall *upcall)
     if (upcall->kind == UPCALL_START) {
         console_start();
         control_start();
+        display_start(info);
         boot_report();
         guests_start();
     }
     move_bytes();
+    display_run();
     if (report_run((events & EVENT_GUEST) != 0))
         end_machine();
     upcall->status = UPCALL_OK;

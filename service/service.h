@@ -93,6 +93,12 @@ bool prompt_is_open(void);
 /* Prints what a command still has to say, as far as there is room. */
 void prompt_run(void);
 
+/* display.c: the machine's display, which shows the focused guest's screen. */
+struct process_info;
+void display_start(const struct process_info *info);
+/* Takes what the guest's device model has answered, and asks for more. */
+void display_run(void);
+
 /* control_line.c: the serial line on which nr speaks to the service (control.h). */
 void control_start(void);
 /* As console_run(), but true also when something was sent: the console may go on then. */

@@ -5,9 +5,11 @@
 
 Prints each result as it comes, then the whole as a table (rows: kernels and boots, columns: machines) and the sum, "N passed,
 N failed". A dash: not run there; the head comment of tests/guests/run.py and the tables below say why. Names are those of
-test kernels, of boots ("boot-...") or of disks that start by themselves ("disk-..."). Status 0: all passed.
+test kernels, of boots ("boot-..."), of drives that start by themselves ("drive-...") or of DOS and its like ("dos-...").
+Status 0: all passed.
 """
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +18,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "guests"))
+sys.path.insert(0, str(ROOT / "tests" / "boot"))
+import images  # noqa: E402
+import pytest  # noqa: E402
 import run as guests  # noqa: E402
 
 HASWELL, LYNNFIELD, PENRYN = "vmx:corei7_haswell_4770", "vmx:corei5_lynnfield_750", "vmx:core2_penryn_t9600"
@@ -45,13 +50,31 @@ BOOTS = {
     "boot-amd64": ("debian-amd64", 1, [HASWELL, PENRYN]),
     "boot-686-smp": ("debian-686", 2, [HASWELL]),
 }
-# A disk that starts by itself, natively and on each controller, to its login. name: the disk's node, machines.
-DISKS = {
-    "disk-ide": ("nullring,ide-disk", ["native", HASWELL]),
-    "disk-ahci": ("nullring,ahci-disk", ["native", "svm"]),
-    "disk-virtio": ("virtio,block", ["native", "svm"]),
+# Tests of tests/boot/test_dos.py, with NULLRING_MACHINE set.
+DOS = {
+    "dos-grub-floppy": ("test_grub_from_a_floppy", [NO_NPT, HASWELL, LYNNFIELD]),
+    "dos-grub-cd": ("test_grub_from_a_cd", [NO_NPT, HASWELL, LYNNFIELD]),
+    "dos-freedos-160": ("test_freedos_keeps_a_file[160]", [NO_NPT, HASWELL]),
+    "dos-freedos-1440": ("test_freedos_keeps_a_file[1440]", [NO_NPT, HASWELL, LYNNFIELD]),
+    "dos-mikeos": ("test_mikeos_shows_its_menu", [NO_NPT, HASWELL, LYNNFIELD]),
 }
+# Whole systems from images. Bochs gets less memory, which is nothing to the kinds of test. The pass waits ten minutes to see bits
+# fade. name: what is done, machines.
+IMAGES = {
+    "memtest86": (lambda machine: images.memtest(machine, mib=64 if machine == NO_NPT else 16),
+                  [NO_NPT, HASWELL, LYNNFIELD]),
+    "memtest86-pass": (lambda machine: images.memtest(machine, whole=True, seconds=BOOT_SECONDS), ["svm"]),
+    "xv6-usertests": (images.usertests, ["svm"]),
+}
+# Drives that start by themselves: a disk natively and on each controller, and a disc. name: example, what compatible becomes,
+# what comes on the console, machines.
 LOGIN = "debian-disk login: $"
+DRIVES = {
+    "drive-ide": ("debian-pc", "nullring,ide-disk", LOGIN, ["native", HASWELL]),
+    "drive-ahci": ("debian-pc", "nullring,ahci-disk", LOGIN, ["native", "svm"]),
+    "drive-virtio": ("debian-pc", "virtio,block", LOGIN, ["native", "svm"]),
+    "drive-cd": ("debian-installer-cd", "nullring,ide-cd", "Select a language", ["native", "svm"]),
+}
 BOOT_SECONDS = 1800
 
 
@@ -92,13 +115,48 @@ class Boot(guests.Run):
         return self
 
 
-class Disk(Boot):
-    """The disk of examples/debian-pc on another controller, to its login."""
+class Drive(Boot):
+    """A guest with a BIOS, to what its drive brings on the console."""
 
     def run(self, reference, keep):
         begin = time.monotonic()
-        text = (ROOT / "examples" / "debian-pc.dts").read_text().replace("nullring,ide-disk", DISKS[self.name][0])
-        self.boot(keep, text, "--expect", LOGIN)
+        example, kind, text, _ = DRIVES[self.name]
+        description = (ROOT / "examples" / f"{example}.dts").read_text().replace("nullring,ide-disk", kind)
+        self.boot(keep, description, "--expect", text)
+        self.seconds = time.monotonic() - begin
+        return self
+
+
+class Dos(Boot):
+    """A test of test_dos.py. One that was skipped, for want of the system's image, has not passed."""
+
+    def run(self, reference, keep):
+        begin = time.monotonic()
+        run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+                              f"tests/boot/test_dos.py::{DOS[self.name][0]}"], stdin=subprocess.DEVNULL, capture_output=True,
+                             check=False, cwd=ROOT, env=dict(os.environ, NULLRING_MACHINE=self.machine))
+        if keep:
+            (keep / f"{self.name}.{self.machine}").write_bytes(run.stdout + b"\n" + run.stderr)
+        passed = run.returncode == 0 and b"1 passed" in run.stdout
+        self.why = None if passed else run.stdout.decode(errors="replace").strip().splitlines()[-1]
+        self.seconds = time.monotonic() - begin
+        return self
+
+
+class Image(Boot):
+    """A system of tests/boot/images.py."""
+
+    def run(self, reference, keep):
+        begin = time.monotonic()
+        self.why = None
+        try:
+            IMAGES[self.name][0](self.machine)
+        except pytest.skip.Exception as missing:
+            print(f"skipped: {self.label}: {missing}", flush=True)
+        except AssertionError as error:
+            self.why = str(error).split("\n", 1)[0]
+            if keep:
+                (keep / f"{self.name}.{self.machine}").write_text(str(error))
         self.seconds = time.monotonic() - begin
         return self
 
@@ -121,8 +179,11 @@ def main():
     runs = guests.runs_of([name for name in kernels if wanted(name)], machines, ALL_SEEDS)
     runs += [Boot(name, 1, machine) for name, (_, _, on) in BOOTS.items() if wanted(name) for machine in on
              if machine in machines]
-    runs += [Disk(name, 1, machine) for name, (_, on) in DISKS.items() if wanted(name) for machine in on
+    runs += [Drive(name, 1, machine) for name, (*_, on) in DRIVES.items() if wanted(name) for machine in on
              if machine in machines]
+    runs += [Image(name, 1, machine) for name, (_, on) in IMAGES.items() if wanted(name) for machine in on
+             if machine in machines]
+    runs += [Dos(name, 1, machine) for name, (_, on) in DOS.items() if wanted(name) for machine in on if machine in machines]
     guests.run_all(runs, arguments.jobs, arguments.keep, guests.RETRIES)
     guests.print_table(runs)
     return guests.print_sum(runs)

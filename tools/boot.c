@@ -210,7 +210,7 @@ static int boot_in(const char *scratch, struct boot_arguments *arguments, const 
     char *options = nr_format("%s%s%s%s", MONITOR_OPTIONS, arguments->why ? " why" : "",
                               arguments->needs ? " needs" : "", arguments->paused ? " paused" : "");
     if (status == NR_DONE && has_image) {
-        struct image image = {monitor, options, guests, count, arguments->grub, true};
+        struct image image = {monitor, options, guests, count, "text", arguments->grub, true};
         status = image_write(&image, path, scratch);
     }
     if (status == NR_DONE && arguments->console_dir != NULL)

@@ -122,14 +122,18 @@ static int write_config(struct contents *contents, const struct image *image, co
         free(path);
         return status;
     }
-    fputs("set timeout=0\nset gfxpayload=text\nmenuentry 'Nullring' {\n", contents->config);
+    fputs("set timeout=0\n", contents->config);
+    if (strcmp(image->display, "text") != 0) /* the drivers take a while to load */
+        fputs("insmod all_video\n", contents->config);
+    fputs("menuentry 'Nullring' {\n", contents->config);
     if (image->commands != NULL)
         fprintf(contents->config, "  %s\n", image->commands);
     if (image->monitor != NULL)
         print_monitor_entry(contents, image);
     else
         print_native_entry(contents, &image->guest[0]);
-    fputs("\n  boot\n", contents->config);
+    /* Behind multiboot2, which sets it, too. */
+    fprintf(contents->config, "\n  set gfxpayload=%s\n  boot\n", image->display);
     if (image->emulated)
         print_failure(contents->config);
     fputs("}\n", contents->config);

@@ -14,6 +14,7 @@ struct image {
     const char *options; /* the monitor's command line */
     const struct guest *guest;
     uint32_t guest_count;
+    const char *display;  /* GRUB's gfxpayload: what the monitor finds on the machine's display */
     const char *commands; /* for GRUB, before it loads the rest; or NULL */
     bool emulated;        /* for `nr boot`: a failure of GRUB ends the emulator */
 };

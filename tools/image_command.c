@@ -1,6 +1,7 @@
 /* nr image: a bootable GRUB image with the monitor, guests and their files. */
 #include <argp.h>
 #include <stdlib.h>
+#include <string.h>
 #include "image.h"
 #include "nr.h"
 
@@ -8,10 +9,13 @@
  * over the second, if there is one. */
 #define DEFAULT_OPTIONS "console=com1 log=com1 control=com2"
 
-enum { OPTION_MONITOR = 256, OPTION_OPTIONS };
+/* A machine with a UEFI has no text. */
+#define DEFAULT_DISPLAY "1024x768x32,1024x768,auto,text"
+
+enum { OPTION_MONITOR = 256, OPTION_OPTIONS, OPTION_DISPLAY };
 
 struct image_arguments {
-    const char *output, *monitor, *options;
+    const char *output, *monitor, *options, *display;
 };
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
@@ -27,6 +31,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_OPTIONS:
         arguments->options = value;
+        return 0;
+    case OPTION_DISPLAY:
+        if (strcmp(value, "text") != 0 && (*value == '\0' || value[strspn(value, "0123456789x,")] != '\0'))
+            argp_error(state, "--display %s: text, or WIDTHxHEIGHT[xBITS] is wanted", value);
+        arguments->display = strcmp(value, "text") == 0 ? value : nr_format("%s,auto,text", value);
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no guest description given");
@@ -47,6 +56,8 @@ static int image_run(int argc, char **argv)
         {"monitor", OPTION_MONITOR, "FILE", 0, "The monitor (default: nullring beside nr)", 0},
         {"options", OPTION_OPTIONS, "WORDS", 0, "The monitor's command line (default: " DEFAULT_OPTIONS ")",
          0},
+        {"display", OPTION_DISPLAY, "text|WIDTHxHEIGHT", 0,
+         "The mode of the machine's display, which shows the focused guest's screen (default: 1024x768)", 0},
         {0},
     };
     static const struct argp argp = {
@@ -57,7 +68,7 @@ static int image_run(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    struct image_arguments arguments = {.options = DEFAULT_OPTIONS};
+    struct image_arguments arguments = {.options = DEFAULT_OPTIONS, .display = DEFAULT_DISPLAY};
     int first;
 
     argp_parse(&argp, argc, argv, 0, &first, &arguments);
@@ -72,7 +83,7 @@ static int image_run(int argc, char **argv)
     if (status == NR_DONE && (monitor = image_find_monitor(arguments.monitor)) == NULL)
         status = NR_USAGE;
     if (status == NR_DONE) {
-        struct image image = {monitor, arguments.options, guests, count, NULL, false};
+        struct image image = {monitor, arguments.options, guests, count, arguments.display, NULL, false};
         status = image_write(&image, arguments.output, scratch);
     }
     free(monitor);

@@ -66,6 +66,12 @@ def difference(picture, other):
             f"where there is {other[2][wrong[0]:wrong[0] + 3].hex()}")
 
 
+def part(picture, x, y, width, height):
+    """A rectangle of a picture."""
+    line = 3 * picture[0]
+    return width, height, b"".join(picture[2][line * row + 3 * x:line * row + 3 * (x + width)] for row in range(y, y + height))
+
+
 class Steps:
     """A machine with the disk; next() lets it go on to the next picture."""
 
@@ -93,13 +99,13 @@ class Steps:
 
 
 class Bare(Steps):
-    """The disk on QEMU."""
+    """QEMU with its standard VGA, and what else the words say."""
 
-    def __init__(self, directory, drive):
+    def __init__(self, directory, *words):
         self.qmp = directory / "qmp"
         self.shot = directory / "bare.ppm"
-        super().__init__(["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "pc", "-m", "16", "-vga", "std",
-                          "-serial", "stdio", "-qmp", f"unix:{self.qmp},server=on,wait=off", *drive])
+        super().__init__(["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "pc", "-vga", "std",
+                          "-serial", "stdio", "-qmp", f"unix:{self.qmp},server=on,wait=off", *words])
 
     def picture(self):
         with socket.socket(socket.AF_UNIX) as end:
@@ -117,22 +123,31 @@ class Bare(Steps):
         return read_ppm(self.shot)
 
 
-class Guest(Steps):
-    """The disk in a guest, beside one without a screen."""
-
-    def __init__(self, directory, image):
-        self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(directory))
-        description = directory / "screens.dts"
-        description.write_text(f"""/dts-v1/;
+def describe(directory, drive, mib=16):
+    path = directory / "screens.dts"
+    path.write_text(f"""/dts-v1/;
 / {{
     compatible = "nullring,guest";
     model = "screens";
-    memory {{ size-mib = <16>; }};
+    memory {{ size-mib = <{mib}>; }};
     chosen {{ loader = "bios"; }};
-    disk0 {{ compatible = "nullring,ide-disk"; image = "{image}"; overlay-mib = <1>; }};
+    {drive}
 }};
 """)
-        super().__init__([NR, "boot", "--machine", "svm", description, TREE / "examples" / "debian-686.dts"], self.environment)
+    return path
+
+
+def ide_disk(image):
+    return f'disk0 {{ compatible = "nullring,ide-disk"; image = "{image}"; overlay-mib = <1>; }};'
+
+
+class Guest(Steps):
+    """The drive in a guest, beside one without a screen."""
+
+    def __init__(self, directory, drive):
+        self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(directory))
+        super().__init__([NR, "boot", "--machine", "svm", describe(directory, drive), TREE / "examples" / "debian-686.dts"],
+                         self.environment)
 
     def nr(self, *arguments):
         run = subprocess.run([NR, *map(str, arguments)], capture_output=True, timeout=SECONDS, check=False, env=self.environment)
@@ -143,8 +158,8 @@ class Guest(Steps):
 def pair(tmp_path_factory):
     """Both machines, at the same picture from the first to the last: the tests are in order."""
     image = disk("screens", SCRIPT)
-    guest = Guest(tmp_path_factory.mktemp("screen-guest"), image)
-    bare = Bare(tmp_path_factory.mktemp("screen-bare"), ["-drive", f"if=ide,format=raw,snapshot=on,file={image}"])
+    guest = Guest(tmp_path_factory.mktemp("screen-guest"), ide_disk(image))
+    bare = Bare(tmp_path_factory.mktemp("screen-bare"), "-m", "16", "-drive", f"if=ide,format=raw,snapshot=on,file={image}")
     yield guest, bare
     guest.end()
     bare.end()
@@ -210,3 +225,38 @@ def test_wrong_uses(pair, tmp_path):
     status, _, lines = guest.nr("screen", "screens")
     assert (status, lines) == (UNEXPECTED, "nr: guest screens has ended: killed\n")
     assert guest.nr("list")[0] == DONE
+
+
+@pytest.mark.parametrize("display, letter, cursor", [("text", "t", (297, 160, 9, 16)), ("1024x768x32", "g", None)])
+def test_the_display_of_the_machine_shows_the_guest(tmp_path, display, letter, cursor):
+    """On a VGA's text, and in the middle of a frame buffer; a cursor is a block there."""
+    image = tmp_path / "image.iso"
+    description = describe(tmp_path, ide_disk(disk(f"display-{letter}", letter + "w")))
+    run = subprocess.run([NR, "image", "-o", image, "--display", display, description], capture_output=True, check=False)
+    assert run.returncode == DONE, run.stderr
+    line, path = tmp_path / "com2", tmp_path / "guest.png"
+    machine = Bare(tmp_path, "-cpu", "EPYC", "-m", "256", "-drive", f"if=virtio,readonly=on,format=raw,file={image}",
+                   "-serial", f"unix:{line},server=on,wait=off")
+    machine.wait()
+    run = subprocess.run([NR, "screenshot", "--monitor", line, "screens", "-o", path], capture_output=True, check=False)
+    assert run.returncode == DONE, run.stderr
+    picture = read_png(path)
+    end = time.monotonic() + SECONDS
+    while True:
+        there = machine.picture()
+        if display != "text" and there[0] == 1024:
+            x, y = (1024 - picture[0]) // 2, (768 - picture[1]) // 2
+            assert not any(part(there, 0, 0, 1024, y)[2])
+            there = part(there, x, y, *picture[:2])
+        wrong = difference(there, picture)
+        if wrong and cursor and there[:2] == picture[:2]:
+            y, height = cursor[1], cursor[3]
+            below = y + height
+            wrong = (difference(part(there, 0, 0, 720, y), part(picture, 0, 0, 720, y)) or
+                     difference(part(there, 0, below, 720, 400 - below), part(picture, 0, below, 720, 400 - below)) or
+                     difference(part(there, 0, y, cursor[0], height), part(picture, 0, y, cursor[0], height)))
+        if not wrong or time.monotonic() > end:
+            break
+        time.sleep(1)
+    machine.end()
+    assert not wrong, wrong

@@ -316,7 +316,7 @@ def run_pack(pack, reference_for, keep):
 def runs_on(name, machine):
     options = options_of(name)
     if is_monitor(machine):
-        return "svm" in options["machines"].split(",")
+        return "svm" in options["machines"].split(",") and not differences.not_under(machine, name)
     return "native" in options["machines"].split(",") and (
         machine == REFERENCE or not ({"disk", "ide", "floppy"} & set(options) or name in differences.NOT_NATIVE))
 

@@ -67,6 +67,22 @@ static void put_tag(uint32_t *at, uint32_t type, uint32_t size)
     put32(at, size);
 }
 
+static void put_display(uint32_t *at, uint32_t size)
+{
+    static const struct process_display display = {.physical = 0xfd000000,
+                                                   .pitch = 4096,
+                                                   .width = 1024,
+                                                   .height = 768,
+                                                   .bits = 32,
+                                                   .kind = DISPLAY_RGB,
+                                                   .red = {16, 8},
+                                                   .green = {8, 8},
+                                                   .blue = {0, 8}};
+    put_tag(at, TAG_FRAMEBUFFER, 8 + size);
+    memcpy(arena + *at, &display, size);
+    *at += size;
+}
+
 static uint64_t free_bytes(void)
 {
     uint64_t sum = 0;
@@ -204,12 +220,29 @@ static void test_cut(void **state)
     assert_true(is_free(0x17000));
 }
 
+/* A frame buffer with its colours' places; text, whose tag ends before them. */
+static void display_is_told(void **state)
+{
+    (void)state;
+    for (uint32_t size = 24; size <= 32; size += 8) {
+        uint32_t at = INFO + 8;
+        memset(&boot_info, 0, sizeof boot_info);
+        put_display(&at, size);
+        put_tag(&at, TAG_END, 8);
+        memcpy(arena + INFO, &(uint32_t){at - INFO}, 4);
+        multiboot_read(MAGIC_2, INFO);
+        assert_int_equal(boot_info.display.physical, 0xfd000000);
+        assert_int_equal(boot_info.display.width, 1024);
+        assert_int_equal(boot_info.display.kind, DISPLAY_RGB);
+        assert_int_equal(boot_info.display.red.position, size == 32 ? 16 : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_multiboot_2, setup),
-        cmocka_unit_test_setup(test_multiboot_1, setup),
-        cmocka_unit_test_setup(test_refused, setup),
+        cmocka_unit_test_setup(display_is_told, setup),  cmocka_unit_test_setup(test_multiboot_2, setup),
+        cmocka_unit_test_setup(test_multiboot_1, setup), cmocka_unit_test_setup(test_refused, setup),
         cmocka_unit_test_setup(test_cut, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

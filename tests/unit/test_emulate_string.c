@@ -137,6 +137,20 @@ static void port_strings(void **unused)
     assert_int_equal(RUN("\xf3\x6d"), EMULATE_DONE);
     assert_int_equal(state.gpr.reg[RCX], 0);
     assert_int_equal(machine.accesses, 256);
+    /* So does a block of sectors that begins in the middle of a page, but not the whole of memory. */
+    state.gpr.rip = CODE;
+    state.gpr.reg[RSI] = TEST_PAGE / 2;
+    state.gpr.reg[RCX] = 2 * TEST_PAGE;
+    assert_int_equal(RUN("\xf3\x6e"), EMULATE_DONE);
+    assert_int_equal(state.gpr.rip, CODE + 2);
+    assert_int_equal(state.gpr.reg[RCX], 0);
+    assert_int_equal(state.gpr.reg[RSI], 2 * TEST_PAGE + TEST_PAGE / 2);
+    state.gpr.rip = CODE;
+    state.gpr.reg[RSI] = TEST_PAGE / 2;
+    state.gpr.reg[RCX] = 6 * TEST_PAGE;
+    assert_int_equal(RUN("\xf3\x6e"), EMULATE_DONE);
+    assert_int_equal(state.gpr.rip, CODE);
+    assert_int_equal(state.gpr.reg[RSI], 4 * TEST_PAGE);
 }
 
 /* The port is not read before its destination is known to be writable. */

@@ -7,6 +7,7 @@
 #   mode=end      end the machine here and now, through the emulator's debug-exit port: nothing is shut down
 #   mode=disk     write 64 MiB to the first disk, read them back, compare their checksums, then power off
 #   mode=read     reads=N direct reads of 4 KiB, depth=M (1) at a time, with disk-reads, which only the bench's initrd has
+#   mode=sequence read 64 MiB of each disk, one after the other, and say how fast that was by this machine's clock
 #   mode=shell    a shell on the serial console (without a mode); leaving it powers off
 #   nonce=N       print "MARKER x" with x computed from N, so that the line cannot come from anywhere else
 #   root=/dev/vda1 mount that one and go on with its own init
@@ -79,6 +80,15 @@ disk_read() {
     disk-reads "$disk" "$reads" "$depth" && echo "reads done: $(cut -c 1-17 "/sys/block/${disk##*/}/stat")" || echo "reads failed"
 }
 
+disk_sequence() {
+    for block in /sys/block/vd* /sys/block/sd*; do
+        read -r before _ </proc/uptime
+        dd if="/dev/${block##*/}" of=/dev/null bs=1M count=64 2>/dev/null || echo "sequence failed"
+        read -r after _ </proc/uptime
+        echo "sequence: $(readlink -f "$block") $before to $after"
+    done
+}
+
 if has_virtio; then
     load_modules virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk
     wait_for /dev/vda
@@ -108,6 +118,7 @@ case $mode in
 report) report ;;
 disk) disk_check ;;
 read) disk_read ;;
+sequence) disk_sequence ;;
 off) ;;
 *)
     export PS1='guest:\w# '

@@ -26,7 +26,7 @@ setup: examples
 examples: $(foreach f,$(FLAVOURS),$(EXAMPLES)/$(f)/vmlinuz $(EXAMPLES)/$(f)/initrd.gz) $(EXAMPLES)/installer/vmlinuz \
   $(EXAMPLES)/installer/initrd.gz $(EXAMPLES)/disk/disk.img $(EXAMPLES)/686/disk.img \
   $(EXAMPLES)/grub-rescue/cdrom.iso $(EXAMPLES)/grub-rescue/floppy.img $(EXAMPLES)/memtest86/memtest86.iso \
-  $(EXAMPLES)/ipxe/ipxe.iso
+  $(EXAMPLES)/ipxe/ipxe.iso $(EXAMPLES)/installer/installer.iso
 
 $(FLAVOURS:%=$(FETCHED)/%/vmlinuz) &:
 	$(SETUP)/guests.sh $(CACHE) kernels
@@ -57,6 +57,11 @@ $(EXAMPLES)/installer/initrd.gz: $(FETCHED)/installer/initrd.gz
 $(EXAMPLES)/grub-rescue/floppy.img: $(FETCHED)/grub-rescue/floppy.img
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
+# A disc whose GRUB starts the installer, as packaged, with its text front end on the serial port.
+$(EXAMPLES)/installer/installer.iso: $(SETUP)/installer.cfg $(FETCHED)/installer/initrd.gz
+	@mkdir -p $(@D)
+	grub-mkrescue --fonts= --locales= --themes= -o $@ boot/grub/grub.cfg=$< vmlinuz=$(abspath $(FETCHED)/installer/vmlinuz) \
+	  initrd.gz=$(abspath $(FETCHED)/installer/initrd.gz) 2>$@.log || { cat $@.log; exit 1; }
 $(EXAMPLES)/%.iso: $(FETCHED)/%.iso
 	@mkdir -p $(@D)
 	ln -sfn $(abspath $<) $@
