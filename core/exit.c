@@ -55,6 +55,14 @@ static enum exit_outcome exit_inject(struct vcpu *vcpu, const struct vcpu_exit_e
     return EXIT_RESUME;
 }
 
+/* The access is one of the delivery of an event, not of the instruction at RIP. */
+static enum exit_outcome exit_delivery(struct vcpu *vcpu)
+{
+    vcpu->exit.reason = VCPU_EXIT_UNFIT;
+    vcpu->exit.detail = UNFIT_EVENT | UNFIT_ONCE;
+    return exit_upcall(vcpu, UPCALL_EMULATE);
+}
+
 /* KVM's convention: RAX holds the number and then the result (Linux,
  * Documentation/virt/kvm/x86/hypercalls.rst). The VM's capability mask is empty: there is no call that it may
  * make. */
@@ -85,6 +93,8 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_PIO:
         return exit_upcall(vcpu, vcpu->exit.pio.string ? UPCALL_EMULATE : UPCALL_PIO);
     case VCPU_EXIT_MEMORY:
+        if (vcpu->state.interrupts.event.type != EVENT_NONE)
+            return exit_delivery(vcpu);
         return lapic_decodes(vcpu, vcpu->exit.memory.gpa) ? exit_lapic_page(vcpu)
                                                           : exit_upcall(vcpu, UPCALL_EMULATE);
     case VCPU_EXIT_CPUID:
@@ -130,8 +140,8 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     upcall->exit = vcpu->exit;
     upcall->groups = 0;
     upcall->insn.length = 0;
-    if (vcpu->upcall_kind != UPCALL_EMULATE && vcpu->upcall_kind != UPCALL_LOCATE &&
-        vcpu->upcall_kind != UPCALL_DEBUG)
+    enum { WITH_STATE = 1 << UPCALL_EMULATE | 1 << UPCALL_LOCATE | 1 << UPCALL_DEBUG };
+    if (!(1u << vcpu->upcall_kind & WITH_STATE))
         return;
     upcall->groups = EMULATE_GROUPS;
     if (vcpu->upcall_kind == UPCALL_DEBUG || vcpu->exit.reason == VCPU_EXIT_UNFIT ||

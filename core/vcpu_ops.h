@@ -1,7 +1,7 @@
 /*
  * struct vcpu_ops: what a vendor backend does for the rest of the monitor. svm/ and vmx/ provide one constant
- * each; probe() chooses at boot. Nothing outside those directories knows a VMCB, a VMCS field or a vendor's
- * exit code.
+ * each; probe() chooses at boot. Nothing outside those directories knows a vendor's structures, fields or
+ * exit codes.
  */
 #pragma once
 

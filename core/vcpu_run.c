@@ -47,7 +47,9 @@ static void vcpu_park(struct vcpu *vcpu)
 /* INIT and SIPI (SDM Vol. 3A, 9.4), NMI. */
 static void requests_take(struct vcpu *vcpu)
 {
-    uint32_t requests = atomic_fetch_and(&vcpu->requests, REQUEST_DEBUG);
+    uint32_t requests = atomic_exchange(&vcpu->requests, 0);
+    if (requests & REQUEST_DEBUG) /* it has come since: the next look finds it */
+        vcpu->requests |= REQUEST_DEBUG;
     if (requests & REQUEST_INIT) {
         vcpu_reset(vcpu, true);
         lapic_reset(vcpu, true);
@@ -83,10 +85,14 @@ static bool vcpu_rest(struct vcpu *vcpu, uint64_t guest_tsc)
     return true;
 }
 
-/* That a debugger has interrupted. */
-static enum vcpu_run_state state_before(const struct vcpu *vcpu)
+/* After any upcall but the frequent one: as the reply says, or as a debugger found it. */
+static __attribute__((noinline)) enum vcpu_run_state state_after(const struct vcpu *vcpu, uint32_t status)
 {
     uint8_t activity = vcpu->state.interrupts.activity;
+    if (status == UPCALL_HOLD || status == UPCALL_HALTED)
+        return status == UPCALL_HOLD ? VCPU_HELD : VCPU_HALTED;
+    if (vcpu->upcall_kind != UPCALL_DEBUG)
+        return VCPU_RUN;
     return activity == ACTIVITY_HALTED      ? VCPU_HALTED
            : activity == ACTIVITY_WAIT_SIPI ? VCPU_WAIT_SIPI
                                             : VCPU_RUN;
@@ -100,19 +106,18 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
         vcpu->run_state = VCPU_IN_UPCALL;
         return false;
     }
+    /* Not finished, or nonsense: no effect, the instruction is executed again. */
+    bool finished = result == UPCALL_FINISHED;
+    if (finished && !exit_complete_upcall(vcpu, &process->upcall)) {
+        upcall_reject(process, "it answered nonsense");
+        finished = false;
+    }
     enum vcpu_run_state state = VCPU_RUN;
     uint64_t rest = 0;
-    if (vcpu->upcall_kind == UPCALL_DEBUG)
-        state = state_before(vcpu);
-    if (result == UPCALL_FINISHED) { /* otherwise: no effect, the instruction is executed again */
-        rest = vcpu->upcall_kind == UPCALL_PIO ? process->upcall.rest_until : 0;
-        if (exit_complete_upcall(vcpu, &process->upcall))
-            state = process->upcall.status == UPCALL_HOLD     ? VCPU_HELD
-                    : process->upcall.status == UPCALL_HALTED ? VCPU_HALTED
-                                                              : state;
-        else
-            upcall_reject(process, "it answered nonsense");
-    }
+    if (vcpu->upcall_kind != UPCALL_PIO)
+        state = state_after(vcpu, finished ? process->upcall.status : UPCALL_OK);
+    else if (finished)
+        rest = process->upcall.rest_until;
     token_release(process);
     vcpu->run_state = VCPU_RUN;
     if (state != VCPU_RUN && (state != VCPU_HALTED || !event_wakes(vcpu))) {

@@ -74,7 +74,7 @@ static void event_recover(struct vcpu *vcpu, uint64_t info)
 void svm_window(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = vcpu->backend;
-    svm->nmi_work |= (vcpu->windows & WINDOW_NMI) || svm_features.tcg;
+    svm->nmi_work |= (vcpu->windows & WINDOW_NMI) != 0;
     svm->vmcb.virtual_interrupt = V_INTR_MASKING;
     if (vcpu->windows & WINDOW_INTERRUPT)
         svm->vmcb.virtual_interrupt |= V_IRQ | V_PRIORITY_MAX | V_IGNORE_TPR;
@@ -91,7 +91,7 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
     svm->stepping = false;
     bool window = svm_features.tcg && (vcpu->windows & WINDOW_INTERRUPT),
          shadowed = window && interrupts->shadow;
-    svm->nmi_work = interrupts->nmi_blocked || (vcpu->windows & WINDOW_NMI) || svm->task_guard || window;
+    svm->nmi_work = interrupts->nmi_blocked || (vcpu->windows & WINDOW_NMI) || svm->task_guard || shadowed;
     if (window)
         svm->vmcb.virtual_interrupt = (svm->vmcb.virtual_interrupt & ~V_IRQ) | (shadowed ? 0 : V_IRQ);
     bool ends_soon = svm->iret_ahead || !interrupts->nmi_blocked;
@@ -100,6 +100,22 @@ static void nmi_prepare(struct vcpu *vcpu, struct svm_vcpu *svm)
         svm->stepping = true;
         svm->vmcb.rflags |= RFLAGS_TF;
     }
+}
+
+static __attribute__((noinline)) void shadow_load(const struct vcpu *vcpu, struct svm_vcpu *svm)
+{
+    svm->vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+    svm->shadow_rip = vcpu->state.gpr.rip;
+    svm->nmi_work |= svm_features.tcg && (vcpu->windows & WINDOW_INTERRUPT);
+}
+
+/* TCG forgets it also where the instruction has not run. */
+static __attribute__((noinline)) void shadow_read(struct vcpu *vcpu, const struct svm_vcpu *svm)
+{
+    struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
+    bool still = svm_features.tcg && interrupts->shadow && vcpu->state.gpr.rip == svm->shadow_rip &&
+                 svm->vmcb.exit_code != VMEXIT_DB;
+    interrupts->shadow = still || (svm->vmcb.interrupt_shadow & INTERRUPT_SHADOW) ? SHADOW_STI : SHADOW_NONE;
 }
 
 /* After an exit: has the IRET been executed, and whose is RFLAGS.TF? */
@@ -177,8 +193,9 @@ void svm_run(struct vcpu *vcpu)
     vmcb->rflags = gpr->rflags;
     vmcb->rsp = gpr->reg[RSP];
     vmcb->rax = gpr->reg[RAX];
-    vmcb->interrupt_shadow = interrupts->shadow ? INTERRUPT_SHADOW : 0;
-    uint64_t shadow_rip = interrupts->shadow && svm_features.tcg ? gpr->rip : UINT64_MAX;
+    vmcb->interrupt_shadow = 0;
+    if (interrupts->shadow)
+        shadow_load(vcpu, svm);
     if (svm->nmi_work)
         nmi_prepare(vcpu, svm);
     vmcb->clean = svm->clean;
@@ -194,8 +211,8 @@ void svm_run(struct vcpu *vcpu)
     svm->clean = svm_features.clean;
     vmcb->tlb_control = TLB_CONTROL_NONE;
     vmcb->event_injection = 0;
-    bool still = gpr->rip == shadow_rip && vmcb->exit_code != VMEXIT_DB; /* the instruction has not run */
-    interrupts->shadow = still || (vmcb->interrupt_shadow & INTERRUPT_SHADOW) ? SHADOW_STI : SHADOW_NONE;
+    if (interrupts->shadow | vmcb->interrupt_shadow)
+        shadow_read(vcpu, svm);
     if (!svm->virtually_injected || !virtual_waits(svm)) {
         interrupts->event.type = EVENT_NONE;
         if (vmcb->exit_int_info & EVENT_VALID) /* V alone counts: the rest may be left over */

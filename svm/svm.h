@@ -44,6 +44,7 @@ struct svm_vcpu {
     bool iret_ahead;          /* NMIs are blocked until the IRET at iret_rip has been executed */
     bool stepping;            /* RFLAGS.TF is ours */
     uint64_t iret_rip;
+    uint64_t shadow_rip; /* of the last entry in an interrupt shadow */
     uint32_t invalid_at; /* number of the exit after the last VMEXIT_INVALID */
 };
 

@@ -5,7 +5,7 @@ Standard input has one part a line: kind, name, seconds it may take, and a shell
 failed if its status is not 0 or its time ran out. How many tests a part stands for is read from what it prints: cmocka's
 "[  PASSED  ] 3 test(s)", or "3 passed, 1 failed, 1 skipped" as pytest says it; a part that prints neither is one test.
 Logs go to DIRECTORY/KIND-NAME.log; those of failed parts are shown, and so is every line of a log that names a skip.
-The last line is the sum: "N passed, N failed[, N skipped]". The status is 1 if anything failed or nothing passed.
+Before the sum, all lines that name a failure stand together, at most REASONS of a part. The last line is the sum: "N passed, N failed[, N skipped]". The status is 1 if anything failed or nothing passed.
 
     run.py [--jobs N] [--kinds "KIND ..."] DIRECTORY <parts
 """
@@ -21,9 +21,11 @@ import threading
 import time
 
 SHOWN_LINES = 60  # of a failed part's log
+REASONS = 20
 CMOCKA = {"passed": re.compile(r"^\[  PASSED  \] (\d+) test", re.M), "failed": re.compile(r"^\[  FAILED  \] (\d+) test", re.M)}
 SUMMARY = re.compile(r"^[= ]*(?:\d+ (?:passed|failed|skipped|errors?|warnings?|deselected)(?:, )?)+.*$", re.M)
 NUMBER = re.compile(r"(\d+) (passed|failed|skipped|error)")
+REASON = re.compile(r"^(?:FAIL |FAILED |ERROR |\[  FAILED  \] \w+$).*$", re.M)  # of the test guests, pytest and cmocka
 SKIP = re.compile(r"^(?:SKIPPED|skipped:).*$", re.M)
 
 TIMED_KINDS = {"boot"}
@@ -106,6 +108,12 @@ def show(part):
         print("------", flush=True)
 
 
+def show_reasons(part):
+    reasons = REASON.findall(part.text) or [f"its log is {part.log}"]
+    for line in reasons[:REASONS]:
+        print(f"FAILED {part.kind} {part.name}: {line}")
+
+
 def interrupted(_signal, _frame):
     with lock:
         for process in running:
@@ -139,6 +147,8 @@ def main():
             part.reset()
             show(part.run(arguments.directory))
     for part in parts:
+        if not part.good:
+            show_reasons(part)
         for word in total:
             total[word] += part.counts[word]
     with open(os.path.join(arguments.directory, "summary"), "w") as summary:

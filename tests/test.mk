@@ -12,7 +12,6 @@ test_part = $(1)|$(2)|$(3)|$(4)$(newline)
 # The one that Debian's python3-pytest belongs to, whatever else is called python3 here.
 PYTHON := /usr/bin/python3
 BOOT_TESTS := $(wildcard tests/boot/test_*.py)
-TEST_SECONDS ?= 30
 TEST_LOGS := $(B)/test-logs
 TEST_BUILD += all $(B)/nullring-test $(B)/nullring-unchecked guests examples unit-build fuzz-build
 # Of the generations (tests/matrix.py has all): SVM with nested paging and without, VT-x with EPT and without. The hostile guest,
@@ -21,7 +20,7 @@ VMX_MATRIX_ONLY := hostile$(comma)neighbour
 TEST_PARTS += $(call test_part,guests,svm,2700,$(PYTHON) tests/guests/run.py --jobs 1 --seeds-on svm --machine native$(comma)svm$(comma)svm:no-npt)
 TEST_PARTS += $(call test_part,guests,vmx,2700,$(PYTHON) tests/guests/run.py --jobs 1 --without $(VMX_MATRIX_ONLY) --machine vmx:haswell$(comma)vmx:penryn)
 TEST_PARTS += $(foreach t,$(BOOT_TESTS),$(call test_part,boot,$(t:tests/boot/test_%.py=%),1500,$(PYTHON) -m pytest -q -rs -p no:cacheprovider $(t)))
-TEST_PARTS += $(foreach t,$(FUZZ),$(call test_part,fuzz,$(t),300,$(MAKE) -s --no-print-directory fuzz-$(t) SECONDS=$(TEST_SECONDS)))
+TEST_PARTS += $(foreach t,$(FUZZ),$(call test_part,fuzz,$(t),300,$(MAKE) -s --no-print-directory fuzz-$(t) SECONDS=$(call fuzz_seconds,$(t))))
 TEST_PARTS += $(foreach t,$(UNIT),$(call test_part,unit,$(t:test_%=%),300,$(B)/unit/$(t)))
 
 .PHONY: test test-build test-boot run

@@ -48,8 +48,8 @@ class Machine:
 
     def connect(self):
         end = socket.socket(socket.AF_UNIX)
+        end.connect(self.environment["XDG_RUNTIME_DIR"] + "/nullring/test")  # waits while the queue of the listener is full
         end.settimeout(20)
-        end.connect(self.environment["XDG_RUNTIME_DIR"] + "/nullring/test")
         return end
 
     def works(self):
@@ -237,7 +237,7 @@ def test_wrong_debugger_questions(machine):
         end.sendall(request(number, DEBUG, b"left", data))
         assert error_of(answers(end, number))[0] == 3
     end.close()
-    for _ in range(20):  # who waits for a stop, and goes
+    for _ in range(6):  # who waits for a stop, and goes; as many as may wait to be accepted
         end = machine.connect()
         end.sendall(request(60, DEBUG + 1, b"left") + debug(61, op=1)[:60])
         end.close()

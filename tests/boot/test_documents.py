@@ -93,6 +93,7 @@ COMMANDS = {
     "build/nr pause debian-686": elsewhere,  # test_control.py
     "build/nr inspect debian-686": elsewhere,
     "build/nr resume debian-686": elsewhere,
+    "build/nr gdb debian-686": elsewhere,  # test_gdb.py
     "build/nr image -o debian.iso examples/debian-686.dts": makes_an_image,
 }
 

@@ -1,6 +1,7 @@
 # Fuzz targets: one libFuzzer program for each tests/fuzz/fuzz_*.c, under ASan and UBSan. The head comment of a target names
 # what it links, in a line " * sources: lib/decode.c ...", the files whose line coverage is printed and must reach
-# FUZZ_COVERAGE in a line " * coverage: ..." (default: the sources), and libraries in " * libraries: -lfdt".
+# FUZZ_COVERAGE in a line " * coverage: ..." (default: the sources), and libraries in " * libraries: -lfdt". A line
+# " * seconds: 30" says how long it runs in `make test`, where ten seconds do not reach what it is about.
 # tests/fuzz/NAME.dict, where it is there, is the target's dictionary; tests/fuzz/NAME.seeds/ its first inputs.
 
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -11,6 +12,7 @@ FUZZ_COVERAGE ?= 80
 SECONDS ?= 30
 fuzz_sources = $(shell sed -n "s/^ \* sources: *//p" $(1))
 fuzz_libraries = $(shell sed -n "s/^ \* libraries: *//p" $(1))
+fuzz_seconds = $(or $(TEST_SECONDS),$(shell sed -n "s/^ \* seconds: *//p" tests/fuzz/fuzz_$(1).c),10)
 fuzz_coverage = $(or $(shell sed -n 's/^ \* coverage: *//p' $(1)),$(call fuzz_sources,$(1)))
 
 define fuzz_rule

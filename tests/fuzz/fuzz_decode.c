@@ -3,6 +3,7 @@
  * what it decoded, and a decoded instruction stays the same when more bytes follow.
  *
  * sources: lib/decode*.c
+ * seconds: 30
  */
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,7 @@
  * sources: lib/format.c
  * coverage: lib/description.c lib/description_property.c lib/description_whole.c
  * libraries: -lfdt
+ * seconds: 30
  */
 #include <libfdt.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
  * sources: devices/emulate*.c lib/decode*.c lib/walk.c lib/format.c lib/real_mode.c
  * sources: checks/entry_checks.c checks/entry_demands.c
  * coverage: devices/emulate*.c lib/decode*.c
+ * seconds: 30
  */
 #include <stdio.h>
 #include <stdlib.h>

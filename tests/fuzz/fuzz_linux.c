@@ -6,6 +6,7 @@
  * sources: loaders/[a-z]*.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/linux.c lib/image_linux.c loaders/loader.c loaders/entry.c loaders/memory_map.c
+ * seconds: 30
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -6,6 +6,7 @@
  * sources: loaders/[a-z]*.c
  * sources: lib/format.c lib/modules.c lib/image_*.c
  * coverage: loaders/multiboot.c lib/image_multiboot.c loaders/loader.c loaders/memory_map.c
+ * seconds: 30
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,6 @@
 #include "loader_input.h"
 
 enum {
-    MODULE_SIZE = 3 << 20,
     ELF_HEADER = 256,
     CHOICE_MODULES = 15,
     CHOICE_START = 16,
@@ -99,27 +99,16 @@ static void spoil(uint8_t *kernel, size_t size, uint8_t choice)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t *contents;
     static struct guest_config config = {
         .name = "g", .memory_mib = FUZZ_MEMORY_MIB, .loader = LOADER_MULTIBOOT, .kernel = "k"};
-    struct process_module module[2] = {{.name = "g:k"}, {.name = "g:m"}};
     uint8_t choice = size > 0 ? data[--size] : 0;
     uint8_t fault = size > 0 ? data[--size] : 0;
 
-    if (contents == NULL)
-        contents = calloc(1, MODULE_SIZE);
     uint8_t *kernel = malloc(size + 1);
     memcpy(kernel, data, size);
     make_likely(kernel, size, choice);
     spoil(kernel, size, fault);
-    config.module_count = (choice & CHOICE_MODULES) % (GUEST_MODULES_MAX + 1);
-    for (uint32_t i = 0; i < config.module_count; i++)
-        strcpy(config.module[i].path, "m");
-    module[0].address = (uintptr_t)kernel;
-    module[0].size = size;
-    module[1].address = (uintptr_t)contents;
-    module[1].size = MODULE_SIZE;
-    fuzz_load(&config, module, 2);
+    fuzz_load_kernel(&config, kernel, size, choice & CHOICE_MODULES);
     free(kernel);
     return 0;
 }

@@ -13,7 +13,6 @@
 #include "loader_input.h"
 
 enum {
-    MODULE_SIZE = 3 << 20,
     HEADERS = 320,
     NOTE = 256,
     CHOICE_MODULES = 15,
@@ -60,30 +59,19 @@ static void make_likely(uint8_t *kernel, uint8_t choice)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t *contents;
     static struct guest_config config = {
         .name = "g", .memory_mib = FUZZ_MEMORY_MIB, .loader = LOADER_ELF, .kernel = "k"};
-    struct process_module module[2] = {{.name = "g:k"}, {.name = "g:m"}};
     uint8_t choice = size > 0 ? data[--size] : 0;
     uint8_t fault = size > 0 ? data[--size] : 0;
 
-    if (contents == NULL)
-        contents = calloc(1, MODULE_SIZE);
     uint8_t *kernel = malloc(size + 1);
     memcpy(kernel, data, size);
     if (choice & CHOICE_LIKELY && size >= HEADERS)
         make_likely(kernel, choice);
     if (fault & 0x80 && size >= HEADERS)
         kernel[(fault & 0x7f) < 112 ? (fault & 0x7f) + 16 : NOTE + (fault & 15)] ^= data[0];
-    config.module_count = (choice & CHOICE_MODULES) % (GUEST_MODULES_MAX + 1);
     strcpy(config.initrd, choice & CHOICE_INITRD ? "m" : "");
-    for (uint32_t i = 0; i < config.module_count; i++)
-        strcpy(config.module[i].path, "m");
-    module[0].address = (uintptr_t)kernel;
-    module[0].size = size;
-    module[1].address = (uintptr_t)contents;
-    module[1].size = MODULE_SIZE;
-    fuzz_load(&config, module, 2);
+    fuzz_load_kernel(&config, kernel, size, choice & CHOICE_MODULES);
     free(kernel);
     return 0;
 }

@@ -7,6 +7,7 @@
  * sources: devices/virt*.c lib/format.c
  * sources: devices/disk_image.c
  * coverage: devices/virtio*.c devices/virtqueue.c devices/msix.c
+ * seconds: 30
  */
 #define WORLD_RAM 0x10000u
 #include "pci_world.h"

@@ -46,3 +46,23 @@ static inline void fuzz_load(const struct guest_config *config, const struct pro
         fuzz_require((groups & VCPU_GPR) != 0 && state.gpr.rip < size);
     }
 }
+
+/* Loads a kernel, of the module "k", with `count` (reduced to what may be) modules of zeros. */
+static inline void fuzz_load_kernel(struct guest_config *config, const uint8_t *kernel, size_t size,
+                                    uint32_t count)
+{
+    enum { MODULE_SIZE = 3 << 20 };
+    static uint8_t *contents;
+    struct process_module module[2] = {{.name = "g:k"}, {.name = "g:m"}};
+
+    if (contents == NULL)
+        contents = calloc(1, MODULE_SIZE);
+    config->module_count = count % (GUEST_MODULES_MAX + 1);
+    for (uint32_t i = 0; i < config->module_count; i++)
+        strcpy(config->module[i].path, "m");
+    module[0].address = (uintptr_t)kernel;
+    module[0].size = size;
+    module[1].address = (uintptr_t)contents;
+    module[1].size = MODULE_SIZE;
+    fuzz_load(config, module, 2);
+}

@@ -1,0 +1,128 @@
+"""GDB at a guest (`nr gdb`): Debian's gdb in batch mode stops FreeDOS at its boot sector and goes through it in real mode, stops
+a stock kernel at start_kernel and shows the way there; and guests go on when it leaves, as if nothing had been."""
+
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import time
+
+import pytest
+from nullring import DONE, NR, TREE, UNEXPECTED, USAGE, WORK, Live, description
+
+GUESTS = pathlib.Path(os.environ.get("NULLRING_GUESTS", TREE.parent / "shared" / "guests"))
+FREEDOS = GUESTS / "freedos-1440.img"
+SECONDS = 120
+
+
+
+def wait_for(look, what):
+    for _ in range(SECONDS * 2):
+        if look():
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"not seen: {what}")
+
+
+class Stub:
+    """`nr gdb GUEST` and the port that it prints."""
+
+    def __init__(self, live, guest):
+        wait_for(lambda: f"{guest} " in subprocess.run([NR, "list"], capture_output=True, text=True, env=live.environment,
+                                                       check=False).stdout, f"{guest} in nr list")
+        self.process = subprocess.Popen([NR, "gdb", guest], stdout=subprocess.PIPE, text=True, env=live.environment)
+        self.command = self.process.stdout.readline().strip()
+        assert re.fullmatch(r"target remote 127\.0\.0\.1:\d+", self.command), self.command
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def gdb(self, *commands):
+        words = [word for command in (self.command, *commands) for word in ("-ex", command)]
+        run = subprocess.run(["gdb", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set pagination off", *words],
+                             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
+        return run.stdout + run.stderr
+
+
+def freedos():
+    WORK.mkdir(parents=True, exist_ok=True)
+    path = WORK / "gdb-freedos.dts"
+    path.write_text(f"""/dts-v1/;
+/ {{
+    compatible = "nullring,guest";
+    model = "freedos";
+    memory {{ size-mib = <16>; }};
+    chosen {{ loader = "bios"; }};
+    floppy0 {{ compatible = "nullring,floppy"; image = "{FREEDOS}"; }};
+}};
+""")
+    return path
+
+
+@pytest.mark.skipif(not FREEDOS.exists(), reason="FreeDOS's diskette is not there")
+def test_freedos_from_its_boot_sector():
+    with Live("--machine", "svm", "--paused", freedos()) as live, Stub(live, "freedos") as stub:
+        out = stub.gdb("p/x $cs_base + $eip", "break *0x7c00", "continue", "delete", "p/x $eip", "x/3xb 0x7c00", "stepi",
+                       "p/x $eip", "stepi", "stepi", "p/x $cs * 16 + $eip", "detach")
+        sector = FREEDOS.read_bytes()[:512]
+        assert sector[0] == 0xEB  # JMP
+        first = 0x7C00 + 2 + sector[1]
+        assert "$1 = 0xfffffff0" in out, out
+        assert "Breakpoint 1, 0x00007c00 in" in out and "$2 = 0x7c00" in out, out
+        assert "0x7c00:\t" + "\t".join(f"0x{byte:02x}" for byte in sector[:3]) in out, out
+        assert f"$3 = 0x{first:x}" in out, out
+        behind = int(re.search(r"\$4 = (0x\w+)", out)[1], 16)
+        assert first + 2 <= behind <= first + 12, out
+        wait_for(lambda: "A:\\>" in subprocess.run([NR, "screen", "freedos"], capture_output=True, text=True,
+                                                   env=live.environment, check=False).stdout, "the prompt")
+
+
+def test_debian_at_start_kernel():
+    """Where it is the guest's own /proc/kallsyms says; then the guest is reset, and stops there on its way up."""
+    names = ["start_kernel", "i386_start_kernel", "startup_32_smp"]
+    guest = description("debian-686", "gdb-debian", model='"debian"', bootargs="console=ttyS0 quiet nokaslr")
+    with Live("--machine", "svm", guest) as live:
+        console = live.console
+        wait_for(lambda: "guest:/# " in console.read_text(errors="replace"), "a shell")
+        live.process.stdin.write(b"\rgrep -wE 'start_kernel|i386_start_kernel|startup_32_smp' /proc/kallsyms; echo en''d\r")
+        live.process.stdin.flush()
+        wait_for(lambda: "\nend" in console.read_text(errors="replace"), "addresses")
+        address = {name: int(where, 16) for where, name in
+                   re.findall(r"^([0-9a-f]{8}) [tT] (\w+)\r?$", console.read_text(errors="replace"), re.M)}
+        assert address["start_kernel"] > 0xC0000000 and set(address) <= set(names), address
+        with Stub(live, "debian") as stub:
+            subprocess.Popen(["sh", "-c", f"sleep 3; {NR} reset debian"], env=live.environment)
+            out = stub.gdb(f"hbreak *{address['start_kernel']:#x}", f"break *{address['start_kernel']:#x}", "continue",
+                           "p/x $eip", "p/x $cr0 & 0x80000001", "bt 3", "delete", "detach")
+            assert f"$1 = {address['start_kernel']:#x}" in out, out
+            assert "$2 = 0x80000001" in out, out
+            frames = [int(frame, 16) for frame in re.findall(r"^#\d +(0x[0-9a-f]+) in", out, re.M)]
+            assert frames[0] == address["start_kernel"] and len(frames) >= 2, out
+            assert any(0 < frames[1] - address[name] < 0x400 for name in names[1:] if name in address), out  # it may be a jump
+        wait_for(lambda: console.read_text(errors="replace").count("guest:/# ") >= 3, "a shell again")
+
+
+def test_wrong_uses():
+    """A stub that is asked for nonsense, and a GDB that is cut off: the guest goes on."""
+    with Live("--machine", "svm", "--paused", description("debian-686", "gdb-wrong", model='"wrong"')) as live, \
+            Stub(live, "wrong") as stub:
+        for words, status, sentence in ((["nobody"], USAGE, 'no guest is called "nobody"'),
+                                        (["--port", "70000", "wrong"], USAGE, "a number from 1 to 65535 is wanted"),
+                                        (["--arch", "arm", "wrong"], USAGE, "i386 or x86-64 is wanted"),
+                                        (["--port", stub.command.rsplit(":", 1)[1], "wrong"], UNEXPECTED, "in use")):
+            run = subprocess.run([NR, "gdb", *words], capture_output=True, text=True, env=live.environment, timeout=60,
+                                 check=False)
+            assert run.returncode == status and sentence in run.stderr, run.stderr
+        for bytes_sent in (b"", b"$g#", b"$g#00", bytes(range(256)) * 50, b"$m0,ffffffffffffffff#00", b"$vCont;s:1#00", b"$k#6b"):
+            end = socket.create_connection(("127.0.0.1", int(stub.command.rsplit(":", 1)[1])), timeout=30)
+            end.sendall(bytes_sent)
+            end.close()
+        out = stub.gdb("p/x $eflags", "detach")
+        assert "$1 = 0x" in out, out
+        wait_for(lambda: "guest:/# " in live.console.read_text(errors="replace"), "a shell")
+        assert subprocess.run([NR, "info", "wrong"], env=live.environment, capture_output=True, check=False).returncode == DONE
