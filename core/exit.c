@@ -226,12 +226,8 @@ static void complete_pio(struct vcpu *vcpu, uint32_t value)
     uint64_t *rax = &vcpu->state.gpr.reg[RAX];
     if (!pio->in)
         return;
-    if (pio->size == 1)
-        *(uint8_t *)rax = (uint8_t)value;
-    else if (pio->size == 2)
-        *(uint16_t *)rax = (uint16_t)value;
-    else
-        *rax = value;
+    uint64_t kept = pio->size == 4 ? 0 : ~0ull << pio->size * 8; /* 32 bits clear the others */
+    *rax = (*rax & kept) | (value & ~kept);
 }
 
 static __attribute__((noinline)) bool complete_unusual(struct vcpu *vcpu, const struct upcall *upcall)

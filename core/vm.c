@@ -31,15 +31,6 @@ struct vm *vm_find(uint64_t index)
     return index < vm_count ? vms[index] : NULL;
 }
 
-/* The order of the smallest block that holds `size` bytes. */
-static unsigned order_of(uint64_t size)
-{
-    unsigned order = 0;
-    while ((PAGE_SIZE << order) < size)
-        order++;
-    return order;
-}
-
 /* RAM lies below the PCI hole, and what does not fit from 4 GiB on. */
 static uint64_t ram_gpa(uint64_t offset)
 {
@@ -109,12 +100,12 @@ static void vcpu_free(struct vcpu *vcpu)
 {
     page_free(vcpu->backend, vcpu_ops->vcpu_order);
     vtlb_destroy(vcpu);
-    page_free(vcpu, order_of(sizeof(*vcpu)));
+    page_free(vcpu, ORDER_OF(sizeof(*vcpu)));
 }
 
 static int vcpu_create(struct vm *vm)
 {
-    struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
+    struct vcpu *vcpu = page_alloc(ORDER_OF(sizeof(*vcpu)));
     if (!vcpu)
         return NR_ENOMEM;
     vcpu->vm = vm;
@@ -188,7 +179,7 @@ static void vm_free(struct vm *vm)
     if (vm->process)
         process_destroy(vm->process);
     stage2_destroy(&vm->stage2);
-    page_free(vm, order_of(sizeof(*vm)));
+    page_free(vm, ORDER_OF(sizeof(*vm)));
 }
 
 int vm_create(uint64_t config_address)
@@ -196,7 +187,7 @@ int vm_create(uint64_t config_address)
     static uint32_t next_cpu;
     if (vm_count == VM_MAX)
         return NR_ENOSPC;
-    struct vm *vm = page_alloc(order_of(sizeof(*vm)));
+    struct vm *vm = page_alloc(ORDER_OF(sizeof(*vm)));
     if (!vm)
         return NR_ENOMEM;
     vm->index = vm_count;
@@ -274,8 +265,8 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     if (groups & VCPU_SEGMENTS)
         memcpy(to->segment, from->segment, sizeof(to->segment));
     const char *rule = vcpu_broken_rule(vcpu);
-    if (!rule && !fpu_xcr0_valid(to->control.xcr0))
-        rule = "XCR0 has only components that the processor has and that go together";
+    if (!rule && !fpu_has(to->control.xcr0))
+        rule = "XCR0 has only components that the processor has";
     if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))
         rule = "reserved bits of the XSAVE header and of MXCSR are 0";
     if (rule) {

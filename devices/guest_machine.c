@@ -3,6 +3,7 @@
  */
 #include "guest_machine.h"
 #include "cpuid.h"
+#include "cpuid_leaves.h"
 #include "effects.h"
 #include "ring3.h"
 #include "syscall.h"
@@ -101,13 +102,7 @@ static int machine_get(void *context, struct vcpu_state *state, uint32_t groups)
 /* The table is made anew: only a processor that runs no real mode comes here. */
 static void machine_cpuid(void *context, const struct vcpu_state *state, unsigned vcpu, uint32_t registers[4])
 {
-    enum {
-        LEAF_FEATURES = 1,
-        APIC_ID_SHIFT = 24,
-        ECX_OSXSAVE = 1 << 27,
-        EDX_APIC = 1 << 9,
-        APIC_ENABLE = 1 << 11
-    };
+    enum { APIC_ID_SHIFT = 24, ECX_OSXSAVE = 1 << 27, EDX_APIC = 1 << 9, APIC_ENABLE = 1 << 11 };
     struct cpuid_entry table[CPUID_ENTRIES_MAX], found = {0};
     uint32_t leaf = registers[0], subleaf = registers[2];
     uint32_t count = cpuid_build(table, ring3_config(), cpuid_host);

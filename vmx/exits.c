@@ -11,14 +11,8 @@
 static void describe_io(struct vcpu *vcpu)
 {
     uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
-    vcpu->exit.pio = (struct vcpu_exit_pio){
-        .port = (uint16_t)(info >> IO_PORT_SHIFT),
-        .size = (uint8_t)((info & IO_SIZE_MASK) + 1),
-        .in = (info & IO_IN) != 0,
-        .string = (info & IO_STRING) != 0,
-        .rep = (info & IO_REP) != 0,
-        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
-    };
+    exit_pio(vcpu, info >> IO_PORT_SHIFT, (info & IO_SIZE_MASK) + 1, info & IO_IN, info & IO_STRING,
+             info & IO_REP);
 }
 
 static void describe_msr(struct vcpu *vcpu)
