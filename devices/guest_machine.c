@@ -123,6 +123,19 @@ static void machine_cpuid(void *context, const struct vcpu_state *state, unsigne
     registers[3] = found.edx;
 }
 
+/* KVM's convention (Linux, Documentation/virt/kvm/x86/hypercalls.rst). There is no call that a guest may
+ * make. */
+static bool machine_hypercall(void *context, uint64_t *rax)
+{
+    enum { KVM_ENOSYS = 1000 };
+
+    (void)context;
+    if (!guest_config_has_kvm(ring3_config()))
+        return false;
+    *rax = (uint64_t)-KVM_ENOSYS;
+    return true;
+}
+
 const struct emulator_machine guest_machine = {
     .ram = machine_ram,
     .read = machine_read,
@@ -134,4 +147,5 @@ const struct emulator_machine guest_machine = {
     .write_msr = machine_write_msr,
     .get = machine_get,
     .cpuid = machine_cpuid,
+    .hypercall = machine_hypercall,
 };

@@ -150,7 +150,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_EPT_MISCONFIGURED] = NEVER, /* would be our own mistake */
     /* Guests have no VT-x: #UD, as with CR4.VMXE clear. SMX is not offered, RSM is outside of system
      * management mode. */
-    [CODE_VMCALL]           = {0, VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
+    [CODE_VMCALL]           = {0, VCPU_EXIT_HYPERCALL, 0, NULL},
     [CODE_VMCLEAR ... CODE_VMXON] = UD,
     [CODE_INVEPT]           = UD,
     [CODE_INVVPID]          = UD,
