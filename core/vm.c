@@ -266,7 +266,7 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
         memcpy(to->segment, from->segment, sizeof(to->segment));
     const char *rule = vcpu_broken_rule(vcpu);
     if (!rule && !fpu_has(to->control.xcr0))
-        rule = "XCR0 has only components that the processor has";
+        rule = "XCR0 has components that the processor has not";
     if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))
         rule = "reserved bits of the XSAVE header and of MXCSR are 0";
     if (rule) {

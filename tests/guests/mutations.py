@@ -239,8 +239,8 @@ MUTATIONS = [
     (
         "string_io",
         "devices/emulate_string.c",
-        "return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;",
-        "return OUTCOME_NEXT;",
+        "(page && single))\n            return OUTCOME_REPEAT;",
+        "(page && single))\n            return OUTCOME_NEXT;",
     ),
     # What the emulator gives back loses NT.
     (
