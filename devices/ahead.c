@@ -126,6 +126,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     emulator.groups = upcall->groups;
     emulator.gpa = EMULATE_UNKNOWN;
     emulate_ahead(&emulator, &context.ahead);
+    upcall->modified |= emulator.modified;
     learn(&pc->history, next_rip, context.ahead.accesses != 0);
 }
 
