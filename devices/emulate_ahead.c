@@ -231,6 +231,7 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
     uint32_t quiet = 0, accesses = 0;
 
     ahead->instructions = ahead->accesses = 0;
+    e->modified = 0;
     /* Each instruction has its trap, or its breakpoints. */
     if ((e->state->gpr.rflags & FLAG_TF) || (e->state->control.dr7 & DEBUG_ENABLED))
         return;
