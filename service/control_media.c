@@ -19,7 +19,7 @@
 #include "syscall.h"
 
 enum {
-    ROOM = CONTROL_PAYLOAD_MAX - sizeof(struct control_disk),
+    DISK_ROOM = CONTROL_PAYLOAD_MAX - sizeof(struct control_disk),
     BLOCK = 512, /* is told, or left out, as a whole */
     PARTS_MAX = 64 /* of one request, so that whoever has lost one asks for little again */,
     LEFT_OUT_MAX = 1 << 18 /* between two parts */
@@ -27,7 +27,7 @@ enum {
 
 static const struct process_info *const info = (const struct process_info *)USER_INFO;
 
-static uint32_t fail(struct control_call *call, enum control_error error, const char *sentence)
+static uint32_t give_up(struct control_call *call, enum control_error error, const char *sentence)
 {
     call->finished = true;
     call->error = error;
@@ -38,7 +38,7 @@ static uint32_t fail(struct control_call *call, enum control_error error, const 
 
 static uint32_t no_sense(struct control_call *call)
 {
-    return fail(call, CONTROL_EREFUSED, "the guest's device model gives no sensible answer");
+    return give_up(call, CONTROL_EREFUSED, "the guest's device model gives no sensible answer");
 }
 
 /* What a device model writes goes to somebody's terminal: text and line feeds. */
@@ -111,7 +111,7 @@ static const struct media_answer *answer_of(struct control_call *call)
     bool answered = asked == __atomic_load_n(&channel->answered, __ATOMIC_ACQUIRE);
 
     if (service.guest[call->guest].ended) {
-        fail(call, CONTROL_EENDED, "the guest has ended");
+        give_up(call, CONTROL_EENDED, "the guest has ended");
         return NULL;
     }
     if (call->value != 0 && call->value == asked)
@@ -132,7 +132,7 @@ static bool is_refused(struct control_call *call, const struct media_answer *ans
 
     if (__atomic_load_n(&answer->refused, __ATOMIC_RELAXED) == 0)
         return false;
-    fail(call, CONTROL_EREFUSED, "");
+    give_up(call, CONTROL_EREFUSED, "");
     size = size < CONTROL_SENTENCE_MAX - 1 ? size : CONTROL_SENTENCE_MAX - 1;
     call->sentence[copy_text((uint8_t *)call->sentence, answer->data, size)] = '\0';
     return true;
@@ -220,7 +220,7 @@ uint32_t disk_piece(struct control_call *call, uint8_t *to)
     const uint8_t *bytes = answer.data + (*at - answer.at);
     uint32_t skipped = left_out(bytes, (uint32_t)(end - *at), *at, module);
     *at += skipped;
-    uint32_t length = end - *at < ROOM ? (uint32_t)(end - *at) : (uint32_t)ROOM;
+    uint32_t length = end - *at < DISK_ROOM ? (uint32_t)(end - *at) : (uint32_t)DISK_ROOM;
     if (length == 0 && end < answer.all && *at - call->offset < LEFT_OUT_MAX) {
         call->value = 0;
         answer_of(call); /* asks for the next page */
