@@ -554,10 +554,21 @@ static void disks(void **state)
             assert_true(from > 0 || came < (background == CONTROL_WITHOUT_IMAGE ? 7000 : 9000));
         }
     }
-    /* Two at a time about one guest, who take the answers from each other. */
-    struct control_request request = disk_request(CONTROL_WITHOUT_ZEROS, 0);
+    /* Pages that are as they were do not come at all. */
     uint64_t at = 0;
+    struct control_request request = disk_request(CONTROL_WITHOUT_IMAGE, 0);
+    memcpy(world_disk, world_module, WORLD_MODULE);
     send_request(2, &request, &disk0, sizeof disk0);
+    while (answer_media(0))
+        run(2);
+    expect(CONTROL_OK, "");
+    assert_int_equal(put_together(copy, true, &at), 0);
+    assert_int_equal(at, WORLD_MODULE);
+    assert_memory_equal(copy, world_disk, WORLD_MODULE);
+    /* Two at a time about one guest, who take the answers from each other. */
+    request = disk_request(CONTROL_WITHOUT_ZEROS, 0);
+    at = 0;
+    send_request(4, &request, &disk0, sizeof disk0);
     send_request(3, &request, &disk0, sizeof disk0);
     while (answer_media(0))
         run(3);
@@ -613,6 +624,8 @@ static void a_device_model_that_lies(void **state)
         {.size = UINT32_MAX, .all = UINT64_MAX},
         {.size = 10, .all = 1 << 20, .at = 20},
         {.size = 0, .all = 0},
+        {.size = 10, .all = 105, .at = 100},
+        {.size = MEDIA_DATA, .all = 1 << 20, .at = UINT64_MAX - MEDIA_DATA + 201},
     };
     struct channel_media *channel = &world_channel[0].media;
     for (uint32_t background = 0; background < 2; background++) {
@@ -660,6 +673,13 @@ static void hands_at_drives(void **state)
     assert_int_equal(channel->request.flags, MEDIA_FORCE);
     assert_string_equal(channel->request.image, "two.iso");
     request = (struct control_request){.command = CONTROL_EJECT, .guest = "left"};
+    for (unsigned i = 0; i < 2; i++) {
+        send_request(SOME_ID + 3, &request, &data, sizeof data);
+        channel->answered = channel->asked;
+        run(SOME_ID + 3);
+        expect(CONTROL_OK, "");
+    }
+    assert_int_equal(channel->asked, 2);
     send_request(SOME_ID + 1, &request, &data, sizeof data);
     assert_int_equal(channel->request.op, MEDIA_EJECT);
     assert_int_equal(channel->request.flags, 0);

@@ -208,6 +208,7 @@ static void a_disc_goes_amid_a_command(void **state)
     assert_int_equal(host.irq[15], 1);
     assert_int_equal(in8(SECONDARY + R_STATUS), FAILED);
     assert_int_equal(in8(SECONDARY + R_ERROR), NOT_READY);
+    assert_int_equal(bus_read(&pc.bus, IO_PORT, SECONDARY, 2), 0xffff);
     assert_int_equal(in8(SECONDARY + R_COUNT) & 3, 3);
     assert_int_equal(packet(PACKET(0), NULL, 0), ATTENTION);
     assert_int_equal(packet(PACKET(0), NULL, 0), 0);
