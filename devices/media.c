@@ -39,12 +39,12 @@ static void add(struct media_answer *answer, const char *format, ...)
     va_end(arguments);
 }
 
-static void refuse(struct media_answer *answer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void refuse(struct media_answer *answer, const char *format, ...)
+static void refuse(struct media_answer *answer, enum media_refusal how, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void refuse(struct media_answer *answer, enum media_refusal how, const char *format, ...)
 {
     va_list arguments;
-    answer->refused = 1;
+    answer->refused = how;
     answer->size = 0;
     va_start(arguments, format);
     say(answer, format, arguments);
@@ -164,7 +164,7 @@ static void answer_read(const struct drive *drive, const struct media_request *r
     const uint8_t *bytes = drive_bytes(drive, &answer->all);
     const char *path = drive_holds(drive);
     if (!bytes || !path) {
-        refuse(answer, "%s is empty", drive->name);
+        refuse(answer, MEDIA_REFUSED, "%s is empty", drive->name);
         return;
     }
     at = at < answer->all ? at : answer->all;
@@ -187,7 +187,7 @@ static bool drive_open(const struct drive *drive, struct ide *ide, const struct 
 {
     if (drive->kind == DRIVE_FLOPPY || ide_cd_open(ide, drive->unit, request->flags & MEDIA_FORCE))
         return true;
-    refuse(answer,
+    refuse(answer, MEDIA_REFUSED,
            "the guest has locked %s and been told that its button was pressed; try again, or use --force",
            drive->name);
     return false;
@@ -206,7 +206,7 @@ static void answer_eject(const struct drive *drive, struct ide *ide, struct fdc 
                          const struct media_request *request, struct media_answer *answer)
 {
     if (!drive_holds(drive)) {
-        refuse(answer, "%s is empty", drive->name);
+        refuse(answer, MEDIA_REFUSED, "%s is empty", drive->name);
     } else if (drive_open(drive, ide, request, answer)) {
         drive->place->out = 1;
         drive_changed(drive, ide, fdc);
@@ -254,10 +254,10 @@ static bool fits(const struct drive *drive, const char *path, struct media_answe
     if (there && (drive->kind == DRIVE_CD || (format && floppy_drive_takes(type, format))))
         return true;
     if (there && format)
-        refuse(answer, "%s does not fit: it is a diskette of %u KiB, and the drive is for others", path,
-               format->kib);
+        refuse(answer, MEDIA_REFUSED,
+               "%s does not fit: it is a diskette of %u KiB, and the drive is for others", path, format->kib);
     else
-        refuse(answer, "%s is no diskette", path);
+        refuse(answer, MEDIA_REFUSED, "%s is no diskette", path);
     return false;
 }
 
@@ -269,11 +269,11 @@ static void answer_insert(const struct drive *drive, struct ide *ide, struct fdc
     char listed[LISTED_SIZE];
     list_media(drive, listed, sizeof listed);
     if (!path && request->image[0])
-        refuse(answer, "%s takes no \"%s\" but %s", drive->name, request->image, listed);
+        refuse(answer, MEDIA_WRONG, "%s takes no \"%s\" but %s", drive->name, request->image, listed);
     else if (!path)
-        refuse(answer, "%s has had nothing in it; it takes %s", drive->name, listed);
+        refuse(answer, MEDIA_WRONG, "%s has had nothing in it; it takes %s", drive->name, listed);
     else if (path == drive_holds(drive))
-        refuse(answer, "%s is in %s", path, drive->name);
+        refuse(answer, MEDIA_REFUSED, "%s is in %s already", path, drive->name);
     if (answer->refused || !fits(drive, path, answer) || !drive_open(drive, ide, request, answer))
         return;
     *drive->place = (struct media_drive){.medium = (uint8_t)medium};
@@ -288,17 +288,18 @@ static void answer_drive(struct media *media, struct ide *ide, struct fdc *fdc,
     while (drive_at(media, i, &drive) && strcmp(drive.name, request->drive) != 0)
         i++;
     if (!drive_at(media, i, &drive))
-        refuse(answer, "the guest has no drive \"%s\"; nr disk list shows those it has", request->drive);
+        refuse(answer, MEDIA_WRONG, "the guest has no drive \"%s\"; nr disk list shows those it has",
+               request->drive);
     else if (request->op == MEDIA_READ)
         answer_read(&drive, request, answer);
     else if (drive.kind == DRIVE_DISK)
-        refuse(answer, "%s is built in; a CD or floppy drive is wanted", drive.name);
+        refuse(answer, MEDIA_WRONG, "%s is built in; a CD or floppy drive is wanted", drive.name);
     else if (request->op == MEDIA_EJECT)
         answer_eject(&drive, ide, fdc, request, answer);
     else if (request->op == MEDIA_INSERT)
         answer_insert(&drive, ide, fdc, request, answer);
     else
-        refuse(answer, "nobody can do that with a drive");
+        refuse(answer, MEDIA_WRONG, "nobody can do that with a drive");
 }
 
 bool media_answer(struct media *media, struct ide *ide, struct fdc *fdc, struct channel_media *question)

@@ -21,6 +21,9 @@ enum media_flag {
     MEDIA_FORCE = 2,      /* of the other two: even if the guest has locked it */
 };
 
+/* What was asked for cannot be, or cannot be now. */
+enum media_refusal { MEDIA_DONE, MEDIA_WRONG, MEDIA_REFUSED };
+
 enum { MEDIA_DATA = 4096 };
 
 struct media_request {
@@ -32,7 +35,7 @@ struct media_request {
 };
 
 struct media_answer {
-    uint32_t refused; /* data is a sentence that says why */
+    uint32_t refused; /* enum media_refusal; data is a sentence that says why */
     uint32_t size;    /* of data */
     /* Of MEDIA_READ: where the data lie, of how many bytes altogether, and in which image. */
     uint64_t at, all;

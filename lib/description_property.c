@@ -211,7 +211,7 @@ static void read_list(struct parser *parser, const struct schema_property *schem
     while (value < end) {
         size_t piece = strlen(value);
         if (++count > schema->maximum) {
-            description_complain(parser, schema->name, "more than %u strings", schema->maximum);
+            description_complain(parser, schema->name, "more than %u strings; remove some", schema->maximum);
             return;
         }
         if (schema->node == SCHEMA_CHOSEN)

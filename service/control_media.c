@@ -129,10 +129,11 @@ static const struct media_answer *answer_of(struct control_call *call)
 static bool is_refused(struct control_call *call, const struct media_answer *answer)
 {
     uint32_t size = __atomic_load_n(&answer->size, __ATOMIC_RELAXED);
+    uint32_t how = __atomic_load_n(&answer->refused, __ATOMIC_RELAXED);
 
-    if (__atomic_load_n(&answer->refused, __ATOMIC_RELAXED) == 0)
+    if (how == MEDIA_DONE)
         return false;
-    give_up(call, CONTROL_EREFUSED, "");
+    give_up(call, how == MEDIA_WRONG ? CONTROL_EFORM : CONTROL_EREFUSED, "");
     size = size < CONTROL_SENTENCE_MAX - 1 ? size : CONTROL_SENTENCE_MAX - 1;
     call->sentence[copy_text((uint8_t *)call->sentence, answer->data, size)] = '\0';
     return true;

@@ -231,7 +231,7 @@ static int disk_run(int argc, char **argv)
              "`nr disk pull --help` lists its options.");
         return NR_DONE;
     }
-    return nr_fail(NR_USAGE, "nr disk: list or pull is wanted behind it");
+    return nr_fail(NR_USAGE, "nr disk does nothing by itself: list or pull is wanted behind it");
 }
 
 const struct command command_disk = {"disk", "a guest's drives, and a copy of what is in one", disk_run};

@@ -683,7 +683,7 @@ static void hands_at_drives(void **state)
     send_request(SOME_ID + 1, &request, &data, sizeof data);
     assert_int_equal(channel->request.op, MEDIA_EJECT);
     assert_int_equal(channel->request.flags, 0);
-    channel->answer.refused = 1;
+    channel->answer.refused = MEDIA_REFUSED;
     channel->answer.size = UINT32_MAX;
     memset(channel->answer.data, '.', MEDIA_DATA);
     memcpy(channel->answer.data, "no\x1b[2J", 6);
@@ -692,6 +692,13 @@ static void hands_at_drives(void **state)
     assert_int_equal(answer.result.error, CONTROL_EREFUSED);
     assert_memory_equal(answer.sentence, "no?[2J..", 8);
     assert_int_equal(strlen(answer.sentence), CONTROL_SENTENCE_MAX - 1);
+    send_request(SOME_ID + 4, &request, &data, sizeof data);
+    channel->answer.refused = MEDIA_WRONG;
+    channel->answer.size = 3;
+    memcpy(channel->answer.data, "why", 3);
+    channel->answered = channel->asked;
+    run(SOME_ID + 4);
+    expect(CONTROL_EFORM, "why");
     /* The guest ends before it has answered. */
     send_request(SOME_ID + 2, &request, &data, sizeof data);
     assert_int_equal(answer.ends, 0);

@@ -153,7 +153,7 @@ static void a_disc_goes_out_and_in(void **state)
     assert_int_equal(packet(PACKET(0), NULL, 0), 0);
     assert_int_equal(packet(PACKET(0x25), bytes, 8), 0);
     assert_int_equal(bytes[3], 2);
-    assert_string_equal(ask(MEDIA_INSERT, 0, "cd0", "sub/two.iso"), "sub/two.iso is in cd0");
+    assert_string_equal(ask(MEDIA_INSERT, 0, "cd0", "sub/two.iso"), "sub/two.iso is in cd0 already");
     /* One in place of another, and back what was there last. */
     assert_null(ask(MEDIA_INSERT, 0, "cd0", "one.iso"));
     assert_null(ask(MEDIA_EJECT, 0, "cd0", ""));
