@@ -199,7 +199,8 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
         return false;
     if (upcall->modified & VCPU_INTERRUPTS) /* before the rules look at both */
         take_interrupts(&vcpu->state.interrupts, &upcall->state.interrupts);
-    else if ((upcall->modified & VCPU_GPR) && upcall->state.gpr.rip != rip)
+    else if (upcall->modified & VCPU_SEGMENTS ||
+             (upcall->modified & VCPU_GPR && upcall->state.gpr.rip != rip))
         vcpu->state.interrupts.shadow = SHADOW_NONE;
     if (upcall->modified & ~(uint32_t)VCPU_GPR) {
         if (!vcpu_take_state(vcpu, upcall, upcall->modified))

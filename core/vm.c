@@ -64,7 +64,7 @@ static int ram_create(struct vm *vm)
     int error = stage2_create(&vm->stage2, vm->process->root);
     for (uint64_t offset = 0; !error && offset < vm->ram_bytes; offset += paging_size(level)) {
         if (offset == GUEST_VGA_HOLE)
-            offset = vm->config.spare_mib ? GUEST_UPPER_END : GUEST_VGA_HOLE_END;
+            offset = vm->config.spare_mib ? GUEST_HMA_END : GUEST_VGA_HOLE_END;
         uint64_t frame = ram_piece(vm, offset, &level);
         if (frame == FRAME_NONE)
             return NR_ENOMEM;

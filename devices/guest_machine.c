@@ -14,8 +14,10 @@ static void *machine_ram(void *context, uint64_t gpa, bool write)
 {
     (void)context;
     uint64_t page = gpa & ~0xfffull;
+    if (ring3_pc()->board.a20_masked && page >= GUEST_UPPER_END && page < GUEST_HMA_END)
+        page -= GUEST_UPPER_END;
     uint8_t *ram = ring3_memory(page, 0x1000, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ);
-    return ram ? ram + (gpa - page) : NULL;
+    return ram ? ram + (gpa & 0xfff) : NULL;
 }
 
 static bool is_lapic(uint64_t gpa)

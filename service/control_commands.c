@@ -48,12 +48,12 @@ static uint32_t lines_piece(struct control_call *call, uint8_t *to, report_line 
 
     while (length + LINE_SIZE <= CONTROL_PAYLOAD_MAX && !call->finished) {
         call->finished = !report(call->guest, call->at++, line, sizeof line);
-        size_t part = strlen(line);
+        uint32_t part = (uint32_t)strlen(line);
         if (part == 0)
             continue;
-        line[part++] = '\n';
-        memcpy(to + length, line, part);
-        length += (uint32_t)part;
+        memcpy(to + length, line, part + 1);
+        length += part;
+        to[length++] = '\n'; /* where its NUL is */
     }
     return length;
 }

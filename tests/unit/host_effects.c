@@ -157,6 +157,16 @@ uint32_t effect_power_presses(void)
     return host.presses;
 }
 
+void effect_a20(bool on)
+{
+    host.a20_masked = !on;
+}
+
+void effect_processor_reset(void)
+{
+    host.processor_resets++;
+}
+
 void effect_guest_end(enum guest_end end)
 {
     host.end = end;
