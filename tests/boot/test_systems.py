@@ -1,11 +1,14 @@
 """The Debian installer and a Debian on a disk under the monitor, and the disk itself."""
 
 import hashlib
+import os
 import re
+import subprocess
+import time
 
 import pexpect
 import pytest
-from nullring import DONE, NR, SECONDS, TREE, boot, description
+from nullring import DONE, NR, SECONDS, TREE, UNEXPECTED, boot, description
 
 IMAGE = TREE / "build/examples/disk/disk.img"
 
@@ -26,9 +29,10 @@ def image_unchanged():
 class Terminal:
     """A guest's console under a program that types."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, directory=None):
+        self.environment = dict(os.environ, **({"XDG_RUNTIME_DIR": str(directory)} if directory else {}))
         self.process = pexpect.spawn(str(NR), ["boot", *map(str, arguments)], timeout=SECONDS, encoding="utf-8",
-                                     codec_errors="replace")
+                                     codec_errors="replace", env=self.environment)
         self.process.delaybeforesend = 0.2
 
     def log_in(self):
@@ -43,6 +47,12 @@ class Terminal:
         text = self.process.before
         self.process.expect("# ")
         return text.split("\n", 1)[1] if "\n" in text else text
+
+    def nr(self, *words):
+        """A command to the run, if it has a directory of its own."""
+        run = subprocess.run([NR, *map(str, words)], env=self.environment, capture_output=True, text=True, timeout=SECONDS,
+                             check=False)
+        return run.returncode, run.stderr
 
     def leave(self):
         self.process.send("\x01x")
@@ -69,10 +79,65 @@ def test_disk_with_its_own_grub_to_its_login(image_unchanged):
     assert run.status == DONE, run.text
 
 
-def test_64_mib_in_the_systems_own_file(image_unchanged):
-    """Through ext4 in the Debian of the disk; the file is not there in the next boot."""
-    terminal = Terminal("--machine", "svm", description("debian-disk", "disk-file"))
+def make_disc(directory, name):
+    """A CD with one file, which holds its name."""
+    folder, path = directory / name, directory / f"{name}.iso"
+    folder.mkdir()
+    (folder / "which").write_text(f"disc {name}\n")
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-V", name, "-o", path, folder], check=True, stderr=subprocess.DEVNULL)
+    return path
+
+
+def press(terminal, *words):
+    """udev locks each disc, and opens the tray when it learns that somebody has pressed the button: then it goes."""
+    end = time.monotonic() + SECONDS
+    while (result := terminal.nr(*words))[0] != DONE:
+        assert "the guest has locked cd0" in result[1] and time.monotonic() < end, result
+        time.sleep(1)
+
+
+def change_discs(terminal):
+    """A disc that is mounted is locked, and comes out all the same; the next one is another."""
+    mount = "until mount -r /dev/sr0 /mnt 2>/dev/null; do sleep 0.2; done; cat /mnt/which; umount /mnt"
+    assert "disc one" in terminal.command(mount)
+    terminal.command("mount -r /dev/sr0 /mnt")
+    status, lines = terminal.nr("eject", "debian-disk", "cd0")
+    assert status == UNEXPECTED and "the guest has locked cd0" in lines, lines
+    press(terminal, "insert", "debian-disk", "cd0", "two.iso")
+    terminal.command("umount /mnt")
+    assert "disc two" in terminal.command(mount)
+    assert terminal.nr("eject", "--force", "debian-disk", "cd0") == (DONE, "")
+    assert "disc" not in terminal.command("mount -r /dev/sr0 /mnt && cat /mnt/which")
+
+
+def pull_the_disk(terminal, path):
+    """What has come over the line, with the image: the disk as it is, whose file system is good."""
+    terminal.command("fsfreeze -f /")
+    assert terminal.nr("pause", "debian-disk")[0] == DONE
+    assert terminal.nr("disk", "pull", "debian-disk", "disk0", "-o", path, "--base", IMAGE) == (DONE, "")
+    assert terminal.nr("resume", "debian-disk")[0] == DONE
+    terminal.command("fsfreeze -u /")
+    assert path.stat().st_size == IMAGE.stat().st_size
+    partition = int(subprocess.run(["sfdisk", "-d", path], capture_output=True, text=True, check=True).stdout
+                    .split("start=")[1].split(",")[0]) * 512
+    inside = f"{path}?offset={partition}"
+    check = subprocess.run(["e2fsck", "-fn", inside], capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout + check.stderr
+    return subprocess.run(["debugfs", "-R", "cat /kept", inside], capture_output=True, text=True, check=True).stdout
+
+
+def test_64_mib_in_the_systems_own_file(image_unchanged, tmp_path):
+    """Through ext4 in the Debian of the disk; the file is not there in the next boot, but a copy of the disk has it. And a CD drive
+    whose discs are changed."""
+    path = description("debian-disk", "disk-file")
+    one, two = make_disc(tmp_path, "one"), make_disc(tmp_path, "two")
+    path.write_text(path.read_text().replace(
+        "    disk0 {", f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{one}"; others = "{two}"; }};\n    disk0 {{'))
+    terminal = Terminal("--machine", "svm", path, directory=tmp_path)
     terminal.log_in()
+    change_discs(terminal)
+    terminal.command("echo kept in a copy >/kept")
+    assert pull_the_disk(terminal, tmp_path / "copy") == "kept in a copy\n"
     assert "No such file" in terminal.command("ls -l /pattern")
     written = terminal.command("head -c 64M /dev/urandom | tee /pattern | md5sum; sync")
     terminal.command("echo 3 >/proc/sys/vm/drop_caches")
