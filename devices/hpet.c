@@ -2,7 +2,7 @@
  * The high precision event timers: a counter of 100 MHz and three comparators.
  *
  * Document: IA-PC HPET Specification 1.0a. State: struct hpet. The guest has them where its description says
- * `hpet = "on"`; otherwise nobody answers here and the ACPI tables name none.
+ * so (`hpet`); otherwise nobody answers here and the ACPI tables name none.
  *
  * With legacy replacement the timers 0 and 1 take the place of the 8254 and of the real-time clock at IRQ 0
  * and 8; else a timer drives one of the I/O APIC's inputs 20 to 23, which nothing else uses. Periods that

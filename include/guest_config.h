@@ -33,6 +33,7 @@ enum {
 
 enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS };
 enum guest_paravirt { PARAVIRT_KVM, PARAVIRT_NONE, PARAVIRT_HYPERV };
+enum guest_hpet { HPET_OFF, HPET_ON, HPET_AUTO };
 enum guest_paging { PAGING_NESTED, PAGING_SHADOW };
 enum guest_disk_kind { DISK_VIRTIO, DISK_IDE, DISK_AHCI };
 
@@ -76,7 +77,7 @@ struct guest_config {
     uint32_t paravirt; /* enum guest_paravirt */
     uint32_t paging;   /* enum guest_paging */
     uint32_t hypervisor_hidden;
-    uint32_t hpet; /* the high precision event timers are there */
+    uint32_t hpet; /* enum guest_hpet; in what description_parse() returns never HPET_AUTO */
     uint32_t test; /* process_info.test of the test build of the device model; 0 otherwise */
     uint32_t disk_count;
     uint32_t cd_count;

@@ -55,8 +55,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(paging), "how its memory is translated")                                                 \
     X(SCHEMA_ROOT, "hypervisor", SCHEMA_CHOICE, false, 0, 0, 0, "visible|hidden",                            \
       SCHEMA_CONFIG(hypervisor_hidden), "whether CPUID tells that there is a monitor")                       \
-    X(SCHEMA_ROOT, "hpet", SCHEMA_CHOICE, false, 0, 0, 0, "off|on", SCHEMA_CONFIG(hpet),                     \
-      "whether it has high precision event timers, which cost a guest with the KVM clock exits for nothing") \
+    X(SCHEMA_ROOT, "hpet", SCHEMA_CHOICE, false, 0, 0, HPET_AUTO, "off|on|auto", SCHEMA_CONFIG(hpet),        \
+      "whether it has high precision event timers; auto: where it is not offered KVM's clock")               \
     X(SCHEMA_ROOT, "boot", SCHEMA_LIST, false, 1, GUEST_BOOT_MAX, 0, "", SCHEMA_NO_FIELD,                    \
       "order of boot devices (bios)")                                                                        \
     X(SCHEMA_ROOT, "test", SCHEMA_NUMBER, false, 0, 255, 0, "", SCHEMA_CONFIG(test),                         \

@@ -203,8 +203,16 @@ static void check_loader(struct parser *parser)
         description_complain(parser, "initrd", "loader \"multiboot\" takes no initrd; name it in modules");
 }
 
+/* KVM's clock serves better: with the timers, too, Linux takes more exits for nothing. */
+static void choose_timers(struct guest_config *config)
+{
+    if (config->hpet == HPET_AUTO)
+        config->hpet = config->paravirt == PARAVIRT_KVM ? HPET_OFF : HPET_ON;
+}
+
 void description_check_whole(struct parser *parser)
 {
+    choose_timers(parser->config);
     check_packages(parser);
     check_disks(parser);
     check_cds(parser);

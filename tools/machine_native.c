@@ -188,6 +188,8 @@ static int describe_native(struct machine_command *command, const struct machine
     qemu_add_common(command, QEMU_CPU_NATIVE, machine_cpus(run, false),
                     run->options->cpus == 0 ? guest->config.packages : 1, machine_memory_mib(run, false),
                     run->options->uefi);
+    if (guest->config.hpet == HPET_OFF)
+        machine_add(command, "-machine", "hpet=off", NULL);
     qemu_add_serial(command, "console", run->channels.console);
     qemu_add_control(command, run->channels.control);
     bool on_ide = add_ide(command, guest), on_ahci = add_ahci(command, guest);

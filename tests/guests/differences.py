@@ -34,7 +34,6 @@ APIC_OFF = "QEMU's APIC does not mask on software disable"
 DR6_OF_BOCHS = "Bochs' SVM exits for #DB before the cause is in DR6; hardware writes it first (APM Vol. 2, 15.12.2)"
 SHADOW_OF_BOCHS = "Bochs clears the interrupt shadow before it exits for an exception; hardware keeps it (SDM Vol. 3C, 28.3.4)"
 TIMER_OF_BOCHS = "Bochs' local APIC timer and its PM timer differ by more than 1 %"
-STACK_OF_BOCHS = "a page table where nobody is reads as ones on Bochs, and has all pages; elsewhere the walk fails"
 CMOS_OF_BOCHS = "Bochs' CMOS takes no access of a word"
 UART_OF_BOCHS = "Bochs' 16550 sends in its own time, in loopback too"
 IOAPIC_OF_BOCHS = "Bochs' I/O APIC has no remote IRR, and delivers a level once"
@@ -100,10 +99,6 @@ WRONG = [
     ("bochs-svm:ryzen", "cpuid_rules", "XSAVE 1: 5 340 0 0", "XSAVE 1: 5 0 0 0", "the size is said without XSAVEC, too"),
     ("native:bochs", "clock_agree", "local APIC timer by PM timer within 1 %: FAIL",
      "local APIC timer by PM timer within 1 %: ok", TIMER_OF_BOCHS),
-    ("native:bochs", "double_fault", "#DE, page table of the stack nobody's: entered: 2 expected 3 FAIL",
-     "#DE, page table of the stack nobody's: entered: 3 ok", STACK_OF_BOCHS),
-    ("native:bochs", "double_fault", "#PF, page table of the stack nobody's: entered: 2 expected 4 FAIL",
-     "#PF, page table of the stack nobody's: entered: 4 ok", STACK_OF_BOCHS),
     ("native:bochs", "ioapic_level", "IRR: 0 expected 1 FAIL", "IRR: 1 ok", IOAPIC_OF_BOCHS),
     ("native:bochs", "ioapic_level", "  remote IRR in the handler: 0 expected 4000 FAIL",
      "  remote IRR in the handler: 4000 ok", IOAPIC_OF_BOCHS),

@@ -14,6 +14,7 @@ ALONE = {
     "clock_agree": MEASURES,
     "extint": MEASURES,
     "hlt_wake": MEASURES,
+    "hpet": MEASURES,
     "ioapic_edge": MEASURES,
     "lapic_timer": MEASURES,
     "pic": MEASURES,

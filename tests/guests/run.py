@@ -20,6 +20,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
+    hpet=on             with high precision event timers
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is
     timeout=S           seconds (60); three times as many on Bochs
@@ -130,6 +131,7 @@ def describe(name, options, directory, seed):
         "/dts-v1/;\n/ {\n"
         '    compatible = "nullring,guest";\n'
         f'    model = "{guest_name(name)}";\n'
+        f'    hpet = "{options.get("hpet", "auto")}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
         f'    chosen {{ loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}"; }};\n'

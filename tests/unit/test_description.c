@@ -120,6 +120,24 @@ static void test_one_cpu_without_cpus(void **state)
     assert_int_equal(f->config.cpu_count, 1);
 }
 
+static void test_timers(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.hpet, HPET_OFF);
+    set_text(f, "/", "paravirt", "none");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.hpet, HPET_ON);
+    set_text(f, "/", "hpet", "off");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.hpet, HPET_OFF);
+    set_text(f, "/", "paravirt", "kvm");
+    set_text(f, "/", "hpet", "on");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.hpet, HPET_ON);
+}
+
 /* Changed pages belong to one disk. */
 static void test_two_disks_of_one_file(void **state)
 {
@@ -372,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_smallest),
         TEST(test_one_cpu_without_cpus),
+        TEST(test_timers),
         TEST(test_two_disks_of_one_file),
         TEST(test_everything),
         TEST(test_files),
