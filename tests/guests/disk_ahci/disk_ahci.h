@@ -4,6 +4,6 @@
 #include "ahci.h"
 #include "disk_script.h"
 
-enum { SECTORS = 8 * 2048, WRONG_COUNT = 0xbad3, PIO = 1 };
+enum { SECTORS = 4 * 2048, WRONG_COUNT = 0xbad3, PIO = 1 };
 
 void disk_errors(void);

@@ -9,7 +9,9 @@
 #include "memory.h"
 #include "power.h"
 
-enum { AT = 6000, COUNT = 8, PARTS = 8, LONG = 256, TFD_ERROR = 0x51, IS_TFES = 1 << 30, IS_PCS = 1 << 6 };
+enum { AT = 6000, COUNT = 8, PARTS = 8, LONG = 256, IS_TFES = 1 << 30, IS_PCS = 1 << 6 };
+/* Status without DSC, which is obsolete; what a drive is free to set in its signature (SATA 2.6, 11.4). */
+enum { TFD_STATUS = 0xef, TFD_ERROR = 0x41, TFD_ANY = 0x70 };
 enum { SERR_EXCHANGED = 1 << 26, CCS_SHIFT = 8 };
 static uint8_t *const data = (uint8_t *)0xb00000;
 
@@ -53,7 +55,7 @@ static void past_the_end(void)
     check("READ DMA EXT past the end fails", not_there(ahci_end(1u << 3)));
     check_value("  PxIS: task file error", ahci_read(AHCI_PX_IS) & IS_TFES, IS_TFES);
     delay_us(2000);
-    check_value("  status", ahci_read(AHCI_PX_TFD) & 0xff, TFD_ERROR);
+    check_value("  status", ahci_read(AHCI_PX_TFD) & TFD_STATUS, TFD_ERROR);
     observe("  PxCI", ahci_read(AHCI_PX_CI));
     observe("  PxCMD: current slot", ahci_read(AHCI_PX_CMD) >> CCS_SHIFT & 31);
     check_value64("  reported", ahci_reported(), SECTORS);
@@ -135,7 +137,7 @@ static void check_writes(void)
 static void signature(void)
 {
     check_value("  signature", ahci_read(AHCI_PX_SIG), 0x101);
-    check_value("  task file", ahci_read(AHCI_PX_TFD), 0x150);
+    check_value("  task file: passed, not busy", ahci_read(AHCI_PX_TFD) & ~TFD_ANY, 0x100);
     check_value("  link", ahci_read(AHCI_PX_SSTS) & 15, 3);
 }
 
@@ -144,8 +146,8 @@ static void resets(void)
     begin_writes();
     check("COMRESET while eight commands are issued", ahci_comreset());
     signature();
-    check_value("  PxSERR: exchanged", ahci_read(AHCI_PX_SERR) & SERR_EXCHANGED, SERR_EXCHANGED);
-    check_value("  PxIS: connection changed", ahci_read(AHCI_PX_IS) & IS_PCS, IS_PCS);
+    observe("  PxSERR: exchanged", ahci_read(AHCI_PX_SERR) & SERR_EXCHANGED);
+    observe("  PxIS: connection changed", ahci_read(AHCI_PX_IS) & IS_PCS);
     check_value("  PxCI", ahci_read(AHCI_PX_CI), 0);
     check("  started", ahci_start());
     check_writes();

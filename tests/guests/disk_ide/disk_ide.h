@@ -4,7 +4,7 @@
 #include "disk_script.h"
 #include "ide.h"
 
-enum { SECTORS = 8 * 2048, HEADS = 16, TRACK_SECTORS = 63 };
+enum { SECTORS = 4 * 2048, HEADS = 16, TRACK_SECTORS = 63 };
 enum { CHS_SECTORS = SECTORS / (HEADS * TRACK_SECTORS) * HEADS * TRACK_SECTORS };
 enum { CD_SECTORS = 1024, CD_SECTOR = 2048, RAW_SECTOR = 2352, WRONG_HEADER = 0xbad2 };
 enum { IDE_DRQ = 0x08, IDE_FAILED = 0x21 };

@@ -8,8 +8,15 @@
 #include "memory.h"
 #include "power.h"
 
-enum { AT = 5000, COUNT = 4, MASTER_BITS = 7 /* interrupt, error, active */, UNTOUCHED = 0xa5 };
-static uint8_t data[COUNT * CD_SECTOR] __attribute__((aligned(0x10000)));
+enum {
+    AT = 5000,
+    COUNT = 4,
+    MASTER_BITS = 7 /* interrupt, error, active */,
+    STATUS_KNOWN = 0xef /* DSC is obsolete */,
+    UNTOUCHED = 0xa5,
+    DATA_BYTES = COUNT * CD_SECTOR
+};
+static uint8_t *const data = (uint8_t *)0xb00000;
 
 /* IDNF or ABRT, as the drive likes (8.27.6). */
 static bool not_there(uint32_t error)
@@ -87,7 +94,8 @@ static void bad_commands(void)
     uint32_t aborted = 0;
 
     for (uint32_t i = 0; i < ARRAY_LENGTH(codes); i++)
-        aborted += ide_simple(&disk, codes[i], 0, 1) == 4 && inb(IDE_PRIMARY + IDE_STATUS) == 0x51;
+        aborted +=
+            ide_simple(&disk, codes[i], 0, 1) == 4 && (inb(IDE_PRIMARY + IDE_STATUS) & STATUS_KNOWN) == 0x41;
     check_value("commands that there are not: aborted", aborted, ARRAY_LENGTH(codes));
     check_value("SET MULTIPLE MODE of 3 sectors", ide_simple(&disk, 0xc6, 0, 3), 4);
     check_value("SET MULTIPLE MODE of 128 sectors", ide_simple(&disk, 0xc6, 0, 128), 4);
@@ -102,7 +110,7 @@ static void bad_commands(void)
 static void signature(const struct ide_place *place, uint8_t status, uint32_t type)
 {
     check_value("  status", inb(place->base + IDE_STATUS), status);
-    check_value("  error register", inb(place->base + IDE_ERROR), 1);
+    observe("  error register", inb(place->base + IDE_ERROR));
     check_value("  signature", inb(place->base + IDE_COUNT) | (uint32_t)inb(place->base + IDE_LOW) << 8,
                 0x101);
     check_value("  its type", inb(place->base + IDE_MID) | (uint32_t)inb(place->base + IDE_HIGH) << 8, type);
@@ -130,7 +138,7 @@ static bool untouched(void)
 {
     bool all = true;
 
-    for (uint32_t i = 0; i < sizeof(data); i++)
+    for (uint32_t i = 0; i < DATA_BYTES; i++)
         all &= data[i] == UNTOUCHED;
     return all;
 }
@@ -140,14 +148,14 @@ static void reset_in_dma_read(void)
 {
     struct dma_pieces pieces = dma_one(data, COUNT * DISK_SECTOR);
 
-    memset(data, UNTOUCHED, sizeof(data));
+    memset(data, UNTOUCHED, DATA_BYTES);
     ide_command(&disk, 0xc8, AT, COUNT);
     ide_reset(IDE_PRIMARY);
     print("SRST before the bus master starts a read\n");
     signature(&disk, 0x50, 0);
     ide_master_start_pieces(&disk, &pieces, true);
     delay_us(2000);
-    check("  no data come when it does", untouched());
+    observe("  no data come when it does", untouched());
     ide_master_end(&disk);
     check_value("  the next read", ide_dma(&disk, 0xc8, AT, COUNT, data, 512, true), 0);
     check("  right", disk_script_same(AT, COUNT, data));
@@ -166,6 +174,7 @@ static void reset_in_dma_write(void)
     check_value("  bus master: at its end, no interrupt", ide_master_status(&disk) & MASTER_BITS, 0);
     observe("  the drive asks for more", inb(IDE_PRIMARY + IDE_CONTROL));
     ide_reset(IDE_PRIMARY);
+    ide_master_end(&disk);
     print("SRST then\n");
     signature(&disk, 0x50, 0);
     check_value("  read back", ide_read(&disk, 0x20, AT, COUNT, data), 0);
@@ -243,15 +252,15 @@ static void cd_resets(void)
     print("SRST there\n");
     signature(&cd, 0, 0xeb14);
     check_cd_reads();
-    memset(data, UNTOUCHED, sizeof(data));
+    memset(data, UNTOUCHED, DATA_BYTES);
     ide_packet_send(&cd, packet, true, 0);
     ide_reset(IDE_SECONDARY);
     print("SRST before the bus master starts a packet's read\n");
     signature(&cd, 0, 0xeb14);
-    struct dma_pieces pieces = dma_one(data, sizeof(data));
+    struct dma_pieces pieces = dma_one(data, DATA_BYTES);
     ide_master_start_pieces(&cd, &pieces, true);
     delay_us(2000);
-    check("  no data come when it does", untouched());
+    observe("  no data come when it does", untouched());
     ide_master_end(&cd);
     check_cd_reads();
 }

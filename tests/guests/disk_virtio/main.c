@@ -6,7 +6,7 @@
  * unknown types, and a reset of the device while requests are in flight. Manual: Virtual I/O Device
  * Specification 1.2, 2.7, 4.1 and 5.2. Real hardware: none; QEMU's device.
  *
- * guest: disk=8 timeout=180
+ * guest: disk=4 timeout=180
  */
 #include "disk_script.h"
 #include "guest.h"
@@ -14,11 +14,11 @@
 #include "power.h"
 #include "virtio.h"
 
-enum { SECTORS = 8 * 2048, INDIRECT = 1, SPLIT = 2, PIECE = 0x4000 /* SIZE_MAX of the monitor's */ };
+enum { SECTORS = 4 * 2048, INDIRECT = 1, SPLIT = 2, PIECE = 0x4000 /* SIZE_MAX of the monitor's */ };
 enum {
     WRONG_COUNT = 0xbad3,
     TIMEOUT = 0xbad,
-    AT = 7000,
+    AT = 5000,
     LONG = 256,
     HEADER = 16,
     JOINED_MOST = 16,

@@ -33,25 +33,17 @@ uint32_t disk_script_random(uint32_t below)
     return (uint32_t)((uint64_t)seed * below >> 32);
 }
 
-/* The words of a sector: the first is `start`, each of the others `step` more than the one before it, but for
- * the two that run.py has written. */
+/* The words of a sector: two, the third, and what each of the others is more than the one before it. */
 struct content {
-    uint32_t start, step;
-    bool fresh;
+    uint32_t first[2], third, step;
 };
 
 static struct content content_of(uint32_t sector, uint16_t generation)
 {
     if (generation == 0)
-        return (struct content){(sector & 0xff) * 0x01010101, 0, true};
-    return (struct content){sector * 0x9e3779b1 ^ generation * 0x85ebca6b, 0x27d4eb2f, false};
-}
-
-static uint32_t content_word(const struct content *content, uint32_t sector, uint32_t index)
-{
-    if (content->fresh && index < 2)
-        return index ? medium->pattern : sector;
-    return content->start + index * content->step;
+        return (struct content){{sector, medium->pattern}, (sector & 0xff) * 0x01010101, 0};
+    uint32_t start = sector * 0x9e3779b1 ^ generation * 0x85ebca6b, step = 0x27d4eb2f;
+    return (struct content){{start, start + step}, start + 2 * step, step};
 }
 
 static uint32_t sector_words(void)
@@ -62,11 +54,12 @@ static uint32_t sector_words(void)
 static bool sector_is(uint32_t sector, uint16_t generation, const uint32_t *words)
 {
     struct content content = content_of(sector, generation);
+    const uint32_t *end = words + sector_words();
+    uint32_t difference = (words[0] ^ content.first[0]) | (words[1] ^ content.first[1]), word = content.third;
 
-    for (uint32_t i = 0; i < sector_words(); i++)
-        if (words[i] != content_word(&content, sector, i))
-            return false;
-    return true;
+    for (words += 2; words < end; word += content.step)
+        difference |= *words++ ^ word;
+    return difference == 0;
 }
 
 void disk_script_next(uint32_t sector, uint32_t count, void *to)
@@ -75,8 +68,11 @@ void disk_script_next(uint32_t sector, uint32_t count, void *to)
 
     for (uint32_t i = 0; i < count; i++) {
         struct content content = content_of(sector + i, (uint16_t)(generations[sector + i] + 1));
-        for (uint32_t j = 0; j < sector_words(); j++)
-            *words++ = content_word(&content, sector + i, j);
+        uint32_t *end = words + sector_words(), word = content.third;
+        *words++ = content.first[0];
+        *words++ = content.first[1];
+        for (; words < end; word += content.step)
+            *words++ = word;
     }
 }
 
@@ -247,8 +243,9 @@ void disk_script_run(uint32_t commands)
     sum = 0x811c9dc5;
     for (uint32_t i = 0; i < commands; i++) {
         const struct disk_way *way = pick();
+        uint32_t power = disk_script_random(disk_script_random(disk_script_random(LENGTHS) + 1) + 1);
         uint32_t reach = way->reach ? way->reach : medium->sectors;
-        uint32_t count = 1 + disk_script_random(1u << disk_script_random(disk_script_random(LENGTHS) + 1));
+        uint32_t count = 1 + disk_script_random(1u << power);
         if (count > way->most)
             count = way->most;
         uint32_t sector = disk_script_random(reach - count + 1);

@@ -8,20 +8,28 @@ enum { BSY = 0x80, DRQ = 0x08, FAILED = 0x21, LBA = 0xe0, WAIT_STEPS = 200000 };
 enum { IDE_FUNCTION = 1 << 3 | 1, TABLE_ENTRIES = 64, PACKET_LIMIT = 0xfffe };
 
 static uint16_t master;
+static uint8_t selected[2] = {0xff, 0xff}; /* drive of each channel */
 static uint32_t table[TABLE_ENTRIES][2] __attribute__((aligned(4096)));
 
 void ide_select(const struct ide_place *place)
 {
+    uint8_t *now = &selected[place->base == IDE_SECONDARY];
+
     outb(place->base + IDE_DEVICE, (uint8_t)(LBA | place->drive << 4));
-    for (uint32_t i = 0; i < 4; i++) /* 400 ns */
+    for (uint32_t i = 0; i < 4 && *now != place->drive; i++) /* 400 ns */
         inb(place->base + IDE_CONTROL);
+    *now = place->drive;
 }
 
 uint8_t ide_wait(const struct ide_place *place)
 {
-    for (uint32_t i = 0; i < WAIT_STEPS && inb(place->base + IDE_CONTROL) & BSY; i++)
+    uint8_t status = inb(place->base + IDE_STATUS);
+
+    for (uint32_t i = 0; i < WAIT_STEPS && status & BSY; i++) {
         delay_us(10);
-    return inb(place->base + IDE_STATUS);
+        status = inb(place->base + IDE_STATUS);
+    }
+    return status;
 }
 
 static bool is_ext(uint8_t code)
@@ -145,9 +153,8 @@ static void master_run(const struct ide_place *place, bool read)
 {
     uint16_t port = channel_master(place);
 
-    outb(port, 0);
     outl(port + 4, (uint32_t)table);
-    outb(port + 2, inb(port + 2) | 6);
+    outb(port + 2, 6);
     outb(port, read ? 9 : 1);
 }
 
@@ -246,6 +253,7 @@ void ide_reset(uint16_t base)
 {
     const struct ide_place place = {base, 0};
 
+    selected[base == IDE_SECONDARY] = 0xff;
     outb(base + IDE_CONTROL, 6);
     delay_us(10);
     outb(base + IDE_CONTROL, 2);
