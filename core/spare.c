@@ -40,7 +40,7 @@ int spare_create(struct vm *vm)
 static unsigned spare_level(uint64_t gpa, uint64_t length)
 {
     uint64_t end = gpa + length;
-    if ((gpa >= GUEST_VGA_HOLE && end <= GUEST_UPPER_END) || (gpa >= GUEST_ROM_AREA && end <= GUEST_HIGH_RAM))
+    if ((gpa >= GUEST_VGA_HOLE && end <= GUEST_HMA_END) || (gpa >= GUEST_ROM_AREA && end <= GUEST_HIGH_RAM))
         return LEVEL_4K;
     return gpa >= GUEST_LOW_RAM_MAX && end <= GUEST_ROM_AREA ? LEVEL_2M : 0;
 }

@@ -10,7 +10,8 @@
 struct board {
     uint8_t sources[PIC_LINES]; /* who asserts each ISA line: a bit per enum irq_source */
     uint8_t timers_replaced;    /* the HPET has the lines of the 8254 and of the real-time clock */
-    uint8_t reserved[7];
+    uint8_t a20_masked;         /* address line 20: effect_a20() */
+    uint8_t reserved[6];
 };
 
 /* What effect_irq() does: joins the sources of a line and carries it to both interrupt controllers. */

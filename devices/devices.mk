@@ -6,6 +6,12 @@ USER_LINK := $(CC) $(RING3) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z
 MISBEHAVE_O := $(B)/ring3/devices/misbehave.o
 BEHAVE_O := $(B)/ring3/devices/behave.o
 
+# What runs when a guest starts, or when somebody asks, is made small: the whole monitor has its budget.
+SELDOM := service/% loaders/% devices/acpi_tables.o devices/ata_identify.o devices/atapi_info.o devices/boot_order.o \
+  devices/cpuid.o devices/debugger% devices/firmware% devices/memory_map.o devices/mptable.o devices/screen_answer.o \
+  devices/table_area.o devices/vga_screen.o devices/vga_text.o devices/emulate_task.o devices/emulate_x87.o
+$(filter $(addprefix $(B)/ring3/,$(SELDOM)),$(DEVMODEL_O) $(SERVICE_O)): RING3 += -Os
+
 $(B)/device-model.debug: $(filter-out $(MISBEHAVE_O),$(DEVMODEL_O)) lib/user.ld
 	$(call say,LINK)
 	$(Q)$(USER_LINK) $(filter %.o,$^) -o $@

@@ -51,9 +51,13 @@ uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t l
 uint8_t *effect_spare(uint64_t offset);
 /* Lets the guest see spare memory, from effect_spare(), at [gpa, gpa + length) with rights (enum
  * memory_rights), without an exit; with none of them accesses come to the bus again. Whole pages within
- * [GUEST_VGA_HOLE, GUEST_UPPER_END) or at the top of the PCI hole (GUEST_ROM_AREA); below it blocks of 2 MiB.
+ * [GUEST_VGA_HOLE, GUEST_HMA_END) or at the top of the PCI hole (GUEST_ROM_AREA); below it blocks of 2 MiB.
  * False: refused, and accesses come to the bus. */
 bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rights);
+
+/* Address line 20 of the processors: while it is masked, they find what lies at 0 at 1 MiB, too, as far as
+ * real mode reaches there. A guest without spare memory has it on, always. */
+void effect_a20(bool on);
 
 /* The serial console. put: false when the ring is full and the byte is lost. get: -1 when nothing is there.
  */
@@ -72,6 +76,10 @@ uint32_t effect_power_presses(void);
  * rest. */
 void effect_rest(uint64_t ns);
 
+/* INIT to all processors, of which the first starts anew at its reset vector: memory and devices stay as they
+ * are, and the firmware sees by CMOS why it runs. Of a guest without a firmware the whole machine is reset.
+ */
+void effect_processor_reset(void);
 /* Power off or reset; takes effect after this upcall. */
 void effect_guest_end(enum guest_end end);
 /* What the guest wrote to its debug-exit port; the service shows the first value, with which it ended. */
@@ -94,9 +102,12 @@ const uint8_t *effect_file(const char *path, uint64_t *size);
 /* The bytes of disk `unit` of the description, and their number; NULL when there is none. They are read-only
  * page by page until effect_disk_prepare() has made them private. */
 uint8_t *effect_disk(unsigned unit, uint64_t *size);
-/* The same for the disc in CD drive `unit`, which is read-only. */
+/* The same for the disc that is in CD drive `unit` now, which is read-only. */
 uint8_t *effect_cd(unsigned unit, uint64_t *size);
 /* The same for the diskette in floppy drive `unit`. */
 uint8_t *effect_floppy(unsigned unit, uint64_t *size);
+/* Bytes of the diskette that the description has in floppy drive `unit`, whatever is in it now: the drive is
+ * of the type that this one asks for. 0: none. */
+uint64_t effect_floppy_described(unsigned unit);
 /* Makes the pages of [bytes, bytes + length) writable. NR_OK, or NR_ENOSPC when the overlay is used up. */
 int effect_disk_prepare(uint8_t *bytes, uint64_t length);

@@ -119,6 +119,12 @@ void effect_intr(bool level)
     sys_intr_level(level);
 }
 
+/* The end of memory that is not plain RAM, or not always. */
+static uint64_t upper_end(void)
+{
+    return ring3_config()->spare_mib ? GUEST_HMA_END : GUEST_UPPER_END;
+}
+
 /* All of [gpa, gpa + length) below the VGA hole, above the upper memory, or in RAM from GUEST_HIGH_RAM on. */
 static bool is_plain_ram(uint64_t gpa, uint64_t length)
 {
@@ -126,7 +132,7 @@ static bool is_plain_ram(uint64_t gpa, uint64_t length)
     if (gpa >= GUEST_HIGH_RAM)
         return gpa - GUEST_HIGH_RAM <= high && length <= high - (gpa - GUEST_HIGH_RAM);
     uint64_t end = gpa < GUEST_VGA_HOLE && low > GUEST_VGA_HOLE ? GUEST_VGA_HOLE : low;
-    return gpa <= end && length <= end - gpa && (gpa < GUEST_VGA_HOLE || gpa >= GUEST_UPPER_END);
+    return gpa <= end && length <= end - gpa && (gpa < GUEST_VGA_HOLE || gpa >= upper_end());
 }
 
 void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
@@ -134,10 +140,10 @@ void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
     uint64_t mapped = length; /* of it, what comes before the RAM behind the upper memory */
     if (is_plain_ram(gpa, length))
         return (uint8_t *)USER_GUEST_RAM + gpa;
-    if (gpa < GUEST_UPPER_END && length > GUEST_UPPER_END - gpa)
-        mapped = GUEST_UPPER_END - gpa;
+    if (gpa < upper_end() && length > upper_end() - gpa)
+        mapped = upper_end() - gpa;
     if (rights & ~memory_map_rights(&ring3_pc()->memory, gpa, mapped) ||
-        !is_plain_ram(GUEST_UPPER_END, length - mapped))
+        !is_plain_ram(upper_end(), length - mapped))
         return NULL;
     return (uint8_t *)USER_GUEST_RAM + gpa;
 }
@@ -161,6 +167,18 @@ bool effect_map(uint64_t gpa, const uint8_t *from, uint64_t length, unsigned rig
         result = sys_spare_map(gpa + done, rights ? offset + done : 0, rights, part);
     }
     return result == NR_OK && memory_map_note(&ring3_pc()->memory, gpa, length, rights);
+}
+
+/* Masked, the memory there is not shown, so that each access comes to the emulator (machine_ram()). */
+void effect_a20(bool on)
+{
+    const uint8_t *hma = effect_spare(SPARE_UPPER + GUEST_UPPER_END - GUEST_VGA_HOLE);
+    struct board *board = &ring3_pc()->board;
+    if (!hma || board->a20_masked == !on)
+        return;
+    board->a20_masked = !on;
+    bool there = on && ring3_low_size() >= GUEST_HMA_END;
+    effect_map(GUEST_UPPER_END, hma, GUEST_HMA_END - GUEST_UPPER_END, there ? MEMORY_ALL : MEMORY_NONE);
 }
 
 uint32_t effect_dma(unsigned channel, bool to_memory, uint8_t *bytes, uint32_t length, bool *terminal)
@@ -216,6 +234,17 @@ void effect_rest(uint64_t ns)
         return;
     seen = true;
     ((struct upcall *)USER_UPCALL)->rest_until = guest_time_ticks(ring3_info(), ns);
+}
+
+/* Nobody would take the message while the local APIC is switched off. */
+void effect_processor_reset(void)
+{
+    enum { INIT_ALL = 0xfeeff000, INIT = 5 << 8, APIC_ENABLE = 1 << 11 };
+    bool taken = sys_lapic_access(LAPIC_MSR_BASE, 0, 0) & APIC_ENABLE;
+    if (taken && ring3_config()->loader == LOADER_BIOS)
+        effect_msi(INIT_ALL, INIT);
+    else
+        effect_guest_end(GUEST_END_RESET);
 }
 
 void effect_guest_end(enum guest_end end)
@@ -289,16 +318,20 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
 
 uint8_t *effect_cd(unsigned unit, uint64_t *size)
 {
-    const struct guest_config *config = ring3_config();
-    bool there = unit < config->cd_count && unit < GUEST_CDS_MAX;
-    return there ? image_find(config->cd[unit].image, size) : NULL;
+    const char *path = media_in_cd(&ring3_pc()->media, unit);
+    return path ? image_find(path, size) : NULL;
 }
 
 uint8_t *effect_floppy(unsigned unit, uint64_t *size)
 {
-    const struct guest_config *config = ring3_config();
-    bool there = unit < GUEST_FLOPPIES_MAX && config->floppy[unit].image[0] != '\0';
-    return there ? image_find(config->floppy[unit].image, size) : NULL;
+    const char *path = media_in_floppy(&ring3_pc()->media, unit);
+    return path ? image_find(path, size) : NULL;
+}
+
+uint64_t effect_floppy_described(unsigned unit)
+{
+    uint64_t size = 0;
+    return unit < GUEST_FLOPPIES_MAX && image_find(ring3_config()->floppy[unit].image, &size) ? size : 0;
 }
 
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)

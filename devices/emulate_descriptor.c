@@ -30,6 +30,7 @@ enum outcome descriptor_read(struct emulation *m, const struct transfer *t, uint
     uint32_t index = selector & SELECTOR_INDEX;
     uint64_t base, limit, raw = 0;
 
+    *d = (struct descriptor){0};
     if (!emulate_need(m, VCPU_TABLES))
         return OUTCOME_UNKNOWN;
     if (selector & SELECTOR_TI) {

@@ -140,8 +140,8 @@ static enum outcome deliver_through_gate(struct emulation *m, struct transfer *t
     uint64_t offset = (gate->raw & 0xffff) | (size == 4 ? gate->raw >> 32 & 0xffff0000 : 0);
     const uint64_t frame[] = {emulate_pushed_flags(m, event), t->segment[SEG_CS].selector, next_rip,
                               event->error_code};
-    struct descriptor code;
-    bool inner;
+    struct descriptor code = {0};
+    bool inner = false;
     enum outcome outcome = find_handler(m, t, selector, &code, &inner);
 
     if (outcome == OUTCOME_NEXT && inner)

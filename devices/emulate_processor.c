@@ -38,23 +38,27 @@ enum outcome emulate_cpuid(struct emulation *m)
     return OUTCOME_NEXT;
 }
 
-/* DR4 and DR5 are DR6 and DR7, unless CR4.DE makes them invalid. */
-static enum outcome find_register(struct emulation *m, unsigned number, uint64_t **to)
+/* DR4 and DR5 are DR6 and DR7, unless CR4.DE makes them invalid. NULL: a fault, and which it is. */
+static uint64_t *find_register(struct emulation *m, unsigned number, enum outcome *fault)
 {
     struct vcpu_control *control = &m->state->control;
 
-    if (number > 7 || ((number == 4 || number == 5) && (control->cr4 & CR4_DE)))
-        return emulate_fault(m, EXCEPTION_UD);
-    if (m->cpl > 0)
-        return emulate_fault_code(m, EXCEPTION_GP, 0);
+    if (number > 7 || ((number == 4 || number == 5) && (control->cr4 & CR4_DE))) {
+        *fault = emulate_fault(m, EXCEPTION_UD);
+        return NULL;
+    }
+    if (m->cpl > 0) {
+        *fault = emulate_fault_code(m, EXCEPTION_GP, 0);
+        return NULL;
+    }
     if (control->dr7 & DR7_GD) {
         control->dr6 |= DR6_BD;
         control->dr7 &= ~(uint64_t)DR7_GD;
         m->emulator->modified |= VCPU_CONTROL;
-        return emulate_fault(m, EXCEPTION_DB);
+        *fault = emulate_fault(m, EXCEPTION_DB);
+        return NULL;
     }
-    *to = number < 4 ? &control->dr[number] : number & 1 ? &control->dr7 : &control->dr6;
-    return OUTCOME_NEXT;
+    return number < 4 ? &control->dr[number] : number & 1 ? &control->dr7 : &control->dr6;
 }
 
 /* 0F 21 and 0F 23. */
@@ -62,11 +66,11 @@ enum outcome emulate_mov_debug(struct emulation *m)
 {
     bool write = m->in->opcode == 0x23;
     unsigned number = m->in->operand[write ? 0 : 1].reg;
-    uint64_t *reg;
-    enum outcome outcome = find_register(m, number, &reg);
+    enum outcome fault = OUTCOME_NEXT;
+    uint64_t *reg = find_register(m, number, &fault);
 
-    if (outcome != OUTCOME_NEXT)
-        return outcome;
+    if (!reg)
+        return fault;
     if (!write) {
         operand_write(m, 0, *reg);
         return OUTCOME_NEXT;

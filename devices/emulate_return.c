@@ -138,7 +138,7 @@ static enum outcome return_protected(struct emulation *m, struct transfer *t,
     uint16_t selector = (uint16_t)frame->cs;
     uint64_t flags = emulate_flags_changeable(m, frame->size);
     unsigned old = m->cpl, rpl = selector & SELECTOR_RPL;
-    struct descriptor code;
+    struct descriptor code = {0};
     enum outcome outcome = check_code(m, t, selector, &code);
 
     if (outcome != OUTCOME_NEXT)

@@ -240,9 +240,9 @@ enum outcome emulate_task_switch(struct emulation *m, struct transfer *t, enum t
                                  uint16_t selector, const struct vcpu_event *event, uint64_t next_rip)
 {
     uint8_t external = t->external;
-    uint64_t flags = event ? emulate_pushed_flags(m, event) : m->state->gpr.rflags, link;
-    struct descriptor d;
-    struct task task;
+    uint64_t flags = event ? emulate_pushed_flags(m, event) : m->state->gpr.rflags, link = 0;
+    struct descriptor d = {0};
+    struct task task = {0};
     enum outcome outcome = OUTCOME_NEXT;
 
     if (!(m->state->control.cr0 & CR0_PE) ||

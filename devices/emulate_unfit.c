@@ -68,7 +68,8 @@ static bool is_soft(const struct vcpu_event *event)
 }
 
 /* Delivers an event and the faults that its delivery raises: at most three levels, each of another class, and
- * a few benign ones on the way, which do not come one upon the other without end either. */
+ * a few benign ones on the way, which do not come one upon the other without end either. A delivery begins
+ * again if another processor has changed a page table in between, as does a task switch. */
 static void deliver(struct batch *b, const struct vcpu_event *first)
 {
     enum { LEVELS_MAX = 5 };
@@ -84,10 +85,12 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
             end(b, UPCALL_INJECT);
             return;
         }
-        emulate_begin(&b->m, &b->e);
         state->interrupts.shadow = SHADOW_NONE;
-        enum outcome outcome =
-            emulate_deliver(&b->m, &event, state->gpr.rip + (is_soft(&event) ? event.length : 0));
+        enum outcome outcome;
+        do {
+            emulate_begin(&b->m, &b->e);
+            outcome = emulate_deliver(&b->m, &event, state->gpr.rip + (is_soft(&event) ? event.length : 0));
+        } while (outcome == OUTCOME_RETRY);
         b->modified |= b->e.modified;
         if (outcome == OUTCOME_BRANCH)
             return;
@@ -114,13 +117,16 @@ static void switch_task(struct batch *b, const struct vcpu_exit *exit, const str
     struct vcpu_state *state = b->e.state;
     uint64_t next_rip = gate ? state->gpr.rip + (is_soft(event) ? event->length : 0) : exit->next_rip;
     struct transfer t;
+    enum outcome outcome;
 
-    emulate_begin(&b->m, &b->e);
     state->interrupts.shadow = SHADOW_NONE;
-    transfer_begin(&b->m, &t);
-    t.external = gate && !is_soft(event) ? ERROR_EXTERNAL : 0;
-    enum outcome outcome = transfer_end(
-        &b->m, &t, emulate_task_switch(&b->m, &t, source, selector, gate ? event : NULL, next_rip));
+    do {
+        emulate_begin(&b->m, &b->e);
+        transfer_begin(&b->m, &t);
+        t.external = gate && !is_soft(event) ? ERROR_EXTERNAL : 0;
+        outcome = emulate_task_switch(&b->m, &t, source, selector, gate ? event : NULL, next_rip);
+        outcome = transfer_end(&b->m, &t, outcome);
+    } while (outcome == OUTCOME_RETRY);
     b->modified |= b->e.modified;
     if (source == TASK_IRET && outcome == OUTCOME_BRANCH)
         state->interrupts.nmi_blocked = 0;

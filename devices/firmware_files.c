@@ -1,10 +1,10 @@
 /*
  * What a firmware is told about its machine: sizes, the memory map, the order in which to boot, the code of
- * the screen's BIOS, and the ACPI tables with a script that places them.
+ * the screen's BIOS, the ACPI tables with a script that places them, and the SMBIOS structures.
  *
  * Document: QEMU, docs/specs/fw_cfg.rst and hw/acpi's table loader (bios-linker-loader): 128-byte commands
  * that allocate a file in memory, add a file's address to a pointer in another, and make a checksum; SeaBIOS,
- * docs/Runtime_config. State: none. Missing: SMBIOS tables of our own (the firmware makes them), NUMA.
+ * docs/Runtime_config. State: none. Missing: NUMA.
  */
 #include "firmware_files.h"
 #include "acpi_tables.h"
@@ -13,12 +13,13 @@
 #include "fw_cfg.h"
 #include "layout.h"
 #include "little_endian.h"
+#include "smbios.h"
 #include "string.h"
 
 enum item { ITEM_CPUS = 0x05, ITEM_MAX_CPUS = 0x0f };
 
 enum { E820_ENTRY = 20, E820_RAM = 1, E820_MAX = 2 };
-enum { COM1 = 0x3f8 };
+enum { COM1 = 0x3f8, SMBIOS_ROOM = 4096 };
 enum { BOOT_ORDER_MAX = 512, FAIL_WAIT_FOR_EVER = -1, SYSTEM_STATES = 6, STATE_THERE = 0x80 };
 
 /* The table loader's commands. */
@@ -140,6 +141,15 @@ static void add_tables(struct fw_cfg *cfg)
     fw_cfg_shorten(cfg, (uint32_t)(script.at - bytes));
 }
 
+/* The firmware puts them where it likes, with a structure about itself. */
+static void add_smbios(struct fw_cfg *cfg)
+{
+    uint8_t *anchor = fw_cfg_add_file(cfg, "etc/smbios/smbios-anchor", SMBIOS_ANCHOR_SIZE);
+    uint8_t *structures = fw_cfg_add_file(cfg, "etc/smbios/smbios-tables", SMBIOS_ROOM);
+    if (anchor && structures)
+        fw_cfg_shorten(cfg, smbios_build(structures, SMBIOS_ROOM, anchor, effect_guest_config(), cpuid_host));
+}
+
 static void e820_put(uint8_t *at, uint64_t base, uint64_t length)
 {
     store64(at, base);
@@ -196,6 +206,7 @@ void firmware_files(struct fw_cfg *cfg)
     add_memory_map(cfg);
     add_boot_order(cfg);
     add_tables(cfg);
+    add_smbios(cfg);
     add_video(cfg);
     uint8_t *states = fw_cfg_add_file(cfg, "etc/system-states", SYSTEM_STATES);
     if (states)

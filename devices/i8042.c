@@ -5,7 +5,7 @@
  * State: struct i8042, with the keyboard's and the mouse's. Answers are there at once: nobody has to poll for
  * them. Of the two ports the keyboard comes first.
  *
- * Missing: parity and time-out errors, masking of A20 (the line is always on; its bit reads back).
+ * Missing: parity and time-out errors.
  * Ignored bits: of the output port all but reset and A20; keyboard lock and inhibit.
  */
 #include "i8042.h"
@@ -150,8 +150,9 @@ void i8042_receive(struct i8042 *i8042)
 static void i8042_write_output_port(struct i8042 *i8042, uint8_t value)
 {
     i8042->output_port = value;
+    effect_a20(value & OUTPUT_A20);
     if (!(value & OUTPUT_RUN))
-        effect_guest_end(GUEST_END_RESET);
+        effect_processor_reset();
 }
 
 static uint8_t i8042_output_port(const struct i8042 *i8042)
@@ -199,7 +200,7 @@ static void i8042_command(struct i8042 *i8042, uint8_t value)
     }
     if (value >= COMMAND_PULSE) {
         if (!(value & OUTPUT_RUN))
-            effect_guest_end(GUEST_END_RESET);
+            effect_processor_reset();
         return;
     }
     switch (value) {
@@ -231,9 +232,11 @@ static void i8042_command(struct i8042 *i8042, uint8_t value)
         break;
     case COMMAND_A20_OFF:
         i8042->output_port &= (uint8_t)~OUTPUT_A20;
+        effect_a20(false);
         break;
     case COMMAND_A20_ON:
         i8042->output_port |= OUTPUT_A20;
+        effect_a20(true);
         break;
     default:
         effect_need(NEED_IGNORED, 0x64);

@@ -19,7 +19,7 @@
 /* From lib/user_start.asm. */
 void upcall_handle(struct upcall *upcall);
 
-enum { CPUID_IDENTITY = 1, REFUSED_LOGGED = 8 };
+enum { CPUID_VENDOR = 0, CPUID_IDENTITY = 1, REFUSED_LOGGED = 8 };
 
 static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
 {
@@ -34,8 +34,11 @@ static void memory_reset(struct pc *pc)
         if (pc->memory.window[i].length)
             effect_map(pc->memory.window[i].base, NULL, pc->memory.window[i].length, MEMORY_NONE);
     memory_map_reset(&pc->memory, effect_spare(0) != NULL);
-    if (effect_spare(0))
-        effect_map(GUEST_VGA_HOLE, NULL, GUEST_UPPER_END - GUEST_VGA_HOLE, MEMORY_NONE);
+    if (!effect_spare(0))
+        return;
+    effect_map(GUEST_VGA_HOLE, NULL, GUEST_HMA_END - GUEST_VGA_HOLE, MEMORY_NONE);
+    pc->board.a20_masked = true;
+    effect_a20(true);
 }
 
 /* Power-on or reset: every device to its reset state, but for what has a battery; then what a firmware does.
@@ -50,7 +53,8 @@ static bool machine_reset(struct pc *pc, bool power_on)
     if (!power_on)
         rtc_keep_battery(&pc->rtc, &battery);
     pc->rtc.cmos[CMOS_DISK_TRANSLATION] = ide_bios_translation(&pc->ide);
-    msr_reset(&pc->msrs);
+    cpuid_host(CPUID_VENDOR, 0, &identity);
+    msr_reset(&pc->msrs, msr_vendor(identity.ebx), ring3_info()->tsc_khz);
     loader_start(&pc->loader);
     debugger_reset(&pc->debugger);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
@@ -123,6 +127,10 @@ static void handle_restart(struct upcall *upcall, struct pc *pc)
         broken = memory_map_check(&pc->memory);
     }
     if (!broken) {
+        device = "drives";
+        broken = media_check(&pc->media);
+    }
+    if (!broken) {
         device = "debugger";
         broken = debugger_check(&pc->debugger);
     }
@@ -144,6 +152,8 @@ static void handle_events(const struct upcall *upcall, struct pc *pc)
         i8042_receive(&pc->i8042);
         piix4_pm_look(&pc->piix4_pm);
         if (debugger_answer(pc, &ring3_channel()->debug))
+            sys_notify(ring3_info()->guest_index);
+        if (media_answer(&pc->media, &pc->ide, &pc->fdc, &ring3_channel()->media))
             sys_notify(ring3_info()->guest_index);
         if (screen_answer(&pc->vga, effect_spare(SPARE_VIDEO), &ring3_channel()->screen))
             sys_notify(ring3_info()->guest_index);

@@ -2,13 +2,16 @@
 #include "memory_map.h"
 #include "string.h"
 
-enum { HOLE_PAGES = (GUEST_VGA_HOLE_END - GUEST_VGA_HOLE) / MEMORY_PAGE };
+enum {
+    HOLE_PAGES = (GUEST_VGA_HOLE_END - GUEST_VGA_HOLE) / MEMORY_PAGE,
+    BEHIND_HOLE_PAGES = (GUEST_UPPER_END - GUEST_VGA_HOLE_END) / MEMORY_PAGE,
+};
 
 void memory_map_reset(struct memory_map *map, bool spare)
 {
     memset(map, 0, sizeof *map);
     if (!spare)
-        memset(map->upper + HOLE_PAGES, MEMORY_ALL, sizeof map->upper - HOLE_PAGES);
+        memset(map->upper + HOLE_PAGES, MEMORY_ALL, BEHIND_HOLE_PAGES);
 }
 
 const char *memory_map_check(const struct memory_map *map)
@@ -27,7 +30,7 @@ const char *memory_map_check(const struct memory_map *map)
 
 static bool is_upper(uint64_t gpa, uint64_t length)
 {
-    return gpa >= GUEST_VGA_HOLE && gpa < GUEST_UPPER_END && length <= GUEST_UPPER_END - gpa;
+    return gpa >= GUEST_VGA_HOLE && gpa < GUEST_HMA_END && length <= GUEST_HMA_END - gpa;
 }
 
 bool memory_map_note(struct memory_map *map, uint64_t gpa, uint64_t length, unsigned rights)

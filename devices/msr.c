@@ -1,8 +1,9 @@
 /*
- * MSR policy: what the registers answer that ring 0 does not keep itself. All others are #GP.
+ * MSR policy: what the registers answer that ring 0 does not keep itself. All others are #GP. Which there are
+ * goes by the vendor that CPUID shows.
  *
- * Documents: SDM Vol. 4; SDM Vol. 3A, 12.11 (MTRRs) and chapter 16 (machine check); AMD BKDG for family 17h
- * for the C001_xxxx registers; kvm_clock.c for KVM's.
+ * Documents: SDM Vol. 4; SDM Vol. 3A, 12.11 (MTRRs); AMD BKDG for family 10h for the C001_xxxx registers;
+ * msr_table.c and msr_machine_check.c for theirs; kvm_clock.c for KVM's.
  *
  * Different: MTRRs are kept and do nothing, for RAM is write-back and devices have no memory that is cached.
  * There is one set for all vCPUs; the manual wants theirs to be equal.
@@ -11,31 +12,24 @@
 #include "effects.h"
 #include "kvm_clock.h"
 #include "layout.h"
+#include "msr_table.h"
 #include "string.h"
 
 enum msr_index {
-    MSR_IA32_BIOS_SIGN_ID = 0x8b,
-    MSR_IA32_MTRRCAP = 0xfe,
-    MSR_IA32_MCG_CAP = 0x179,
-    MSR_IA32_MCG_STATUS = 0x17a,
-    MSR_IA32_MISC_ENABLE = 0x1a0,
+    MSR_PLATFORM_INFO = 0xce,
+    MSR_IA32_PERF_STATUS = 0x198,
+    MSR_IA32_PERF_CTL = 0x199,
     MSR_IA32_MTRR_PHYSBASE0 = 0x200,
     MSR_IA32_MTRR_DEF_TYPE = 0x2ff,
 };
 
-#define MSR_AMD_SYSCFG      0xc0010010u
-#define MSR_AMD_HWCR        0xc0010015u
-#define MSR_AMD_NB_CFG      0xc001001fu
-#define MSR_AMD_INT_PENDING 0xc0010055u
-#define MSR_AMD_MMIO_CONF   0xc0010058u
-#define MSR_AMD_LS_CFG      0xc0011020u
-#define MSR_AMD_DC_CFG      0xc0011022u
-#define MSR_AMD_DE_CFG      0xc0011029u
+#define MSR_AMD_HWCR    0xc0010015u
+#define MSR_AMD_TOP_MEM 0xc001001au
 
-enum { MTRRCAP_FIXED = 1 << 8, MTRRCAP_WC = 1 << 10, MISC_ENABLE_FAST_STRINGS = 1 };
+enum { EBX_AUTHENTIC_AMD = 0x68747541, EBX_HYGON_GENUINE = 0x6f677948, RATIO_SHIFT = 8, RATIO_MAX = 0xff };
 enum { MTRR_UNCACHED = 0, MTRR_WRITE_BACK = 6, MTRR_TYPE_MASK = 0xff, MTRR_VALID = 1 << 11 };
 enum { DEF_TYPE_FIXED = 1 << 10, DEF_TYPE_ENABLE = 1 << 11, DEF_TYPE_BITS = 0xcff };
-enum { HWCR_TSC_FREQ_SEL = 1 << 24, DE_CFG_LFENCE_SERIALIZE = 1 << 1 };
+enum { HWCR_TSC_FREQ_SEL = 1 << 24 };
 #define MTRR_PHYSBASE_RESERVED 0xfff0000000000f00ull
 #define MTRR_PHYSMASK_RESERVED 0xfff00000000007ffull
 #define HWCR_WRITABLE          0x0007ffffull /* without the lock and frequency bits */
@@ -43,26 +37,12 @@ enum { HWCR_TSC_FREQ_SEL = 1 << 24, DE_CFG_LFENCE_SERIALIZE = 1 << 1 };
 static const uint32_t mtrr_fixed_index[MTRR_FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
                                                       0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 
-/* Registers that always read the same. Writes are dropped. */
-static const struct {
-    uint32_t index;
-    uint64_t value;
-} msr_constant[] = {
-    {MSR_IA32_BIOS_SIGN_ID, 0},
-    {MSR_IA32_MTRRCAP, MTRR_PAIRS | MTRRCAP_FIXED | MTRRCAP_WC},
-    {MSR_IA32_MCG_CAP, 0}, /* no banks */
-    {MSR_IA32_MCG_STATUS, 0},
-    {MSR_IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRINGS},
-    {MSR_AMD_SYSCFG, 0},
-    {MSR_AMD_NB_CFG, 0},
-    {MSR_AMD_INT_PENDING, 0},
-    {MSR_AMD_MMIO_CONF, 0},
-    {MSR_AMD_LS_CFG, 0},
-    {MSR_AMD_DC_CFG, 0},
-    {MSR_AMD_DE_CFG, DE_CFG_LFENCE_SERIALIZE},
-};
+enum msr_vendor msr_vendor(uint32_t ebx)
+{
+    return ebx == EBX_AUTHENTIC_AMD || ebx == EBX_HYGON_GENUINE ? MSR_VENDOR_AMD : MSR_VENDOR_INTEL;
+}
 
-void msr_reset(struct msr_state *msrs)
+void msr_reset(struct msr_state *msrs, enum msr_vendor vendor, uint32_t tsc_khz)
 {
     memset(msrs, 0, sizeof *msrs);
     for (unsigned i = 0; i < MTRR_FIXED; i++)
@@ -72,10 +52,14 @@ void msr_reset(struct msr_state *msrs)
     msrs->mtrr_variable[0] = GUEST_LOW_RAM_MAX | MTRR_UNCACHED;
     msrs->mtrr_variable[1] = 0xffc0000000ull | MTRR_VALID;
     msrs->hwcr = HWCR_TSC_FREQ_SEL;
+    msrs->vendor = vendor;
+    msrs->ratio = tsc_khz / MSR_RATIO_KHZ < RATIO_MAX ? tsc_khz / MSR_RATIO_KHZ : RATIO_MAX;
 }
 
 const char *msr_check(const struct msr_state *msrs)
 {
+    if (msrs->vendor > MSR_VENDOR_AMD || msrs->ratio > RATIO_MAX)
+        return "vendor or frequency";
     return msrs->mtrr_default & ~(uint64_t)DEF_TYPE_BITS ? "MTRR default type" : NULL;
 }
 
@@ -121,23 +105,22 @@ static bool msr_write_mtrr(struct msr_state *msrs, uint32_t index, uint64_t valu
     return valid;
 }
 
-bool msr_read(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint64_t *value)
+/* Registers that one vendor has, with what the machine is in them; all are read-only, or dropped. */
+static bool msr_read_vendor(const struct msr_state *msrs, uint32_t index, uint64_t *value)
 {
-    for (unsigned i = 0; i < sizeof msr_constant / sizeof msr_constant[0]; i++) {
-        if (msr_constant[i].index == index) {
-            *value = msr_constant[i].value;
-            return true;
-        }
+    uint64_t memory = (uint64_t)effect_guest_config()->memory_mib << 20;
+
+    if (msrs->vendor == MSR_VENDOR_AMD) {
+        *value = index == MSR_AMD_HWCR ? msrs->hwcr : memory < GUEST_LOW_RAM_MAX ? memory : GUEST_LOW_RAM_MAX;
+        return index == MSR_AMD_HWCR || index == MSR_AMD_TOP_MEM;
     }
-    const uint64_t *mtrr = msr_mtrr((struct msr_state *)msrs, index);
-    if (mtrr) {
-        *value = *mtrr;
-        return true;
-    }
+    *value = (uint64_t)msrs->ratio << RATIO_SHIFT;
+    return index == MSR_PLATFORM_INFO || index == MSR_IA32_PERF_STATUS || index == MSR_IA32_PERF_CTL;
+}
+
+static bool msr_read_kvm(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint64_t *value)
+{
     switch (index) {
-    case MSR_AMD_HWCR:
-        *value = msrs->hwcr;
-        return true;
     case MSR_KVM_WALL_CLOCK:
     case MSR_KVM_WALL_CLOCK_NEW:
         *value = msrs->wall_clock;
@@ -152,6 +135,24 @@ bool msr_read(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint6
     }
 }
 
+bool msr_read(const struct msr_state *msrs, unsigned vcpu, uint32_t index, uint64_t *value)
+{
+    const struct msr_constant *constant = msr_constant_find(msrs->vendor, index);
+    const uint64_t *mtrr = msr_mtrr((struct msr_state *)msrs, index);
+
+    if (constant) {
+        *value = constant->value;
+        return constant->access != MSR_WRITE_ONLY;
+    }
+    if (mtrr) {
+        *value = *mtrr;
+        return true;
+    }
+    if (msr_is_machine_check(index))
+        return msr_machine_check_read(msrs, index, value);
+    return msr_read_vendor(msrs, index, value) || msr_read_kvm(msrs, vcpu, index, value);
+}
+
 static bool msr_write_system_time(struct msr_state *msrs, const struct process_info *info, unsigned vcpu,
                                   uint64_t value)
 {
@@ -164,22 +165,10 @@ static bool msr_write_system_time(struct msr_state *msrs, const struct process_i
     return true;
 }
 
-bool msr_write(struct msr_state *msrs, const struct process_info *info, unsigned vcpu, uint32_t index,
-               uint64_t value)
+static bool msr_write_kvm(struct msr_state *msrs, const struct process_info *info, unsigned vcpu,
+                          uint32_t index, uint64_t value)
 {
-    for (unsigned i = 0; i < sizeof msr_constant / sizeof msr_constant[0]; i++) {
-        if (msr_constant[i].index != index)
-            continue;
-        if (value != msr_constant[i].value)
-            effect_need(NEED_WRMSR, index);
-        return index != MSR_IA32_MTRRCAP && index != MSR_IA32_MCG_CAP; /* read-only by the manual */
-    }
-    if (msr_mtrr(msrs, index))
-        return msr_write_mtrr(msrs, index, value);
     switch (index) {
-    case MSR_AMD_HWCR:
-        msrs->hwcr = (msrs->hwcr & ~HWCR_WRITABLE) | (value & HWCR_WRITABLE);
-        return true;
     case MSR_KVM_WALL_CLOCK:
     case MSR_KVM_WALL_CLOCK_NEW:
         msrs->wall_clock = value;
@@ -191,4 +180,35 @@ bool msr_write(struct msr_state *msrs, const struct process_info *info, unsigned
         effect_need(NEED_WRMSR, index);
         return false;
     }
+}
+
+/* Where a write changes nothing, and which are none at all. */
+static bool msr_write_dropped(uint32_t index, enum msr_access access, uint64_t value, uint64_t before)
+{
+    if (value != before)
+        effect_need(NEED_WRMSR, index);
+    return access != MSR_READ_ONLY;
+}
+
+bool msr_write(struct msr_state *msrs, const struct process_info *info, unsigned vcpu, uint32_t index,
+               uint64_t value)
+{
+    const struct msr_constant *constant = msr_constant_find(msrs->vendor, index);
+    uint64_t before;
+
+    if (constant)
+        return msr_write_dropped(index, constant->access, value, constant->value);
+    if (msr_mtrr(msrs, index))
+        return msr_write_mtrr(msrs, index, value);
+    if (msr_is_machine_check(index))
+        return msr_machine_check_write(msrs, index, value);
+    if (msrs->vendor == MSR_VENDOR_AMD && index == MSR_AMD_HWCR) {
+        msrs->hwcr = (msrs->hwcr & ~HWCR_WRITABLE) | (value & HWCR_WRITABLE);
+        return true;
+    }
+    if (msr_read_vendor(msrs, index, &before))
+        return msr_write_dropped(
+            index, index == MSR_PLATFORM_INFO || index == MSR_IA32_PERF_STATUS ? MSR_READ_ONLY : MSR_DROPS,
+            value, before);
+    return msr_write_kvm(msrs, info, vcpu, index, value);
 }

@@ -7,7 +7,8 @@
  * Document: Intel SDM Vol. 3A, 9.1.4 (first instruction) and table 9-1 (INIT); IBM PC AT Technical Reference
  * for the model byte. State: none.
  *
- * Missing: the shutdown codes of CMOS byte 15, with which an 80286 came back from protected mode.
+ * Missing: without a firmware, the shutdown codes of CMOS byte 15, with which an 80286 came back from
+ * protected mode.
  */
 #include "reset_rom.h"
 #include "effects.h"

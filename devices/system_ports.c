@@ -5,8 +5,8 @@
  * Document: 82371SB (PIIX3), reset control register; IBM PS/2 hardware interface reference for port 0x92.
  * State: struct system_ports.
  *
- * Missing: masking of address line 20. The line is always on; the bit reads back as written.
- * Ignored bits: port 0x92 bits 2-7; 0xcf9 bit 1 chooses between soft and hard reset, which are one here.
+ * Different: of this port and the keyboard controller, the one written last decides about address line 20.
+ * Ignored bits: port 0x92 bits 2-7.
  */
 #include "system_ports.h"
 #include "effects.h"
@@ -22,20 +22,24 @@ static void port92_io(struct system_ports *ports, struct io *io)
         return;
     }
     if (io->value & PORT92_RESET)
-        effect_guest_end(GUEST_END_RESET);
+        effect_processor_reset();
     ports->port92 = io->value & PORT92_A20;
+    effect_a20(ports->port92);
 }
 
-/* The processor is reset when bit 2 goes from 0 to 1. */
+/* Bit 2 going from 0 to 1 resets the processors, or with bit 1 everything. */
 static void reset_io(struct system_ports *ports, struct io *io)
 {
     if (!io->write) {
         io->value = ports->reset_control;
         return;
     }
-    if (io->value & RESET_CPU && !(ports->reset_control & RESET_CPU))
-        effect_guest_end(GUEST_END_RESET);
+    bool starts = io->value & RESET_CPU && !(ports->reset_control & RESET_CPU);
     ports->reset_control = io->value & (RESET_SYSTEM | RESET_CPU);
+    if (starts && io->value & RESET_SYSTEM)
+        effect_guest_end(GUEST_END_RESET);
+    else if (starts)
+        effect_processor_reset();
 }
 
 static void system_ports_io(void *state, struct io *io)

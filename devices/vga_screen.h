@@ -48,7 +48,8 @@ void screen_line(const struct vga *vga, const uint8_t *video, const struct scree
 void screen_text(const struct vga *vga, const uint8_t *video, const struct screen *screen, uint32_t row,
                  uint16_t *cells);
 
-/* The position of the cursor of a text mode, counted through all rows; UINT32_MAX: it is not on the screen. */
+/* The position of the cursor of a text mode, counted through all rows; UINT32_MAX: it is not on the screen.
+ */
 uint32_t screen_cursor(const struct vga *vga, const struct screen *screen);
 
 /* vga_text.c: screen_line() in a text mode; line counts from the row of characters at `address`. */

@@ -49,20 +49,21 @@
 #define GUEST_VGA_HOLE     0x00000000000a0000ull /* not RAM until a VGA claims it */
 #define GUEST_VGA_HOLE_END 0x00000000000c0000ull
 #define GUEST_UPPER_END    0x0000000000100000ull
+#define GUEST_HMA_END      0x0000000000110000ull /* real mode reaches as far; address line 20 masked, it wraps */
 #define GUEST_ROM_AREA     0x00000000ffe00000ull /* up to GUEST_HIGH_RAM */
 #define GUEST_LAPIC_BASE   0x00000000fee00000ull
 #define GUEST_IOAPIC_BASE  0x00000000fec00000ull
 
 /*
  * Spare memory: guest RAM without a place of its own, which the device model puts where the guest is to see
- * it (SYS_SPARE_MAP). Guests that have any have no other RAM between the VGA hole and GUEST_UPPER_END.
+ * it (SYS_SPARE_MAP). Guests that have any have no other RAM between the VGA hole and GUEST_HMA_END.
  * Offsets are the device model's to choose; the monitor knows only the size.
  */
 #define SPARE_VIDEO         0x0000000ull /* video memory */
 #define SPARE_VIDEO_SIZE    0x1000000ull
-#define SPARE_UPPER         0x1000000ull /* RAM for GUEST_VGA_HOLE to GUEST_UPPER_END */
-#define SPARE_UPPER_SIZE    (GUEST_UPPER_END - GUEST_VGA_HOLE)
-#define SPARE_ROM           0x1060000ull /* the firmware's image */
+#define SPARE_UPPER         0x1000000ull /* RAM for GUEST_VGA_HOLE to GUEST_HMA_END */
+#define SPARE_UPPER_SIZE    (GUEST_HMA_END - GUEST_VGA_HOLE)
+#define SPARE_ROM           0x1070000ull /* the firmware's image */
 #define SPARE_ROM_SIZE      0x0100000ull
-#define SPARE_FIRMWARE      0x1160000ull /* what the firmware is told: the guest sees none of it */
-#define SPARE_FIRMWARE_SIZE 0x00a0000ull
+#define SPARE_FIRMWARE      0x1170000ull /* what the firmware is told: the guest sees none of it */
+#define SPARE_FIRMWARE_SIZE 0x0090000ull

@@ -27,7 +27,7 @@ enum syscall_number {
                           and writable; NR_ENOSPC when the overlay is used up */
     SYS_SPARE_MAP,     /* [device model] (guest-physical address, offset in spare memory | enum memory_rights,
                           length <= 2 MiB): lets the guest see spare memory there; no right: nothing. Small pages
-                          in [GUEST_VGA_HOLE, GUEST_UPPER_END) and [GUEST_ROM_AREA, GUEST_HIGH_RAM); in between,
+                          in [GUEST_VGA_HOLE, GUEST_HMA_END) and [GUEST_ROM_AREA, GUEST_HIGH_RAM); in between,
                           from GUEST_LOW_RAM_MAX on, 2 MiB at multiples of that */
     SYS_GUEST_END, /* [all] (enum guest_end, guest index): power off or reset after this upcall; the service
                       names the guest */

@@ -48,12 +48,12 @@ static uint32_t lines_piece(struct control_call *call, uint8_t *to, report_line 
 
     while (length + LINE_SIZE <= CONTROL_PAYLOAD_MAX && !call->finished) {
         call->finished = !report(call->guest, call->at++, line, sizeof line);
-        size_t part = strlen(line);
+        uint32_t part = (uint32_t)strlen(line);
         if (part == 0)
             continue;
-        line[part++] = '\n';
-        memcpy(to + length, line, part);
-        length += (uint32_t)part;
+        memcpy(to + length, line, part + 1);
+        length += part;
+        to[length++] = '\n'; /* where its NUL is */
     }
     return length;
 }
@@ -143,20 +143,24 @@ static enum control_error destroy_begin(struct control_call *call, const uint8_t
 }
 
 const struct control_entry control_entry[CONTROL_COMMAND_COUNT] = {
-    [CONTROL_HELLO] = {false, false, begin, hello_piece},
-    [CONTROL_LIST] = {false, false, begin, list_piece},
-    [CONTROL_INFO] = {true, false, begin, info_piece},
-    [CONTROL_WHY] = {true, false, begin, why_piece},
-    [CONTROL_NEEDS] = {true, false, begin, needs_piece},
-    [CONTROL_CONSOLE] = {true, true, console_begin, console_piece},
-    [CONTROL_INPUT] = {true, true, input_begin, NULL},
-    [CONTROL_DETACH] = {false, false, detach_begin, NULL},
-    [CONTROL_BREAK] = {true, true, break_begin, NULL},
-    [CONTROL_POWER] = {true, true, power_begin, NULL},
-    [CONTROL_RESET] = {true, true, reset_begin, NULL},
-    [CONTROL_DESTROY] = {true, true, destroy_begin, NULL},
-    [CONTROL_SCREEN] = {true, true, screen_begin, screen_piece},
-    [CONTROL_EVENTS] = {true, true, events_begin, NULL},
-    [CONTROL_DEBUG] = {true, true, debug_begin, debug_piece},
-    [CONTROL_STOPPED] = {true, true, begin, stopped_piece},
+    [CONTROL_HELLO] = {false, false, false, begin, hello_piece},
+    [CONTROL_LIST] = {false, false, false, begin, list_piece},
+    [CONTROL_INFO] = {true, false, false, begin, info_piece},
+    [CONTROL_WHY] = {true, false, false, begin, why_piece},
+    [CONTROL_NEEDS] = {true, false, false, begin, needs_piece},
+    [CONTROL_CONSOLE] = {true, true, false, console_begin, console_piece},
+    [CONTROL_INPUT] = {true, true, true, input_begin, NULL},
+    [CONTROL_DETACH] = {false, false, true, detach_begin, NULL},
+    [CONTROL_BREAK] = {true, true, true, break_begin, NULL},
+    [CONTROL_POWER] = {true, true, true, power_begin, NULL},
+    [CONTROL_RESET] = {true, true, true, reset_begin, NULL},
+    [CONTROL_DESTROY] = {true, true, true, destroy_begin, NULL},
+    [CONTROL_SCREEN] = {true, true, false, screen_begin, screen_piece},
+    [CONTROL_EVENTS] = {true, true, true, events_begin, NULL},
+    [CONTROL_DEBUG] = {true, true, false, debug_begin, debug_piece},
+    [CONTROL_STOPPED] = {true, true, false, begin, stopped_piece},
+    [CONTROL_DRIVES] = {true, true, false, drives_begin, drives_piece},
+    [CONTROL_DISK] = {true, true, false, disk_begin, disk_piece},
+    [CONTROL_EJECT] = {true, true, true, eject_begin, hand_piece},
+    [CONTROL_INSERT] = {true, true, true, insert_begin, hand_piece},
 };

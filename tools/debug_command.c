@@ -31,7 +31,7 @@ static int resume_run(int argc, char **argv)
 {
     struct control_client client;
     struct debug_answer answer;
-    struct debug_state state;
+    struct debug_state state = {0};
     const char *guest;
     int status = open_guest(argc, argv, "Lets a guest's processors go on.", &client, &guest);
 

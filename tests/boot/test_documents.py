@@ -94,6 +94,8 @@ COMMANDS = {
     "build/nr inspect debian-686": elsewhere,
     "build/nr resume debian-686": elsewhere,
     "build/nr gdb debian-686": elsewhere,  # test_gdb.py
+    "build/nr disk list debian-686": elsewhere,  # test_control.py
+    "build/nr disk pull debian-686 disk0 -o disk.img": elsewhere,
     "build/nr image -o debian.iso examples/debian-686.dts": makes_an_image,
 }
 
@@ -117,6 +119,23 @@ def test_goals_that_documents_name():
     for goal in goals:
         stem = re.sub(r"_NAME$", "_pic", goal)
         assert re.search(rf"^{re.escape(stem)}:", known, re.M), goal
+
+
+def test_the_description_in_the_document_about_windows(tmp_path):
+    """As it stands there, beside the two files that it names; and the test kernels of the table are there."""
+    text = (TREE / "docs/windows.md").read_text(encoding="utf-8")
+    source, = re.findall(r"^```dts\n(.*?)^```$", text, re.M | re.S)
+    (tmp_path / "windows.dts").write_text(source)
+    for name in ("windows.iso", "disk.img"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(1 << 21)
+    run = subprocess.run([NR, "check", tmp_path / "windows.dts"], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert run.returncode == DONE, run.stderr
+    cells = re.findall(r"^\|.*\| (.*) \|$", text, re.M)
+    names = [name for cell in cells for name in re.findall(r"`([a-z0-9_*]+)`", cell)]
+    assert len(names) > 20
+    for name in names:
+        assert list((TREE / "tests/guests").glob(f"{name}/main.c")), name
 
 
 def test_make_run_without_a_terminal():

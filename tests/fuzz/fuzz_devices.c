@@ -12,9 +12,11 @@
  * sources: devices/behave.c devices/reset_rom.c devices/i440fx.c devices/pam.c devices/piix3.c
  * sources: devices/piix4_pm.c devices/pci.c devices/fw_cfg.c devices/firmware_files.c
  * sources: devices/boot_order.c devices/acpi_tables.c devices/table_area.c
+ * sources: devices/smbios.c devices/cpuid.c
  * sources: devices/msix.c devices/virtio.c devices/virtio_blk.c devices/disk_image.c devices/ide.c
  * sources: devices/bmide.c devices/ahci*.c devices/ata*.c lib/ide_places.c devices/virtio_legacy.c
- * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/kvm_clock.c
+ * sources: devices/virtio_pci.c devices/virtqueue.c devices/msr.c devices/msr_table.c
+ * sources: devices/msr_machine_check.c devices/kvm_clock.c
  * sources: devices/guest_time.c lib/format.c tests/unit/host_effects.c
  * sources: devices/fdc.c devices/fdc_commands.c devices/fdc_transfer.c lib/image_floppy.c
  * coverage: devices/fdc.c devices/fdc_commands.c devices/fdc_transfer.c
@@ -94,7 +96,9 @@ static void step_do(const struct step *step)
                        : step->place % 4 == 2 ? HPET_BASE + (step->shift & 0xf4)
                        : step->place % 2      ? GUEST_IOAPIC_BASE + (step->shift & 0x10)
                                               : 0xe0000000 + step->shift * 4ull;
+    static const uint32_t msr_bases[] = {0, 0x170, 0x200, 0x400, 0xc0010000};
     uint64_t value;
+    uint32_t msr;
     switch (step->what % 13) {
     case 0:
     case 1:
@@ -128,9 +132,10 @@ static void step_do(const struct step *step)
         piix3_set_interrupt(&pc.piix3, step->place, step->size % 4, step->shift & 1);
         break;
     case 11:
-        msr_read(&pc.msrs, step->place, 0x200 + step->shift, &value);
-        msr_write(&pc.msrs, &(struct process_info){.tsc_mult = 1, .tsc_shift = 1}, step->place,
-                  0x200 + step->shift, step->value);
+        msr = msr_bases[step->size % (sizeof msr_bases / sizeof msr_bases[0])] + step->shift;
+        msr_read(&pc.msrs, step->place, msr, &value);
+        msr_write(&pc.msrs, &(struct process_info){.tsc_mult = 1, .tsc_shift = 1}, step->place, msr,
+                  step->value);
         break;
     case 12:
         floppy_command(step);
@@ -158,7 +163,7 @@ static void machine_start(void)
     host.input_length = 34;
     memset(&pc, 0, sizeof pc);
     bus_reset(&pc.bus);
-    msr_reset(&pc.msrs);
+    msr_reset(&pc.msrs, MSR_VENDOR_AMD, UINT32_MAX);
     /* The addresses that firmware gives. */
     bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80002010), bus_write(&pc.bus, IO_PORT, 0xcfc, 4, 0xc000);
     bus_write(&pc.bus, IO_PORT, 0xcf8, 4, 0x80002014), bus_write(&pc.bus, IO_PORT, 0xcfc, 4, 0xe0000000);

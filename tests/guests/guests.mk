@@ -22,9 +22,13 @@ $(B)/guests/$(1).elf: $(call guest_objects,$(1)) $(GUEST_LIB) tests/guests/lib/g
 endef
 $(foreach g,$(GUESTS),$(eval $(call guest_rule,$(g))))
 
+$(B)/guests/boot_sector.bin: tests/guests/boot_sector.asm
+	@mkdir -p $(@D)
+	$(NASM) -f bin $< -o $@
+
 .PHONY: guests test-guests test-guests-native mutations
 ##  make guests     the test kernels (build/guests/NAME.elf)
-guests: $(GUESTS:%=$(B)/guests/%.elf)
+guests: $(GUESTS:%=$(B)/guests/%.elf) $(B)/guests/boot_sector.bin
 
 ##  make test-guests     the test kernels natively and under the monitor, compared
 test-guests: guests $(B)/nr $(B)/nullring

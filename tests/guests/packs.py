@@ -17,6 +17,7 @@ ALONE = {
     "hpet": MEASURES,
     "ioapic_edge": MEASURES,
     "lapic_timer": MEASURES,
+    "nt_hal_clock": MEASURES,
     "pic": MEASURES,
     "pit": MEASURES,
     "rtc": MEASURES,

@@ -14,6 +14,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
     ahci=MIB            the same on AHCI
     floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
+    firmware=bios       started by a BIOS from a disk (boot_sector.asm), which leaves its services there; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
@@ -29,7 +30,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
 A run passes when the test's last line has the right marker and says "0 failed", and what it printed is the same as on the
 reference, except for what differences.py lists. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
 --table the results as a table, and a count. Status 0: all passed. With --once a test is tried once and with its first seed
-only; --limit and --args stand for timeout and args of the head comment.
+only; --limit and --args stand for timeout and args of the head comment; --local-apic for a property of the description.
 """
 import argparse
 import concurrent.futures
@@ -58,8 +59,10 @@ RETRIES = 2
 REFERENCE = "native"
 # Bochs executes some 50 million instructions a second.
 BOCHS_SLOWER = 3
-# For clock=virtual. One thread of the emulator runs all processors.
-VIRTUAL_CLOCK = "-icount shift=4,sleep=off"
+# boot_sector.asm: where its parameters lie, and what each of its reads takes.
+SECTOR, BOOT_PARAMETERS, BOOT_CHUNK = 512, 490, 64 * 512
+# For clock=virtual, the real-time clock included. One thread of the emulator runs all processors.
+VIRTUAL_CLOCK = "-icount shift=4,sleep=off -rtc clock=vm"
 
 
 def is_monitor(machine):
@@ -106,6 +109,18 @@ def make_disc(path, mib):
             file.write(struct.pack("<II", sector, 0xCD5EC701) + bytes([sector & 0xFF]) * 2040)
 
 
+def make_boot_disk(name, path, words):
+    """A disk from which a BIOS starts the kernel with these words: its boot sector, their sector, the image."""
+    elf = (BUILD / "guests" / f"{name}.elf").read_bytes()
+    entry, headers = struct.unpack_from("<II", elf, 24)
+    offset, _, start, size, memory = struct.unpack_from("<5I", elf, headers + 4)
+    chunks = -(-(SECTOR + size) // BOOT_CHUNK)
+    sector = bytearray((BUILD / "guests" / "boot_sector.bin").read_bytes())
+    struct.pack_into("<4IH", sector, BOOT_PARAMETERS, entry, start, start + size, start + memory, chunks)
+    image = words.encode().ljust(SECTOR, b"\0") + elf[offset:offset + size]
+    path.write_bytes((sector + image.ljust(chunks * BOOT_CHUNK, b"\0")).ljust(1 << 20, b"\0"))
+
+
 def guest_name(name):
     return name.replace("_", "-")
 
@@ -126,15 +141,21 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
+    chosen = f'loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
+    if "firmware" in options:
+        make_boot_disk(name, directory / f"{name}-boot.img", words)
+        chosen = 'loader = "bios";'
+        disk += f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}-boot.img"; overlay-mib = <1>; }};\n'
     path = directory / f"{name}.dts"
     path.write_text(
         "/dts-v1/;\n/ {\n"
         '    compatible = "nullring,guest";\n'
         f'    model = "{guest_name(name)}";\n'
+        f'    local-apic = "{options.get("local-apic", "hardware")}";\n'
         f'    hpet = "{options.get("hpet", "auto")}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
-        f'    chosen {{ loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}"; }};\n'
+        f"    chosen {{ {chosen} }};\n"
         f"{disk}}};\n"
     )
     return path
@@ -321,7 +342,7 @@ def runs_on(name, machine):
     if is_monitor(machine):
         return "svm" in options["machines"].split(",") and not differences.not_under(machine, name)
     return "native" in options["machines"].split(",") and (
-        machine == REFERENCE or not ({*DISKS, "floppy"} & set(options) or name in differences.NOT_NATIVE))
+        machine == REFERENCE or not ({*DISKS, "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):
@@ -413,9 +434,11 @@ def main():
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
     parser.add_argument("--args", help="words for the command line, whatever its head comment says")
+    parser.add_argument("--local-apic", choices=["hardware", "software"], help="of the guests' descriptions")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None}
+    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None,
+                  "local-apic": arguments.local_apic}
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or [name for name in routine_names() if name not in arguments.without]

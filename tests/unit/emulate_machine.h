@@ -23,6 +23,7 @@ struct test_machine {
     struct test_access access[TEST_ACCESSES];
     unsigned accesses;
     uint64_t read_only; /* RAM from here on is read-only; 0: none */
+    uint64_t race;      /* when this is about to be written another processor changes it once; 0: none */
 };
 
 static void test_note(struct test_machine *t, char kind, uint64_t address, unsigned size, uint64_t value)
@@ -37,6 +38,10 @@ static void *test_ram(void *context, uint64_t gpa, bool write)
     struct test_machine *t = context;
     if (gpa >= TEST_RAM || (write && t->read_only && gpa >= t->read_only))
         return NULL;
+    if (write && t->race && gpa == t->race) {
+        t->ram[gpa + 1] ^= 2; /* a bit of an entry that is left to the system */
+        t->race = 0;
+    }
     return t->ram + gpa;
 }
 
@@ -97,6 +102,13 @@ static bool test_write_msr(void *context, unsigned vcpu, uint32_t index, uint64_
     return index == TEST_MSR;
 }
 
+/* The calls that there are answer with their number and one more; there is none above 9. */
+static bool test_hypercall(void *context, uint64_t *rax)
+{
+    (void)context;
+    return (*rax)++ < 10;
+}
+
 static const struct emulator_machine test_emulator_machine = {
     .ram = test_ram,
     .read = test_read,
@@ -106,6 +118,7 @@ static const struct emulator_machine test_emulator_machine = {
     .read_msr = test_read_msr,
     .write_msr = test_write_msr,
     .get = test_get,
+    .hypercall = test_hypercall,
 };
 
 /* An EPYC's. */

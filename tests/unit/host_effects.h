@@ -65,6 +65,8 @@ struct host_effects {
     unsigned event_count;
     enum guest_end end; /* 0: not asked for */
     unsigned ends;
+    unsigned processor_resets;
+    bool a20_masked;
     uint32_t exit_value;
     unsigned needs[NEED_IGNORED + 1];
     uint64_t need_address; /* of the last one */

@@ -10,10 +10,10 @@
  * sources: devices/system_ports.c devices/debug_ports.c devices/behave.c devices/reset_rom.c
  * sources: devices/i440fx.c devices/pam.c devices/memory_map.c devices/p[ci]i*.c devices/msix.c
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
- * sources: devices/table_area.c
+ * sources: devices/table_area.c devices/smbios.c devices/cpuid.c
  * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  * sources: devices/disk_image.c devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c
- * sources: devices/ahci*.c devices/hpet.c
+ * sources: devices/ahci*.c devices/hpet.c devices/media.c
  * sources: devices/fdc*.c lib/image_floppy.c
  */
 #include <setjmp.h>
@@ -29,10 +29,12 @@
 #define sys_spare_map     recorded_map
 #define sys_intr_level    recorded_intr
 #define sys_lapic_message recorded_message
+#define sys_lapic_access  recorded_access
 static int64_t recorded_end(enum guest_end end, uint32_t guest);
 static int64_t recorded_intr(uint32_t level);
 static int64_t recorded_map(uint64_t gpa, uint64_t offset, uint32_t rights, uint64_t length);
 static int64_t recorded_message(uint64_t address, uint32_t data);
+static int64_t recorded_access(uint32_t offset, uint32_t write, uint64_t value);
 #include "../../devices/effects_ring3.c"
 
 static unsigned ended;
@@ -52,10 +54,24 @@ static int64_t recorded_intr(uint32_t level)
     return 0;
 }
 
+static unsigned messages;
+static uint64_t message_address;
+static uint32_t message_data;
+
 static int64_t recorded_message(uint64_t address, uint32_t data)
 {
-    (void)address, (void)data;
+    messages++;
+    message_address = address;
+    message_data = data;
     return 0;
+}
+
+static uint32_t apic_base;
+
+static int64_t recorded_access(uint32_t offset, uint32_t write, uint64_t value)
+{
+    assert_true(offset == LAPIC_MSR_BASE && !write && !value);
+    return apic_base;
 }
 
 static uint64_t mapped_gpa, mapped_offset, mapped_length;
@@ -98,7 +114,8 @@ static int set_up(void **state)
     memset(ring3_channel(), 0, CHANNEL_SIZE);
     ((struct guest_config *)USER_CONFIG)->spare_mib = 0;
     bus_reset(&ring3_pc()->bus);
-    ended = mapped = 0;
+    ended = mapped = messages = 0;
+    apic_base = 0xfee00900;
     map_answer = NR_OK;
     ((struct guest_config *)USER_CONFIG)->memory_mib = 16;
     ((struct guest_config *)USER_CONFIG)->spare_mib = GUEST_SPARE_MIB;
@@ -118,6 +135,28 @@ static void the_end_of_a_guest_is_seen(void **state)
     assert_int_equal(ended_how, GUEST_END_RESET);
     effects_begin();
     assert_false(effects_seen());
+}
+
+/* All processors get an INIT where a firmware is there to take over, and can. */
+static void a_reset_of_the_processors_leaves_the_rest(void **state)
+{
+    (void)state;
+    ((struct guest_config *)USER_CONFIG)->loader = LOADER_BIOS;
+    bus_write(&ring3_pc()->bus, IO_PORT, 0x92, 1, 3);
+    assert_true(effects_seen());
+    assert_int_equal(messages, 1);
+    assert_int_equal(message_address, 0xfeeff000);
+    assert_int_equal(message_data, 0x500);
+    assert_int_equal(ended, 0);
+    apic_base = 0xfee00100;
+    effect_processor_reset();
+    assert_int_equal(ended, 1);
+    apic_base = 0xfee00900;
+    ((struct guest_config *)USER_CONFIG)->loader = LOADER_MULTIBOOT;
+    effect_processor_reset();
+    assert_int_equal(ended, 2);
+    assert_int_equal(ended_how, GUEST_END_RESET);
+    assert_int_equal(messages, 1);
 }
 
 static void the_debug_port_ends_the_guest_with_its_first_value(void **state)
@@ -188,7 +227,23 @@ static void devices_move_data_where_the_guest_may_write(void **state)
     assert_null(ring3_memory(0xf0000, 0x1000, MEMORY_READ | MEMORY_WRITE));
     assert_null(ring3_memory(0xef000, 0x1001, MEMORY_READ));
     assert_true(effect_map(0xff000, effect_spare(SPARE_UPPER), 0x1000, MEMORY_ALL));
+    assert_null(effect_ram(0xff000, 0x2000));
+    ring3_pc()->board.a20_masked = true;
+    effect_a20(true);
+    assert_int_equal(mapped_gpa, 0x100000);
+    assert_int_equal(mapped_offset, SPARE_UPPER + 0x60000);
+    assert_int_equal(mapped_length, 0x10000);
     assert_ptr_equal(effect_ram(0xff000, 0x2000), at(0xff000));
+    assert_ptr_equal(effect_ram(0xff000, 0x12000),
+                     at(0xff000)); /* and over the end of what real mode reaches */
+    mapped = 0;
+    effect_a20(true); /* as it is */
+    assert_int_equal(mapped, 0);
+    bus_write(&ring3_pc()->bus, IO_PORT, 0x92, 1, 0);
+    assert_int_equal(mapped_gpa, 0x100000);
+    assert_int_equal(mapped_rights, MEMORY_NONE);
+    assert_null(effect_ram(0x100000, 1));
+    assert_ptr_equal(effect_ram(0x110000, 1), at(0x110000));
     assert_true(effect_map(0xff000, NULL, 0x1000, MEMORY_NONE));
     assert_int_equal(mapped_rights, MEMORY_NONE);
     assert_null(ring3_memory(0xff000, 1, MEMORY_READ));
@@ -234,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_end_of_a_guest_is_seen, set_up),
+        cmocka_unit_test_setup(a_reset_of_the_processors_leaves_the_rest, set_up),
         cmocka_unit_test_setup(the_debug_port_ends_the_guest_with_its_first_value, set_up),
         cmocka_unit_test_setup(an_exit_value_of_zero_is_one, set_up),
         cmocka_unit_test_setup(what_an_interrupt_changes_is_seen, set_up),

@@ -301,6 +301,34 @@ static void moved_table(void **unused)
     assert_int_equal(state.segment[SEG_CS].base, 0x1000);
 }
 
+/* A page table's entry changes between its reading and its marking: the delivery begins again. */
+static void changed_page_table(void **unused)
+{
+    static const uint64_t gdt[] = {0, 0x00cf9a000000ffff}, gate = 0x00008e0000080000 | HANDLERS;
+    static const uint32_t large_page = 0x83;
+    enum { DIRECTORY = 0x10000, GDT = 0x3000, IDT = 0x5000 };
+
+    (void)unused;
+    begin(TEST_PROTECTED_32);
+    memcpy(machine.ram + DIRECTORY, &large_page, sizeof(large_page));
+    memcpy(machine.ram + GDT, gdt, sizeof(gdt));
+    memcpy(machine.ram + IDT + 8 * EXCEPTION_UD, &gate, sizeof(gate));
+    state.tables.gdtr = (struct descriptor_table){.base = GDT, .limit = sizeof(gdt) - 1};
+    state.tables.idtr = (struct descriptor_table){.base = IDT, .limit = 0x7ff};
+    state.control.cr0 |= CR0_PG;
+    state.control.cr3 = DIRECTORY;
+    state.control.cr4 |= CR4_PSE;
+    state.gpr.reg[RSP] = STACK;
+    state.interrupts.event = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_UD};
+    upcall = (struct upcall){.exit = {.reason = VCPU_EXIT_UNFIT, .detail = UNFIT_EVENT | UNFIT_ONCE}};
+    machine.race = DIRECTORY;
+    BATCH("\x0f\x0b");
+    assert_int_equal(machine.race, 0);
+    assert_int_equal(upcall.status, UPCALL_OK);
+    assert_int_equal(state.gpr.rip, HANDLERS);
+    assert_int_equal(state.gpr.reg[RSP], STACK - 12);
+}
+
 static void unknown_instruction(void **unused)
 {
     (void)unused;
@@ -314,12 +342,19 @@ static void unknown_instruction(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(until_it_fits),    cmocka_unit_test(at_least_one),
-        cmocka_unit_test(bounds),           cmocka_unit_test(to_protected_mode),
-        cmocka_unit_test(events),           cmocka_unit_test(soft_event),
-        cmocka_unit_test(faults_and_traps), cmocka_unit_test(waiting),
-        cmocka_unit_test(double_fault),     cmocka_unit_test(wrapped_stack),
-        cmocka_unit_test(moved_table),      cmocka_unit_test(unknown_instruction),
+        cmocka_unit_test(until_it_fits),
+        cmocka_unit_test(at_least_one),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(to_protected_mode),
+        cmocka_unit_test(events),
+        cmocka_unit_test(soft_event),
+        cmocka_unit_test(faults_and_traps),
+        cmocka_unit_test(waiting),
+        cmocka_unit_test(double_fault),
+        cmocka_unit_test(wrapped_stack),
+        cmocka_unit_test(moved_table),
+        cmocka_unit_test(changed_page_table),
+        cmocka_unit_test(unknown_instruction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

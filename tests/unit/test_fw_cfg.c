@@ -5,6 +5,7 @@
  *
  * sources: devices/fw_cfg.c devices/firmware_files.c devices/boot_order.c devices/acpi_tables.c
  * sources: devices/table_area.c devices/bus.c tests/unit/host_effects.c lib/format.c lib/ide_places.c
+ * sources: devices/smbios.c devices/cpuid.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -107,9 +107,11 @@ static void second_port(void **state)
     command(0xd0);
     EXPECT(0xcf);
     command(0xdd);
+    assert_true(host.a20_masked);
     command(0xd0);
     EXPECT(0xcd);
     command(0xdf);
+    assert_false(host.a20_masked);
     command(0xd3);
     write_data(0);
     command(0xd0);
@@ -431,16 +433,15 @@ static void resets(void **state)
 {
     (void)state;
     command(0xff);
-    assert_int_equal(host.ends, 0);
+    assert_int_equal(host.processor_resets, 0);
     command(0xfe);
-    assert_int_equal(host.end, GUEST_END_RESET);
-    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.processor_resets, 1);
     command(0xd1);
     write_data(0xdf);
-    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.processor_resets, 1);
     command(0xd1);
     write_data(0xde);
-    assert_int_equal(host.ends, 2);
+    assert_int_equal(host.processor_resets, 2);
 }
 
 static void check_refuses_bad_state(void **state)

@@ -2,6 +2,7 @@
  * What a guest is shown of its processor: CPUID, MSRs, the KVM clock; and conversions of guest time.
  *
  * sources: devices/cpuid.c devices/processor.c devices/msr.c devices/kvm_clock.c devices/guest_time.c
+ * sources: devices/msr_table.c devices/msr_machine_check.c
  * sources: devices/bus.c tests/unit/host_effects.c
  */
 #include <setjmp.h>
@@ -58,7 +59,7 @@ static int set_up(void **state)
     host_reset();
     host.epoch = 1700000000;
     host.config.cpu_count = 2;
-    msr_reset(&msrs);
+    msr_reset(&msrs, MSR_VENDOR_AMD, odd.tsc_khz);
     return 0;
 }
 
@@ -251,16 +252,94 @@ static void msr_policy(void **state)
     host.needs[NEED_WRMSR] = 0;
     assert_false(msr_write(&msrs, &ghz, 0, 0xc0010117, 0));
     assert_int_equal(host.needs[NEED_WRMSR], 1);
-    assert_int_equal(read_msr(0x179), 0);
-    assert_true(msr_write(&msrs, &ghz, 0, 0x17a, 0));
+    assert_true(msr_write(&msrs, &ghz, 0, 0xc0010055, 0));
     assert_int_equal(host.needs[NEED_WRMSR], 1);
-    assert_true(msr_write(&msrs, &ghz, 0, 0x17a, 1)); /* dropped and counted */
+    assert_true(msr_write(&msrs, &ghz, 0, 0xc0010055, 1)); /* dropped and counted */
     assert_int_equal(host.needs[NEED_WRMSR], 2);
     assert_true(msr_write(&msrs, &ghz, 0, 0xc0010015, UINT64_MAX));
     assert_int_equal(read_msr(0xc0010015), 0x0107ffff);
     assert_null(msr_check(&msrs));
     msrs.mtrr_default = UINT64_MAX;
     assert_non_null(msr_check(&msrs));
+}
+
+/* What a processor of one vendor has, and of the other has not (SDM Vol. 4; AMD BKDG). */
+static void msrs_of_the_vendor(void **state)
+{
+    static const uint32_t intel[] = {0x17, 0x2a, 0xcd, 0xce, 0x11e, 0x198, 0x199, 0x1a0};
+    static const uint32_t amd[] = {0xc0010010, 0xc0010015, 0xc001001a, 0xc001001f,
+                                   0xc0010064, 0xc001006b, 0xc0011029};
+    uint64_t value;
+    (void)state;
+    assert_int_equal(msr_vendor(0x756e6547), MSR_VENDOR_INTEL);
+    assert_int_equal(msr_vendor(0x68747541), MSR_VENDOR_AMD);
+    for (unsigned i = 0; i < sizeof intel / sizeof intel[0]; i++)
+        assert_false(msr_read(&msrs, 0, intel[i], &value) || msr_write(&msrs, &ghz, 0, intel[i], 0));
+    for (unsigned i = 0; i < sizeof amd / sizeof amd[0]; i++)
+        assert_true(msr_read(&msrs, 0, amd[i], &value));
+    assert_int_equal(read_msr(0x8b), 0);
+    assert_false(msr_write(&msrs, &ghz, 0, 0x8b, 0));
+    assert_true(msr_write(&msrs, &ghz, 0, 0xc0010020, 0x1000)); /* a patch */
+    assert_false(msr_read(&msrs, 0, 0xc0010020, &value));
+    assert_false(msr_write(&msrs, &ghz, 0, 0x79, 0x1000));
+    host.config.memory_mib = 64;
+    assert_int_equal(read_msr(0xc001001a), 64 << 20);
+    host.config.memory_mib = 8192;
+    assert_int_equal(read_msr(0xc001001a), 0xc0000000);
+    msr_reset(&msrs, MSR_VENDOR_INTEL, odd.tsc_khz);
+    for (unsigned i = 0; i < sizeof intel / sizeof intel[0]; i++)
+        assert_true(msr_read(&msrs, 0, intel[i], &value));
+    for (unsigned i = 0; i < sizeof amd / sizeof amd[0]; i++)
+        assert_false(msr_read(&msrs, 0, amd[i], &value) || msr_write(&msrs, &ghz, 0, amd[i], 0));
+    assert_int_equal(read_msr(0xce), 26 << 8);
+    assert_int_equal(read_msr(0x198), 26 << 8);
+    assert_false(msr_write(&msrs, &ghz, 0, 0xce, 26 << 8));
+    assert_true(msr_write(&msrs, &ghz, 0, 0x199, 12 << 8));
+    assert_int_equal(read_msr(0x1a0), 0x1801);
+    assert_true(msr_write(&msrs, &ghz, 0, 0x8b, 0)); /* before CPUID, as the manual wants it */
+    assert_true(msr_write(&msrs, &ghz, 0, 0x79, 0x1000));
+    assert_false(msr_read(&msrs, 0, 0x79, &value));
+    assert_int_equal(read_msr(0), 0);
+    msr_reset(&msrs, MSR_VENDOR_INTEL, UINT32_MAX);
+    assert_int_equal(read_msr(0xce), 0xff << 8);
+    assert_null(msr_check(&msrs));
+    msrs.ratio++;
+    assert_non_null(msr_check(&msrs));
+    msrs.ratio = 0, msrs.vendor = 2;
+    assert_non_null(msr_check(&msrs));
+}
+
+/* SDM Vol. 3B, 16.3; AMD APM Vol. 2, 9.3. */
+static void machine_check(void **state)
+{
+    uint64_t value;
+    (void)state;
+    assert_int_equal(read_msr(0x179), 0x106); /* six banks, and MCG_CTL */
+    assert_false(msr_write(&msrs, &ghz, 0, 0x179, 0x106));
+    assert_int_equal(read_msr(0x17a), 0);
+    assert_true(msr_write(&msrs, &ghz, 0, 0x17a, 0));
+    assert_true(msr_write(&msrs, &ghz, 0, 0x17a, 4));
+    assert_int_equal(read_msr(0x17a), 4);
+    assert_false(msr_write(&msrs, &ghz, 0, 0x17a, 8)); /* reserved */
+    assert_true(msr_write(&msrs, &ghz, 0, 0x17b, UINT64_MAX));
+    assert_int_equal(read_msr(0x17b), UINT64_MAX);
+    for (uint32_t bank = 0; bank < 6; bank++) {
+        assert_int_equal(read_msr(0x400 + 4 * bank), 0);
+        assert_true(msr_write(&msrs, &ghz, 0, 0x400 + 4 * bank, UINT64_MAX - bank));
+    }
+    for (uint32_t bank = 0; bank < 6; bank++) {
+        assert_int_equal(read_msr(0x400 + 4 * bank), UINT64_MAX - bank);
+        for (uint32_t i = 1; i < 4; i++) {
+            assert_int_equal(read_msr(0x400 + 4 * bank + i), 0);
+            assert_true(msr_write(&msrs, &ghz, 0, 0x400 + 4 * bank + i, 0));
+            assert_false(msr_write(&msrs, &ghz, 0, 0x400 + 4 * bank + i, 1));
+        }
+    }
+    assert_false(msr_read(&msrs, 0, 0x418, &value)); /* behind the last bank */
+    assert_false(msr_write(&msrs, &ghz, 0, 0x418, 0));
+    assert_true(msr_write(&msrs, &ghz, 0, 0xc0010015, 1 << 18)); /* McStatusWrEn */
+    assert_true(msr_write(&msrs, &ghz, 0, 0x401, 1));
+    assert_int_equal(read_msr(0x401), 0);
 }
 
 /* As Linux' pvclock reads it. */
@@ -341,6 +420,8 @@ int main(void)
         cmocka_unit_test_setup(every_leaf_has_a_slot, set_up),
         cmocka_unit_test_setup(registers_follow_cpuid, set_up),
         cmocka_unit_test_setup(msr_policy, set_up),
+        cmocka_unit_test_setup(msrs_of_the_vendor, set_up),
+        cmocka_unit_test_setup(machine_check, set_up),
         cmocka_unit_test_setup(kvm_clock, set_up),
         cmocka_unit_test_setup(time_conversions, set_up),
     };

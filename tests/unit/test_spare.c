@@ -181,10 +181,9 @@ static void an_odd_or_huge_size_is_refused(void **state)
 static void pages_of_upper_memory_and_of_the_rom_area(void **state)
 {
     (void)state;
-    assert_int_equal(map(GUEST_VGA_HOLE, LARGE + 0x3000, MEMORY_ALL, GUEST_UPPER_END - GUEST_VGA_HOLE),
-                     NR_OK);
+    assert_int_equal(map(GUEST_VGA_HOLE, LARGE + 0x3000, MEMORY_ALL, GUEST_HMA_END - GUEST_VGA_HOLE), NR_OK);
     assert_shows(GUEST_VGA_HOLE, LARGE + 0x3000, STAGE2_ALL);
-    assert_shows(GUEST_UPPER_END - 1, LARGE + 0x62fff, STAGE2_ALL);
+    assert_shows(GUEST_HMA_END - 1, LARGE + 0x72fff, STAGE2_ALL);
     assert_int_equal(map(0xf0000, 0x5000, MEMORY_READ | MEMORY_EXECUTE, 0x2000), NR_OK);
     assert_shows(0xf0000, 0x5000, STAGE2_READ | STAGE2_EXECUTE);
     assert_shows(0xf1000, 0x6000, STAGE2_READ | STAGE2_EXECUTE);
@@ -222,8 +221,8 @@ static void nothing_else_can_be_mapped(void **state)
         {GUEST_VGA_HOLE, 0, LARGE + PAGE}, /* too long */
         {GUEST_VGA_HOLE - PAGE, 0, PAGE},  /* RAM of the guest */
         {GUEST_VGA_HOLE - PAGE, 0, 2 * PAGE},
-        {GUEST_UPPER_END - PAGE, 0, 2 * PAGE},
-        {GUEST_UPPER_END, 0, LARGE},
+        {GUEST_HMA_END - PAGE, 0, 2 * PAGE},
+        {GUEST_HMA_END, 0, LARGE},
         {GUEST_LOW_RAM_MAX - LARGE, 0, LARGE},
         {GUEST_HIGH_RAM - PAGE, 0, 2 * PAGE},
         {GUEST_HIGH_RAM, 0, LARGE},

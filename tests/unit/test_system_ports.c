@@ -28,12 +28,16 @@ static void port_92(void **state)
 {
     (void)state;
     assert_int_equal(in(PORT92), 2); /* line 20 is on */
+    assert_false(host.a20_masked);
     out(PORT92, 0xfc);
     assert_int_equal(in(PORT92), 0);
-    assert_int_equal(host.ends, 0);
+    assert_true(host.a20_masked);
+    assert_int_equal(host.processor_resets, 0);
     out(PORT92, 3);
-    assert_int_equal(host.end, GUEST_END_RESET);
+    assert_int_equal(host.processor_resets, 1);
+    assert_int_equal(host.ends, 0);
     assert_int_equal(in(PORT92), 2);
+    assert_false(host.a20_masked);
 }
 
 static void reset_by_the_edge_of_bit_2(void **state)
@@ -49,8 +53,10 @@ static void reset_by_the_edge_of_bit_2(void **state)
     assert_int_equal(host.ends, 1);
     out(RESET_CONTROL, 0xf9);
     assert_int_equal(in(RESET_CONTROL), 0);
-    out(RESET_CONTROL, 4);
-    assert_int_equal(host.ends, 2);
+    assert_int_equal(host.processor_resets, 0);
+    out(RESET_CONTROL, 4); /* without bit 1 the processors alone */
+    assert_int_equal(host.processor_resets, 1);
+    assert_int_equal(host.ends, 1);
 }
 
 static void ports_that_only_remember(void **state)
