@@ -20,6 +20,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
+    loader=multiboot2   started by that protocol, not by version 1's
     hpet=on             with high precision event timers
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is
@@ -29,7 +30,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
 A run passes when the test's last line has the right marker and says "0 failed", and what it printed is the same as on the
 reference, except for what differences.py lists. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
 --table the results as a table, and a count. Status 0: all passed. With --once a test is tried once and with its first seed
-only; --limit and --args stand for timeout and args of the head comment.
+only; --limit and --args stand for timeout and args of the head comment; --local-apic for a property of the description.
 """
 import argparse
 import concurrent.futures
@@ -139,7 +140,7 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
-    chosen = f'loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
+    chosen = f'loader = "{options.get("loader", "multiboot")}"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
     if "firmware" in options:
         make_boot_disk(name, directory / f"{name}-boot.img", words)
         chosen = 'loader = "bios";'
@@ -149,6 +150,7 @@ def describe(name, options, directory, seed):
         "/dts-v1/;\n/ {\n"
         '    compatible = "nullring,guest";\n'
         f'    model = "{guest_name(name)}";\n'
+        f'    local-apic = "{options.get("local-apic", "hardware")}";\n'
         f'    hpet = "{options.get("hpet", "auto")}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
@@ -431,9 +433,11 @@ def main():
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
     parser.add_argument("--args", help="words for the command line, whatever its head comment says")
+    parser.add_argument("--local-apic", choices=["hardware", "software"], help="of the guests' descriptions")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None}
+    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None,
+                  "local-apic": arguments.local_apic}
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or [name for name in routine_names() if name not in arguments.without]
