@@ -101,8 +101,8 @@ static int map_all(void **state)
 {
     (void)state;
     map(USER_UPCALL, PAGE);
-    map(USER_INFO, PAGE);
-    map(USER_CONFIG, PAGE);
+    map(USER_INFO, sizeof(struct process_info));
+    map(USER_CONFIG, GUEST_CONFIG_SIZE);
     map(USER_STATE, USER_STATE_SIZE);
     map(USER_CHANNEL, CHANNEL_SIZE);
     return 0;
