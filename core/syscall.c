@@ -80,7 +80,7 @@ static int64_t sys_vcpu_get(const struct call *call)
     memcpy(&call->process->upcall.state, &vcpu->state,
            call->a & VCPU_FPU ? sizeof(vcpu->state) : offsetof(struct vcpu_state, fpu));
     call->process->upcall.groups |= (uint32_t)call->a;
-    return vcpu->windows;
+    return event_waiting(vcpu);
 }
 
 static int64_t sys_vcpu_debug(const struct call *call)

@@ -14,6 +14,7 @@
 #include "guest_machine.h"
 #include "pc.h"
 #include "ring3.h"
+#include "string.h"
 #include "syscall.h"
 
 enum { GROUPS = VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS | VCPU_TIME };
@@ -69,9 +70,12 @@ static uint64_t ahead_tsc(void *context)
 {
     struct upcall *upcall = ((struct ahead_context *)context)->upcall;
     if (!(upcall->groups & VCPU_TIME)) {
-        struct vcpu_gpr now = upcall->state.gpr;
+        struct vcpu_gpr gpr = upcall->state.gpr;
+        struct segment segment[SEG_COUNT];
+        memcpy(segment, upcall->state.segment, sizeof(segment));
         sys_vcpu_get(VCPU_TIME);
-        upcall->state.gpr = now;
+        upcall->state.gpr = gpr;
+        memcpy(upcall->state.segment, segment, sizeof(segment));
     }
     return effect_read_tsc() + upcall->state.time.tsc_offset;
 }
@@ -126,6 +130,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     emulator.groups = upcall->groups;
     emulator.gpa = EMULATE_UNKNOWN;
     emulate_ahead(&emulator, &context.ahead);
+    upcall->modified |= emulator.modified;
     learn(&pc->history, next_rip, context.ahead.accesses != 0);
 }
 

@@ -70,10 +70,15 @@ def usertests(machine="svm", seconds=600):
 
 
 def floppinux(machine="svm"):
+    """To its shell, in which a command finds another one."""
     image = published("floppinux.img")
     path = guest("floppinux", f'floppy0 {{ compatible = "nullring,floppy"; image = "{image}"; }};', root='boot = "floppy0";')
     with Live("--machine", machine, path) as live:
         live.wait("floppinux", "_CHOOSE:")
+        live.do("type", "--enter", "floppinux", "c")
+        live.wait("floppinux", "built-in shell.*(.*\n)*#")
+        live.do("type", "--enter", "floppinux", "echo from the shell of $(uname -s)")
+        live.wait("floppinux", "^from the shell of Linux$")
 
 
 def ipxe(machine="svm"):

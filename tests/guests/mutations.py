@@ -47,7 +47,7 @@ MUTATIONS = [
     # There is no single-step trap behind CPUID, IN, OUT and reads of the local APIC.
     ("debug", "core/vcpu.c", "vcpu_inject_exception(vcpu, EXCEPTION_DB, false, 0);", ""),
     # A page fault is taken for benign: ring 0 makes no double fault of two.
-    ("double_fault", "core/vcpu.c", "return CLASS_PAGE_FAULT;", "return CLASS_BENIGN;"),
+    ("double_fault", "core/vcpu.c", "first & (1u << EXCEPTION_PF | 1u << EXCEPTION_DF)", "first & 1u << EXCEPTION_DF"),
     # #UD comes as #GP.
     (
         "exceptions",
@@ -95,8 +95,8 @@ MUTATIONS = [
     (
         "ipi",
         "core/lapic_ipi.c",
-        "!(shorthand == SHORTHAND_OTHERS && target == vcpu)",
-        "!(shorthand == SHORTHAND_OTHERS && target == vcpu && !fixed)",
+        "shorthand == SHORTHAND_OTHERS ? vcpu : NULL",
+        "shorthand == SHORTHAND_OTHERS && !fixed ? vcpu : NULL",
     ),
     # Software disable leaves the LVT entries unmasked.
     ("lapic_errors", "core/lapic_registers.c", "if (at == LAPIC_SVR && !(value & SVR_ENABLE))", "if (false)"),
@@ -135,7 +135,7 @@ MUTATIONS = [
         "in->memory.base = rm;\n        return;",
     ),
     # The guest never sees LMA.
-    ("mode_compat", "svm/state.c", "    msrs->star = vmcb->star;", "    msrs->efer &= ~EFER_LMA;"),
+    ("mode_compat", "svm/state.c", "        memcpy(&state->msrs.star, &vmcb->star, SWITCHED_MSRS);", "        state->msrs.efer &= ~EFER_LMA;"),
     # CR8 reads as 0.
     ("mode_long", "core/lapic.c", "return (uint8_t)(lapic_get(&vcpu->lapic, LAPIC_TPR) >> CR8_SHIFT);", "return 0;"),
     # Nobody leaves protected mode.
@@ -255,8 +255,8 @@ MUTATIONS = [
     (
         "string_io",
         "devices/emulate_string.c",
-        "return more && done < total ? OUTCOME_REPEAT : OUTCOME_NEXT;",
-        "return OUTCOME_NEXT;",
+        "(page && single))\n            return OUTCOME_REPEAT;",
+        "(page && single))\n            return OUTCOME_NEXT;",
     ),
     # What the emulator gives back loses NT.
     (

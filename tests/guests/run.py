@@ -29,7 +29,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
 A run passes when the test's last line has the right marker and says "0 failed", and what it printed is the same as on the
 reference, except for what differences.py lists. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
 --table the results as a table, and a count. Status 0: all passed. With --once a test is tried once and with its first seed
-only; --limit and --args stand for timeout and args of the head comment.
+only; --limit and --args stand for timeout and args of the head comment; --local-apic for a property of the description.
 """
 import argparse
 import concurrent.futures
@@ -149,6 +149,7 @@ def describe(name, options, directory, seed):
         "/dts-v1/;\n/ {\n"
         '    compatible = "nullring,guest";\n'
         f'    model = "{guest_name(name)}";\n'
+        f'    local-apic = "{options.get("local-apic", "hardware")}";\n'
         f'    hpet = "{options.get("hpet", "auto")}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
@@ -431,9 +432,11 @@ def main():
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
     parser.add_argument("--args", help="words for the command line, whatever its head comment says")
+    parser.add_argument("--local-apic", choices=["hardware", "software"], help="of the guests' descriptions")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None}
+    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None,
+                  "local-apic": arguments.local_apic}
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or [name for name in routine_names() if name not in arguments.without]

@@ -13,7 +13,7 @@
  * sources: devices/table_area.c devices/smbios.c devices/cpuid.c
  * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  * sources: devices/disk_image.c devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c
- * sources: devices/ahci*.c devices/hpet.c
+ * sources: devices/ahci*.c devices/hpet.c devices/media.c
  * sources: devices/fdc*.c lib/image_floppy.c
  */
 #include <setjmp.h>
@@ -113,8 +113,8 @@ static int map_all(void **state)
 {
     (void)state;
     map(USER_UPCALL, PAGE);
-    map(USER_INFO, PAGE);
-    map(USER_CONFIG, PAGE);
+    map(USER_INFO, sizeof(struct process_info));
+    map(USER_CONFIG, GUEST_CONFIG_SIZE);
     map(USER_STATE, USER_STATE_SIZE);
     map(USER_CHANNEL, CHANNEL_SIZE);
     return 0;
