@@ -69,7 +69,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "virtual processors; 1 without this node")                                                             \
     X(SCHEMA_CPUS, "packages", SCHEMA_NUMBER, false, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(packages),      \
       "sockets that they are spread over: 1, or so many that each has 1, 2 or 4")                            \
-    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios",                     \
+    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios|multiboot2",          \
       SCHEMA_CONFIG(loader), "boot protocol; elf: PVH")                                                      \
     X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),     \
       "kernel image")                                                                                        \
@@ -78,7 +78,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_CHOSEN, "bootargs", SCHEMA_TEXT, false, 0, GUEST_BOOTARGS_SIZE - 1, 0, "",                      \
       SCHEMA_CONFIG(bootargs), "the kernel's command line")                                                  \
     X(SCHEMA_CHOSEN, "modules", SCHEMA_LIST, false, 1, GUEST_MODULES_MAX, 0, "", SCHEMA_NO_FIELD,            \
-      "files with their arguments behind a blank (multiboot, elf)")                                          \
+      "files with their arguments behind a blank (multiboot, multiboot2, elf)")                              \
     X(SCHEMA_CHOSEN, "firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(firmware), \
       "the BIOS (bios); " GUEST_FIRMWARE " without this")                                                    \
     X(SCHEMA_CHOSEN, "video-firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "",                    \

@@ -204,8 +204,10 @@ static void check_loader(struct parser *parser)
         description_complain(
             parser, "modules",
             "loader \"linux\" takes no modules; give it an initrd, or choose another loader");
-    if (config->loader == LOADER_MULTIBOOT && config->initrd[0] != '\0')
-        description_complain(parser, "initrd", "loader \"multiboot\" takes no initrd; name it in modules");
+    bool version_2 = config->loader == LOADER_MULTIBOOT2;
+    if ((config->loader == LOADER_MULTIBOOT || version_2) && config->initrd[0] != '\0')
+        description_complain(parser, "initrd", "loader \"multiboot%s\" takes no initrd; name it in modules",
+                             version_2 ? "2" : "");
 }
 
 /* KVM's clock serves better: with the timers, too, Linux takes more exits for nothing. */

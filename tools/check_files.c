@@ -105,8 +105,12 @@ static void check_multiboot(const struct guest *guest, struct source *source, co
     struct multiboot_image image;
     char sentence[SENTENCE_SIZE];
 
-    if (multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
-                             sizeof(sentence)))
+    bool good =
+        guest->config.loader == LOADER_MULTIBOOT2
+            ? multiboot2_image_read(&image, kernel->name, data, kernel->size, sentence, sizeof(sentence))
+            : multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
+                                   sizeof(sentence));
+    if (good)
         check_segments(guest, source, kernel, image.segment, image.segment_count);
     else
         source_complain(source, "/chosen", "kernel", "%s", sentence);

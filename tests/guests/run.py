@@ -12,6 +12,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
     ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
+    ahci=MIB            the same on AHCI
     floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
     firmware=bios       started by a BIOS from a disk (boot_sector.asm), which leaves its services there; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
@@ -20,6 +21,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
+    loader=multiboot2   started by that protocol, not by version 1's
     hpet=on             with high precision event timers
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is
@@ -50,6 +52,8 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
+# Options of a disk, and what its node is compatible with.
+DISKS = {"disk": "virtio,block", "ide": "nullring,ide-disk", "ahci": "nullring,ahci-disk"}
 OVERRIDDEN = {}
 
 RETRIES = 2
@@ -125,13 +129,12 @@ def guest_name(name):
 def describe(name, options, directory, seed):
     """Writes the description of the guest; returns its path."""
     disk = ""
-    if "disk" in options:
-        make_disk(directory / f"{name}.img", int(options["disk"]) * 2048)
-        disk = f'    disk0 {{ compatible = "virtio,block"; image = "{name}.img"; }};\n'
+    for option, kind in DISKS.items():
+        if option in options:
+            make_disk(directory / f"{name}.img", int(options[option]) * 2048)
+            disk = f'    disk0 {{ compatible = "{kind}"; image = "{name}.img"; }};\n'
     if "ide" in options:
-        make_disk(directory / f"{name}.img", int(options["ide"]) * 2048)
         make_disc(directory / f"{name}.iso", 2)
-        disk = f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}.img"; }};\n'
         disk += f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{name}.iso"; }};\n'
     for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
         make_disk(directory / f"{name}{unit}.img", int(floppy.rstrip("p")) * 2)
@@ -139,7 +142,7 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
-    chosen = f'loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
+    chosen = f'loader = "{options.get("loader", "multiboot")}"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
     if "firmware" in options:
         make_boot_disk(name, directory / f"{name}-boot.img", words)
         chosen = 'loader = "bios";'
@@ -340,7 +343,7 @@ def runs_on(name, machine):
     if is_monitor(machine):
         return "svm" in options["machines"].split(",") and not differences.not_under(machine, name)
     return "native" in options["machines"].split(",") and (
-        machine == REFERENCE or not ({"disk", "ide", "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
+        machine == REFERENCE or not ({*DISKS, "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):
