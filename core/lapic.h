@@ -29,7 +29,7 @@ struct lapic {
     uint32_t timer_entry;    /* LVT_TIMER and DIVIDE as the timer goes by them: in the page they may be */
     uint32_t timer_divide;   /* newer, when the processor has written there */
     uint32_t pv_eoi_pending; /* the guest's flag is set for the vector in service */
-    uint64_t timer_deadline; /* host TSC of the next expiry; 0: not running */
+    uint64_t timer_deadline; /* guest time of the next expiry; 0: not running */
     uint64_t timer_fraction; /* what the deadline lost in rounding, in 10^-6 TSC ticks */
     uint64_t pv_eoi;         /* MSR_KVM_PV_EOI_EN as written; 0: off */
 };
@@ -112,8 +112,8 @@ void lapic_set_cr8(struct vcpu *vcpu, uint8_t cr8);
 
 /* Host TSC at which lapic_timer_expire wants to be called, 0 if never. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);
-/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. On the
- * vCPU's own processor. */
+/* Raises the timer interrupt if its (guest) time has come; rearms the periodic one. Missed ticks are merged.
+ * On the vCPU's own processor. */
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 
 /* Events before an entry (core/event.c): NMI, local APIC, ExtINT, windows. Returns false when INTA is needed

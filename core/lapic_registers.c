@@ -59,7 +59,7 @@ uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
         return 0;
     }
     if (at == LAPIC_CURRENT_COUNT)
-        return lapic_timer_current(vcpu, rdtsc());
+        return lapic_timer_current(vcpu, rdtsc() + vcpu->vm->clock_offset);
     if (at == LAPIC_PPR || (at >= LAPIC_ISR && at < LAPIC_ESR))
         lapic_sync(vcpu);
     if (at >= LAPIC_IRR && at < LAPIC_ESR) /* not in the page */

@@ -47,10 +47,10 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
     if (entity->kind == ENTITY_VCPU) {
         struct vcpu *vcpu = vcpu_of(entity);
         uint64_t deadline = lapic_timer_deadline(vcpu);
-        if (vcpu->vm->report.status != GUEST_RUNNING)
+        if (vcpu->vm->report.status != GUEST_RUNNING || vcpu->run_state == VCPU_HELD)
             return 0;
         if (deadline && deadline <= now) {
-            lapic_timer_expire(vcpu, now);
+            lapic_timer_expire(vcpu, now + vcpu->vm->clock_offset);
             deadline = lapic_timer_deadline(vcpu);
         }
         if (vcpu->run_state == VCPU_RESTING && vcpu->rest_until <= now)

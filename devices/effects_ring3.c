@@ -33,6 +33,8 @@ uint64_t effect_read_tsc(void)
 uint64_t effect_now_ticks(void)
 {
     if (!now_ticks)
+        now_ticks = ring3_pc()->debugger.stood_at;
+    if (!now_ticks)
         now_ticks = effect_read_tsc() + ring3_info()->clock_offset;
     return now_ticks;
 }
@@ -70,7 +72,7 @@ bool effects_seen(void)
 void effects_end(void)
 {
     struct pc *pc = ring3_pc();
-    uint64_t deadline = pc->bus.next_deadline;
+    uint64_t deadline = pc->debugger.stood_at ? DEADLINE_NONE : pc->bus.next_deadline;
     if (deadline != pc->timer_deadline) {
         pc->timer_deadline = deadline;
         pc->timer = deadline == DEADLINE_NONE ? 0 : guest_time_ticks(ring3_info(), deadline);

@@ -65,6 +65,7 @@ IMAGES = {
                   [NO_NPT, HASWELL, LYNNFIELD]),
     "memtest86-pass": (lambda machine: images.memtest(machine, whole=True, seconds=BOOT_SECONDS), ["svm"]),
     "xv6-usertests": (images.usertests, ["svm"]),
+    "kolibri": (images.kolibri, ["svm"]),
 }
 # Drives that start by themselves: a disk natively and on each controller, and a disc. name: example, what compatible becomes,
 # what comes on the console, machines.

@@ -244,15 +244,25 @@ def test_a_console_that_nobody_reads_holds_up_no_other(machine):
     assert machine.works()
 
 
+def guest_clocks(terminal):
+    """What a guest's kernel and the chip of its RTC say, in seconds, and when it was asked."""
+    asked = time.monotonic()
+    terminal.send("echo $(cut -d' ' -f1 /proc/uptime) $(cat /sys/class/rtc/rtc0/since_epoch)\r")
+    terminal.expect(r"\r\n(\d+\.\d+) (\d+)\r\n")
+    return float(terminal.match[1]), int(terminal.match[2]), asked
+
+
 def test_pause_and_inspect(machine):
-    """A guest that is paused executes nothing and can be looked at, and its neighbour does not notice."""
+    """A guest that is paused executes nothing, its clocks stand, and it can be looked at; its neighbour does not notice."""
     left, right = console(machine, "left"), console(machine, "right")
     for terminal in (left, right):
         terminal.expect("guest:/# ")
     status, out, _ = machine.nr("inspect", "left")
     assert status == DONE and re.match(r"vCPU 0: protected mode, 32-bit code, (runs|halted)\n", out)
     assert re.search(r"cr3 [1-9a-f][0-9a-f]*000 ", out) and "\n8259 master: " in out and "\nIOAPIC pin 23: " in out
+    before, others = guest_clocks(left), guest_clocks(right)
     assert machine.nr("pause", "left") == (DONE, "", "")
+    paused = time.monotonic()
     assert machine.nr("pause", "left") == (DONE, "", "")
     first, second = machine.nr("inspect", "left"), machine.nr("inspect", "left")
     assert first[0] == DONE and ", held\n" in first[1]
@@ -260,9 +270,14 @@ def test_pause_and_inspect(machine):
     left.send("echo $((7 * 7))-left\r")
     right.send("echo $((8 * 8))-right\r")
     right.expect("\r\n64-right\r\n")
-    assert left.expect(["\r\n49-left\r\n", pexpect.TIMEOUT], timeout=1) == 1
+    assert left.expect(["\r\n49-left\r\n", pexpect.TIMEOUT], timeout=3) == 1
+    paused = time.monotonic() - paused
     assert machine.nr("resume", "left") == (DONE, "", "")
     left.expect("\r\n49-left\r\n")
+    after = guest_clocks(left)
+    most = time.monotonic() - before[2] - paused  # that went by for the guest
+    assert after[0] - before[0] <= most and after[1] - before[1] <= most + 1, (before, after, most)
+    assert guest_clocks(right)[0] - others[0] > 3
     assert machine.nr("resume", "left") == (UNEXPECTED, "", "nr: guest left is not paused\n")
     left.send("\x01x")
     right.send("\x01x")

@@ -31,8 +31,18 @@ MUTATIONS = [
     ("clock_agree", "devices/guest_time.c", ".mult = (uint32_t)mult,", ".mult = (uint32_t)(mult - mult / 32),"),
     # OSXSAVE is always shown.
     ("cpuid_rules", "core/exit_cpuid.c", "if (!(vcpu->state.control.cr4 & CR4_OSXSAVE))", "if (false)"),
+    # A piece of memory that begins within a sector goes to the disk ahead of the bytes before it.
+    ("disk_ide", "devices/ata_transfer.c", "if (n && transfer->position == 0 && transfer->source", "if (n && transfer->source"),
+    # The rest of a sector that a region ends in is not taken from the buffer.
+    ("disk_ahci", "devices/ata_transfer.c", "bool empty = transfer->position == transfer->filled;", "bool empty = true;"),
+    # Data that begin within a piece of memory leave out as much of the next one.
+    ("disk_virtio", "devices/virtqueue.c", "        length -= piece;\n        offset = 0;\n", "        length -= piece;\n"),
     # The last byte of a transfer by DMA does not come.
-    ("floppy", "devices/dma8237.c", "memcpy(ram, bytes, length);", "memcpy(ram, bytes, length - 1);"),
+    ("disk_floppy", "devices/dma8237.c", "memcpy(ram, bytes, length);", "memcpy(ram, bytes, length - 1);"),
+    # After a reset all drives answer as the first.
+    ("floppy", "devices/fdc.c", "(uint8_t)(ST0_POLLING | i)", "(uint8_t)ST0_POLLING"),
+    # A reset does not say that the drive has passed its diagnostic.
+    ("ide", "devices/ata.c", "drive->registers.error = ATA_DIAGNOSTIC_PASSED;", "drive->registers.error = 0;"),
     # What comes from the mouse does not say so.
     ("keyboard", "devices/i8042.c", "(i8042->full && i8042->from_aux ? STATUS_FROM_AUX : 0)", "0"),
     # Any bit of CR4 is taken: the processor refuses the state.

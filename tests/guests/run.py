@@ -12,11 +12,13 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
     ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
+    ahci=MIB            the same on AHCI
     floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
     firmware=bios       started by a BIOS from a disk (boot_sector.asm), which leaves its services there; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
+    native-args=WORDS   more words natively
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
@@ -51,6 +53,8 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
+# Options of a disk, and what its node is compatible with.
+DISKS = {"disk": "virtio,block", "ide": "nullring,ide-disk", "ahci": "nullring,ahci-disk"}
 OVERRIDDEN = {}
 
 RETRIES = 2
@@ -123,16 +127,15 @@ def guest_name(name):
     return name.replace("_", "-")
 
 
-def describe(name, options, directory, seed):
+def describe(name, options, directory, seed, native=False):
     """Writes the description of the guest; returns its path."""
     disk = ""
-    if "disk" in options:
-        make_disk(directory / f"{name}.img", int(options["disk"]) * 2048)
-        disk = f'    disk0 {{ compatible = "virtio,block"; image = "{name}.img"; }};\n'
+    for option, kind in DISKS.items():
+        if option in options:
+            make_disk(directory / f"{name}.img", int(options[option]) * 2048)
+            disk = f'    disk0 {{ compatible = "{kind}"; image = "{name}.img"; }};\n'
     if "ide" in options:
-        make_disk(directory / f"{name}.img", int(options["ide"]) * 2048)
         make_disc(directory / f"{name}.iso", 2)
-        disk = f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}.img"; }};\n'
         disk += f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{name}.iso"; }};\n'
     for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
         make_disk(directory / f"{name}{unit}.img", int(floppy.rstrip("p")) * 2)
@@ -140,6 +143,8 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
+    if native and "native-args" in options:
+        words += " " + options["native-args"].replace("+", " ")
     chosen = f'loader = "{options.get("loader", "multiboot")}"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
     if "firmware" in options:
         make_boot_disk(name, directory / f"{name}-boot.img", words)
@@ -172,7 +177,7 @@ def boot(guests, machine, options, directory, seed):
         command += ["--cpus", options["processors"]]
     if options.get("clock") == "virtual" and not is_bochs(machine):
         command += ["--emulator", VIRTUAL_CLOCK]
-    command += [str(describe(name, its, directory, seed)) for name, its in guests]
+    command += [str(describe(name, its, directory, seed, not is_monitor(machine))) for name, its in guests]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit + 60, check=False)
     texts = {}
     for name, _ in guests:
@@ -341,7 +346,7 @@ def runs_on(name, machine):
     if is_monitor(machine):
         return "svm" in options["machines"].split(",") and not differences.not_under(machine, name)
     return "native" in options["machines"].split(",") and (
-        machine == REFERENCE or not ({"disk", "ide", "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
+        machine == REFERENCE or not ({*DISKS, "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):

@@ -192,6 +192,21 @@ static uint32_t run_waiting(void)
     return taken - label;
 }
 
+/* The same with POPF, behind which nothing is shielded. */
+static uint32_t run_popped(void)
+{
+    uint32_t label;
+
+    taken = 0;
+    lapic_send(0, ICR_SELF | ICR_ASSERT | VECTOR);
+    __asm__ volatile("mov $1f, %0; pushf; orl $0x200, (%%esp)\n"
+                     "1: inb $0xa1, %%al; outb %%al, $0xa1; popf; nop; outb %%al, $0xa1; cli"
+                     : "=&b"(label)
+                     :
+                     : "eax", "memory", "cc");
+    return taken - label;
+}
+
 void guest_main(void)
 {
     uint32_t offsets = 0, sums = 0;
@@ -219,5 +234,9 @@ void guest_main(void)
     for (uint32_t i = 0; i < ROUNDS; i++)
         sums += run_waiting();
     check_value("an interrupt waits for STI and one instruction", sums, ROUNDS * 5);
+    sums = 0;
+    for (uint32_t i = 0; i < ROUNDS; i++)
+        sums += run_popped();
+    check_value("  and for POPF alone", sums, ROUNDS * 5);
     outb(PORT, 0xff);
 }
