@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include "entry_demands.h"
 #include "entry_state.h"
+#include "xcr0.h"
 
 #define EFER_KNOWN (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
 #define CR4_KNOWN                                                                                            \
@@ -175,9 +176,9 @@ static bool cr8_width(const struct vcpu_state *s)
     return s->control.cr8 <= 15;
 }
 
-static bool xcr0_x87(const struct vcpu_state *s)
+static bool xcr0_together(const struct vcpu_state *s)
 {
-    return s->control.xcr0 & XCR0_X87;
+    return xcr0_goes_together(s->control.xcr0);
 }
 
 static bool event_type(const struct vcpu_state *s)
@@ -230,7 +231,7 @@ static const struct rule {
     {"an entry point of SYSCALL or SYSENTER is not canonical", entry_points_canonical},
     {"PAT has a reserved memory type", pat_types},
     {"CR8 is above 15", cr8_width},
-    {"XCR0 has not x87", xcr0_x87},
+    {"XCR0 has components that do not go without others", xcr0_together},
     {"the pending event is none that a processor knows", event_type},
     {"the interrupt shadow is none that a processor knows", shadow_single},
     {"the activity is none that a processor knows", activity_known},

@@ -61,7 +61,18 @@ static inline void exit_memory(struct vcpu *vcpu, uint64_t gpa, bool fetch, bool
                                                                             : ACCESS_READ)};
 }
 
-#define CR0_OWNED (CR0_MP | CR0_TS) /* what the guest changes of CR0 without an exit */
+static inline void exit_pio(struct vcpu *vcpu, uint32_t port, uint32_t size, bool in, bool string, bool rep)
+{
+    vcpu->exit.pio = (struct vcpu_exit_pio){.port = (uint16_t)port,
+                                            .size = (uint8_t)size,
+                                            .in = in,
+                                            .string = string,
+                                            .rep = rep,
+                                            .value = (uint32_t)vcpu->state.gpr.reg[RAX]};
+}
+
+#define CR0_OWNED      (CR0_MP | CR0_TS)          /* what the guest changes of CR0 without an exit */
+#define CR0_TRANSLATES (CR0_PE | CR0_WP | CR0_PG) /* whose change makes the processor forget translations */
 
 struct processor_registers {
     uint64_t cr0, cr4, efer;

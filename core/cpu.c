@@ -16,9 +16,6 @@
 #define GATE_INTERRUPT 0x8e00u
 #define GATE_STUB_SIZE 16
 
-#define LEAF_EXTENDED 0x80000000u
-#define LEAF_SIZES    0x80000008u
-
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count = 1;
 bool cpu_has_ibpb, cpu_has_rdtscp;
@@ -102,8 +99,10 @@ static void tss_init(struct cpu *cpu)
 
 static void protections_enable(void)
 {
-    struct cpuid_result leaf1 = cpuid(1, 0);
-    struct cpuid_result leaf7 = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid_result){0};
+    struct cpuid_result leaf1 = cpuid(LEAF_FEATURES, 0), leaf7 = {0};
+    if (cpuid(LEAF_VENDOR, 0).eax >= LEAF_STRUCTURED)
+        leaf7 = cpuid(LEAF_STRUCTURED, 0);
+    uint32_t extended = cpuid(LEAF_MAX_EXTENDED, 0).eax;
     /* A bit that CPUID does not offer must never be tried: docs/emulators, and #GP on real processors. */
     uint64_t cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 |= leaf1.edx & 1u << 7 ? CR4_MCE : 0;
@@ -113,10 +112,8 @@ static void protections_enable(void)
     cr4 |= leaf7.ecx & 1u << 2 ? CR4_UMIP : 0;
     write_cr4(cr4);
     /* SDM Vol. 2A, CPUID leaf 7, EDX: IBRS and IBPB; AMD APM Vol. 3, E.4.6: IBPB. */
-    cpu_has_ibpb = leaf7.edx & 1u << 26 ||
-                   (cpuid(LEAF_EXTENDED, 0).eax >= LEAF_SIZES && cpuid(LEAF_SIZES, 0).ebx & 1u << 12);
-    cpu_has_rdtscp =
-        cpuid(LEAF_EXTENDED, 0).eax > LEAF_EXTENDED && cpuid(LEAF_EXTENDED + 1, 0).edx & 1u << 27;
+    cpu_has_ibpb = leaf7.edx & 1u << 26 || (extended >= LEAF_SIZES && cpuid(LEAF_SIZES, 0).ebx & 1u << 12);
+    cpu_has_rdtscp = extended >= LEAF_EXTENDED && cpuid(LEAF_EXTENDED, 0).edx & 1u << 27;
     smap_enabled = (cr4 & CR4_SMAP) != 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "cpuid_leaves.h"
 #include "tss.h"
 
 struct vcpu;
@@ -20,10 +21,10 @@ struct cpu {
     uint32_t index;
     struct tss tss; /* RSP0 at %gs:24: where user_start() left this processor's stack */
     uint32_t apic_id;
-    struct entity *entities; /* all that live here */
+    struct entity *_Atomic entities; /* all that live here */
     struct entity *_Atomic current;
     struct entity *last[2];         /* of each kind, the one that ran last: round robin */
-    uint32_t contexts;              /* among the entities */
+    _Atomic uint32_t contexts;      /* among the entities */
     uint32_t contexts_ran;          /* in a row: all of them have had a turn, a vCPU is next */
     struct process *process;        /* whose ring-3 code runs, or NULL */
     struct vcpu *loaded;            /* vCPU whose FPU state is on the processor */

@@ -3,7 +3,8 @@
  * already irrevocable (an event interrupted in delivery, an exception, a vector from INTA), NMI, local APIC,
  * 8259 pair. What can be taken is injected here; for what has to wait a window is asked for. Whether it can
  * be taken is decided here, never by the processor: emulators differ in how they hold a virtual interrupt
- * against TPR and shadow.
+ * against TPR and shadow. Where the processor serves the local APIC (vm->lapic_served), its interrupts are
+ * left to it, and come after those of the 8259 pair.
  */
 #include "lapic.h"
 #include "vcpu_ops.h"
@@ -29,7 +30,8 @@ static bool interrupts_open(const struct vcpu *vcpu)
 static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
 {
     struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    bool requested = lapic_any_request(&vcpu->lapic), extint = extint_requested(vcpu);
+    bool served = vcpu->vm->lapic_served, extint = extint_requested(vcpu);
+    bool requested = !served && lapic_any_request(&vcpu->lapic);
     uint32_t windows = WINDOW_NONE;
 
     if (interrupts->nmi_pending) {
@@ -43,7 +45,7 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
         }
     }
     if (requested || extint) {
-        lapic_sync_pv_eoi(vcpu); /* the end of the interrupt in service now matters */
+        lapic_sync(vcpu); /* the end of the interrupt in service now matters */
         int vector = requested ? lapic_pending_vector(vcpu) : LAPIC_NO_VECTOR;
         if (interrupts->event.type != EVENT_NONE || !interrupts_open(vcpu)) {
             windows |= vector >= 0 || extint ? WINDOW_INTERRUPT : WINDOW_NONE;
@@ -64,6 +66,8 @@ static __attribute__((noinline)) bool events_take(struct vcpu *vcpu)
     }
     if (interrupts->event.type != EVENT_NONE)
         vcpu_ops->inject(vcpu);
+    if (served)
+        vcpu_ops->lapic(vcpu, lapic_hand_over(vcpu));
     return true;
 }
 
@@ -71,8 +75,16 @@ bool event_prepare(struct vcpu *vcpu)
 {
     const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
     bool quiet = !(vcpu->lapic.extint | vcpu->vm->intr_level | interrupts->nmi_pending |
-                   interrupts->event.type | vcpu->windows);
+                   interrupts->event.type | vcpu->windows | vcpu->lapic.changed);
     return (quiet && !lapic_any_request(&vcpu->lapic)) || events_take(vcpu); /* quiet is the usual case */
+}
+
+uint32_t event_waiting(struct vcpu *vcpu)
+{
+    if (!vcpu->vm->lapic_served)
+        return vcpu->windows;
+    lapic_sync(vcpu);
+    return vcpu->windows | (lapic_pending_vector(vcpu) >= 0 ? WINDOW_INTERRUPT : WINDOW_NONE);
 }
 
 void event_extint(struct vcpu *vcpu, uint8_t vector)
@@ -84,7 +96,7 @@ void event_extint(struct vcpu *vcpu, uint8_t vector)
 bool event_wakes(struct vcpu *vcpu)
 {
     const struct vcpu_interrupts *interrupts = &vcpu->state.interrupts;
-    lapic_sync_pv_eoi(vcpu);
+    lapic_sync(vcpu);
     if (interrupts->event.type != EVENT_NONE || (interrupts->nmi_pending && !interrupts->nmi_blocked))
         return true;
     return (vcpu->state.gpr.rflags & RFLAGS_IF) &&

@@ -11,7 +11,7 @@
 #include "vtlb.h"
 #include "x86.h"
 
-enum { KVM_ENOSYS = 1000, VECTOR_COUNT = 32 };
+enum { VECTOR_COUNT = 32 };
 
 #define EMULATE_GROUPS   (VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS)
 #define EMULATE_MORE     (VCPU_TABLES | VCPU_INTERRUPTS) /* for what delivers events */
@@ -49,12 +49,6 @@ enum exit_outcome exit_upcall(struct vcpu *vcpu, enum upcall_kind kind)
     return EXIT_UPCALL;
 }
 
-static enum exit_outcome exit_inject(struct vcpu *vcpu, const struct vcpu_exit_exception *e)
-{
-    vcpu_inject_exception(vcpu, e->vector, e->has_error_code, e->error_code);
-    return EXIT_RESUME;
-}
-
 /* The access is one of the delivery of an event, not of the instruction at RIP. */
 static enum exit_outcome exit_delivery(struct vcpu *vcpu)
 {
@@ -63,27 +57,15 @@ static enum exit_outcome exit_delivery(struct vcpu *vcpu)
     return exit_upcall(vcpu, UPCALL_EMULATE);
 }
 
-/* KVM's convention: RAX holds the number and then the result (Linux,
- * Documentation/virt/kvm/x86/hypercalls.rst). The VM's capability mask is empty: there is no call that it may
- * make. */
-static enum exit_outcome exit_hypercall(struct vcpu *vcpu)
-{
-    static const struct vcpu_exit_exception undefined = {.vector = EXCEPTION_UD};
-    vcpu->vm->report.refused_hypercalls++;
-    vcpu_ops->get(vcpu, VCPU_SEGMENTS);
-    if (!guest_config_has_kvm(&vcpu->vm->config) || vcpu->state.segment[SEG_SS].attributes & SEG_DPL_MASK)
-        return exit_inject(vcpu, &undefined);
-    vcpu->state.gpr.reg[RAX] = (uint64_t)-KVM_ENOSYS;
-    return exit_skip(vcpu);
-}
-
 static enum exit_outcome exit_decide(struct vcpu *vcpu)
 {
+    const struct vcpu_exit_exception *e = &vcpu->exit.exception;
     const char *rule;
     if (vcpu->exit.next_rip == NEXT_RIP_UNKNOWN)
         return exit_upcall(vcpu, UPCALL_LOCATE);
     switch (vcpu->exit.reason) {
     case VCPU_EXIT_NONE:
+    case VCPU_EXIT_LAPIC:            /* the backend has done all */
     case VCPU_EXIT_INTERRUPT_WINDOW: /* event_prepare() uses it */
     case VCPU_EXIT_NMI_WINDOW:
         return EXIT_RESUME;
@@ -101,10 +83,9 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
     case VCPU_EXIT_HLT:
         exit_skip(vcpu);
         return EXIT_HALT;
-    case VCPU_EXIT_HYPERCALL:
-        return exit_hypercall(vcpu);
     case VCPU_EXIT_EXCEPTION:
-        return exit_inject(vcpu, &vcpu->exit.exception);
+        vcpu_inject_exception(vcpu, e->vector, e->has_error_code, e->error_code);
+        return EXIT_RESUME;
     case VCPU_EXIT_SHUTDOWN: /* a PC's chipset answers with a reset */
         vm_end(vcpu->vm, GUEST_END_RESET);
         return EXIT_RESUME;
@@ -114,6 +95,7 @@ static enum exit_outcome exit_decide(struct vcpu *vcpu)
         return vcpu->exit.detail == 3 && vcpu->vtlb ? exit_cr3(vcpu) : exit_upcall(vcpu, UPCALL_EMULATE);
     case VCPU_EXIT_RDMSR:
     case VCPU_EXIT_WRMSR:
+    case VCPU_EXIT_HYPERCALL:
     case VCPU_EXIT_TASK_SWITCH:
     case VCPU_EXIT_INSTRUCTION:
     case VCPU_EXIT_UNFIT:
@@ -146,7 +128,7 @@ void exit_fill_upcall(struct vcpu *vcpu, struct upcall *upcall)
     if (vcpu->upcall_kind == UPCALL_DEBUG || vcpu->exit.reason == VCPU_EXIT_UNFIT ||
         vcpu->exit.reason == VCPU_EXIT_TASK_SWITCH)
         upcall->groups |= EMULATE_MORE;
-    upcall->waiting = vcpu->windows;
+    upcall->waiting = event_waiting(vcpu);
     vcpu_ops->get(vcpu, upcall->groups);
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, time)); /* all that is named */
 }
@@ -199,7 +181,8 @@ static bool complete_emulate(struct vcpu *vcpu, const struct upcall *upcall)
         return false;
     if (upcall->modified & VCPU_INTERRUPTS) /* before the rules look at both */
         take_interrupts(&vcpu->state.interrupts, &upcall->state.interrupts);
-    else if ((upcall->modified & VCPU_GPR) && upcall->state.gpr.rip != rip)
+    else if (upcall->modified & VCPU_SEGMENTS ||
+             (upcall->modified & VCPU_GPR && upcall->state.gpr.rip != rip))
         vcpu->state.interrupts.shadow = SHADOW_NONE;
     if (upcall->modified & ~(uint32_t)VCPU_GPR) {
         if (!vcpu_take_state(vcpu, upcall, upcall->modified))
@@ -225,12 +208,8 @@ static void complete_pio(struct vcpu *vcpu, uint32_t value)
     uint64_t *rax = &vcpu->state.gpr.reg[RAX];
     if (!pio->in)
         return;
-    if (pio->size == 1)
-        *(uint8_t *)rax = (uint8_t)value;
-    else if (pio->size == 2)
-        *(uint16_t *)rax = (uint16_t)value;
-    else
-        *rax = value;
+    uint64_t kept = pio->size == 4 ? 0 : ~0ull << pio->size * 8; /* 32 bits clear the others */
+    *rax = (*rax & kept) | (value & ~kept);
 }
 
 static __attribute__((noinline)) bool complete_unusual(struct vcpu *vcpu, const struct upcall *upcall)

@@ -9,9 +9,6 @@
 #include "x86.h"
 
 enum {
-    LEAF_FEATURES = 1,
-    LEAF_TOPOLOGY = 0xb,
-    LEAF_XSAVE = 0xd,
     APIC_ID_SHIFT = 24,
     FEATURE_ECX_OSXSAVE = 1 << 27,
     FEATURE_EDX_APIC = 1 << 9,

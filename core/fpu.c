@@ -10,12 +10,10 @@
 #include "string.h"
 #include "x86.h"
 
-enum { LEAF_XSAVE = 0xd, LEAF_FEATURES = 1, ECX_XSAVE = 1 << 26, COMPONENT_FIRST = 2, COMPONENT_COUNT = 63 };
+enum { ECX_XSAVE = 1 << 26, COMPONENT_FIRST = 2, COMPONENT_COUNT = 63 };
 
 /* Components of XCR0 known here: x87, SSE, AVX, MPX (2), AVX-512 (3), PKRU. */
-#define XCR0_KNOWN  0x2ffull
-#define XCR0_MPX    0x18ull
-#define XCR0_AVX512 0xe0ull
+#define XCR0_KNOWN 0x2ffull
 
 /* Places in the area (SDM Vol. 1, 13.4.1 and 13.4.2). */
 enum { XSAVE_MXCSR = 24, XSAVE_MXCSR_MASK = 28, XSAVE_HEADER = 512, XSAVE_HEADER_WORDS = 8 };
@@ -90,14 +88,9 @@ void fpu_get_xcr0(struct vcpu *vcpu)
     vcpu->state.control.xcr0 = components ? xgetbv() : XCR0_X87;
 }
 
-/* SDM Vol. 1, 13.3: x87 always, AVX needs SSE, MPX and AVX-512 come whole, AVX-512 needs AVX. */
-bool fpu_xcr0_valid(uint64_t value)
+bool fpu_has(uint64_t xcr0)
 {
-    if (!components)
-        return value == XCR0_X87;
-    uint64_t avx512 = value & XCR0_AVX512, mpx = value & XCR0_MPX;
-    return (value & XCR0_X87) && !(value & ~components) && (!(value & XCR0_AVX) || (value & XCR0_SSE)) &&
-           (!avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX))) && (!mpx || mpx == XCR0_MPX);
+    return !(xcr0 & ~(components ? components : XCR0_X87));
 }
 
 /* XRSTOR and FXRSTOR fault on reserved bits (SDM Vol. 1, 13.8.1 and 10.5.1.2): never let them see any. */

@@ -21,9 +21,9 @@ void fpu_store(struct vcpu *vcpu);
  */
 bool fpu_take(struct vcpu *vcpu, const struct vcpu_fpu *from);
 
-/* Whether XCR0 may have this value. */
-bool fpu_xcr0_valid(uint64_t value);
-/* Such a value from vcpu->state.control.xcr0 to the processor, on which the vCPU is loaded. */
+/* Whether the processor has these components of XCR0. Which go together is an entry rule (checks/). */
+bool fpu_has(uint64_t xcr0);
+/* An allowed value from vcpu->state.control.xcr0 to the processor, on which the vCPU is loaded. */
 void fpu_set_xcr0(const struct vcpu *vcpu);
 /* XCR0 of a loaded vCPU into vcpu->state.control.xcr0: emulators let the guest write it unseen. */
 void fpu_get_xcr0(struct vcpu *vcpu);

@@ -61,7 +61,7 @@ void host_apic_send(uint32_t apic_id, uint32_t command)
 
 const char *host_apic_init(void)
 {
-    if (!(cpuid(1, 0).edx & 1u << 9)) {
+    if (!(cpuid(LEAF_FEATURES, 0).edx & 1u << 9)) {
         return "this processor has no local APIC, or firmware has turned it off: turn it on in the "
                "firmware's set-up";
     }

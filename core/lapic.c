@@ -22,13 +22,13 @@ enum {
 
 #define BASE_ADDRESS 0x000000fffffff000ull /* 40 physical address bits, the least that CPUID shows */
 
-/* In ISR; 0: none. */
-static uint32_t highest_in_service(const struct lapic *lapic)
+/* In ISR, or IRR as the processor has it; 0: none. */
+static uint32_t highest(const struct lapic *lapic, enum lapic_register bank)
 {
     uint32_t word = 0, first = 256;
     while (!word && first) {
         first -= 32;
-        word = lapic_get(lapic, lapic_word(LAPIC_ISR, (uint8_t)first));
+        word = lapic_get(lapic, lapic_word(bank, (uint8_t)first));
     }
     return word ? first + 31 - (uint32_t)__builtin_clz(word) : 0;
 }
@@ -47,11 +47,13 @@ bool lapic_enabled(const struct lapic *lapic)
 }
 
 /* Everything but the ID and IA32_APIC_BASE. */
-static void reset_registers(struct lapic *lapic)
+static void reset_registers(struct vcpu *vcpu)
 {
+    struct lapic *lapic = &vcpu->lapic;
     uint64_t base = lapic->base_msr;
     uint32_t id = lapic_get(lapic, LAPIC_ID);
     memset(lapic, 0, sizeof *lapic);
+    lapic->changed = vcpu->vm->lapic_served;
     lapic->base_msr = base;
     lapic_set(lapic, LAPIC_ID, id);
     lapic_set(lapic, LAPIC_VERSION, VERSION);
@@ -70,8 +72,9 @@ void lapic_reset(struct vcpu *vcpu, bool init)
     if (!init) {
         lapic_set(lapic, LAPIC_ID, vcpu->index << ID_SHIFT);
         lapic->base_msr = GUEST_LAPIC_BASE | APIC_BASE_ENABLE | (vcpu->index == 0 ? APIC_BASE_BSP : 0);
+        vm_place_lapic(vcpu->vm);
     }
-    reset_registers(lapic);
+    reset_registers(vcpu);
 }
 
 bool lapic_write_base(struct vcpu *vcpu, uint64_t value)
@@ -82,7 +85,8 @@ bool lapic_write_base(struct vcpu *vcpu, uint64_t value)
     bool was_enabled = lapic_enabled(lapic);
     lapic->base_msr = (value & ~(uint64_t)APIC_BASE_BSP) | (lapic->base_msr & APIC_BASE_BSP);
     if (was_enabled && !lapic_enabled(lapic))
-        reset_registers(lapic); /* as if there were none: its state is lost (SDM Vol. 3A, 11.4.3) */
+        reset_registers(vcpu); /* as if there were none: its state is lost (SDM Vol. 3A, 11.4.3) */
+    vm_place_lapic(vcpu->vm);
     return true;
 }
 
@@ -160,9 +164,38 @@ void lapic_end_interrupt(struct vcpu *vcpu)
         return;
     enum lapic_register isr = lapic_word(LAPIC_ISR, vector);
     lapic_set(lapic, isr, lapic_get(lapic, isr) & ~lapic_bit(vector));
-    lapic->in_service = highest_in_service(lapic);
+    lapic->in_service = highest(lapic, LAPIC_ISR);
+    lapic->changed = vcpu->vm->lapic_served;
     if (lapic_get(lapic, lapic_word(LAPIC_TMR, vector)) & lapic_bit(vector))
         vm_queue_eoi(vcpu->vm, vector);
+}
+
+void lapic_sync(struct vcpu *vcpu)
+{
+    struct lapic *lapic = &vcpu->lapic;
+    lapic_sync_pv_eoi(vcpu);
+    if (!vcpu->vm->lapic_served)
+        return;
+    for (unsigned i = 0; i < 8; i++) {
+        enum lapic_register at = lapic_word(LAPIC_IRR, (uint8_t)(i * 32));
+        atomic_fetch_or(&lapic->irr[i / 2], (uint64_t)lapic_get(lapic, at) << i % 2 * 32);
+        lapic_set(lapic, at, 0);
+    }
+    lapic->in_service = highest(lapic, LAPIC_ISR);
+}
+
+uint16_t lapic_hand_over(struct vcpu *vcpu)
+{
+    struct lapic *lapic = &vcpu->lapic;
+    lapic_sync(vcpu);
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t bits = atomic_exchange(&lapic->irr[i], 0);
+        enum lapic_register at = lapic_word(LAPIC_IRR, (uint8_t)(i * 64));
+        lapic_set(lapic, at, (uint32_t)bits);
+        lapic_set(lapic, at + LAPIC_REGISTER_SIZE, (uint32_t)(bits >> 32));
+    }
+    lapic->changed = false;
+    return (uint16_t)(highest(lapic, LAPIC_IRR) | lapic->in_service << 8);
 }
 
 bool lapic_accepts_extint(const struct vcpu *vcpu)

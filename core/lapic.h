@@ -15,18 +15,21 @@ enum { LAPIC_PAGE = 4096, LAPIC_REGISTER_SIZE = 16 };
 
 struct lapic {
     /* The register page as the guest sees it, so that a processor can use it as its own: others read who is
-     * addressed and what is accepted, and set TMR. */
+     * addressed and what is accepted, and set TMR. Its IRR is empty but for what lapic_hand_over() has put
+     * there. */
     _Atomic uint32_t reg[LAPIC_PAGE / sizeof(uint32_t)];
-    /* IRR: set by others, too. It is not in the page, which a processor that uses it has for itself. */
+    /* IRR: set by others, too. It is not in the page, which a processor that uses it has for itself; it
+     * begins as a descriptor of posted interrupts does (SDM Vol. 3C, 30.6), and can become one. */
     _Atomic uint64_t irr[4];
     _Atomic uint64_t base_msr;    /* IA32_APIC_BASE */
     _Atomic uint32_t esr_pending; /* errors since ESR was last written */
     _Atomic uint32_t extint;      /* an ExtINT message waits for INTA */
     uint32_t in_service;          /* the highest vector in ISR; 0, which is no legal one: none */
-    uint32_t timer_entry;    /* LVT_TIMER and DIVIDE as the timer goes by them: a processor that uses the */
-    uint32_t timer_divide;   /* page lets the guest write there first */
+    uint32_t changed;             /* ISR, while the processor serves the page: it has to learn of it */
+    uint32_t timer_entry;    /* LVT_TIMER and DIVIDE as the timer goes by them: in the page they may be */
+    uint32_t timer_divide;   /* newer, when the processor has written there */
     uint32_t pv_eoi_pending; /* the guest's flag is set for the vector in service */
-    uint64_t timer_deadline; /* host TSC of the next expiry; 0: not running */
+    uint64_t timer_deadline; /* guest time of the next expiry; 0: not running */
     uint64_t timer_fraction; /* what the deadline lost in rounding, in 10^-6 TSC ticks */
     uint64_t pv_eoi;         /* MSR_KVM_PV_EOI_EN as written; 0: off */
 };
@@ -91,9 +94,13 @@ static inline bool lapic_any_request(const struct lapic *lapic)
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 /* The vector is being injected: IRR to ISR; sets the guest's PV EOI flag where it may. */
 void lapic_accept(struct vcpu *vcpu, uint8_t vector);
-/* Takes back the guest's PV EOI flag: ends the interrupt if the guest has cleared it. Before
- * lapic_pending_vector. The guest's memory must be loaded. */
-void lapic_sync_pv_eoi(struct vcpu *vcpu);
+/* Takes back what the guest can change without an exit: the PV EOI flag, and ends the interrupt if the guest
+ * has cleared it; IRR and ISR from a processor that serves them. Before lapic_pending_vector. The guest's
+ * memory must be loaded. */
+void lapic_sync(struct vcpu *vcpu);
+/* Gives IRR to the processor, in the page. What it has to know with it (SDM Vol. 3C, 25.4.2): RVI, and SVI
+ * from bit 8 on. */
+uint16_t lapic_hand_over(struct vcpu *vcpu);
 /* MSR_KVM_PV_EOI_EN; false: #GP. */
 bool lapic_write_pv_eoi(struct vcpu *vcpu, uint64_t value);
 /* IA32_APIC_BASE; false: #GP. */
@@ -105,13 +112,16 @@ void lapic_set_cr8(struct vcpu *vcpu, uint8_t cr8);
 
 /* Host TSC at which lapic_timer_expire wants to be called, 0 if never. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);
-/* Raises the timer interrupt if its time has come; rearms the periodic one. Missed ticks are merged. On the
- * vCPU's own processor. */
+/* Raises the timer interrupt if its (guest) time has come; rearms the periodic one. Missed ticks are merged.
+ * On the vCPU's own processor. */
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);
 
 /* Events before an entry (core/event.c): NMI, local APIC, ExtINT, windows. Returns false when INTA is needed
  * first: the 8259 pair must be asked for its vector by an upcall. */
 bool event_prepare(struct vcpu *vcpu);
+/* enum vcpu_window: what the guest is to take as soon as it can, also where no exit is asked for. The guest's
+ * memory must be loaded. */
+uint32_t event_waiting(struct vcpu *vcpu);
 /* The vector that INTA returned: irrevocable. */
 void event_extint(struct vcpu *vcpu, uint8_t vector);
 /* Would event_prepare find something that ends HLT? To be asked first at the HLT itself, with the guest's

@@ -98,18 +98,24 @@ void lapic_deliver_lvt(struct vcpu *vcpu, uint32_t lvt)
         deliver(vcpu, &message, NULL);
 }
 
-/* Lowest-priority delivery goes to one of those addressed: by task priority, as chipsets arbitrate since the
- * Pentium 4 (SDM Vol. 3A, 11.6.2.4); of equal ones to the first. */
-static void deliver_lowest(struct vm *vm, const struct message *message, const struct vcpu *sender)
+/* To all that it addresses but `except`. Lowest-priority delivery goes to one of them: by task priority, as
+ * chipsets arbitrate since the Pentium 4 (SDM Vol. 3A, 11.6.2.4); of equal ones to the first. */
+static void distribute(struct vm *vm, const struct message *message, const struct vcpu *sender,
+                       const struct vcpu *except)
 {
+    bool lowest = message->mode == DELIVERY_LOWEST_PRIORITY;
     struct vcpu *best = NULL;
     for (uint32_t i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *vcpu = vm->vcpu[i];
-        if (addresses(message, &vcpu->lapic) && (lapic_get(&vcpu->lapic, LAPIC_SVR) & SVR_ENABLE) &&
-            (best == NULL || lapic_get(&vcpu->lapic, LAPIC_TPR) < lapic_get(&best->lapic, LAPIC_TPR)))
+        if (vcpu == except || !addresses(message, &vcpu->lapic))
+            continue;
+        if (!lowest)
+            deliver(vcpu, message, sender);
+        else if ((lapic_get(&vcpu->lapic, LAPIC_SVR) & SVR_ENABLE) &&
+                 (!best || lapic_get(&vcpu->lapic, LAPIC_TPR) < lapic_get(&best->lapic, LAPIC_TPR)))
             best = vcpu;
     }
-    if (best != NULL)
+    if (best)
         deliver(best, message, sender);
 }
 
@@ -124,19 +130,14 @@ void lapic_message(struct vm *vm, uint64_t address, uint32_t data)
     };
     if (address >> MSI_ADDRESS_SHIFT != MSI_ADDRESS || (message.level && !(data & MSI_ASSERT)))
         return; /* memory, not a local APIC; or the de-assertion of a level, which only the IOAPIC tracks */
-    if (message.mode == DELIVERY_LOWEST_PRIORITY ||
-        (message.mode == DELIVERY_FIXED && (address & MSI_REDIRECTION_HINT))) {
-        deliver_lowest(vm, &message, NULL);
-        return;
-    }
-    for (uint32_t i = 0; message.mode != DELIVERY_STARTUP && i < vm->vcpu_count; i++)
-        if (addresses(&message, &vm->vcpu[i]->lapic))
-            deliver(vm->vcpu[i], &message, NULL);
+    if (message.mode == DELIVERY_FIXED && (address & MSI_REDIRECTION_HINT))
+        message.mode = DELIVERY_LOWEST_PRIORITY;
+    if (message.mode != DELIVERY_STARTUP)
+        distribute(vm, &message, NULL, NULL);
 }
 
 void lapic_send(struct vcpu *vcpu)
 {
-    struct vm *vm = vcpu->vm;
     uint32_t low = lapic_get(&vcpu->lapic, LAPIC_ICR_LOW);
     enum shorthand shorthand = low >> ICR_SHORTHAND_SHIFT & ICR_SHORTHAND_MASK;
     struct message message = {
@@ -155,17 +156,10 @@ void lapic_send(struct vcpu *vcpu)
     if (message.mode == DELIVERY_EXTINT ||
         (message.mode == DELIVERY_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT)))
         return; /* not a command; INIT level de-assert */
-    if (shorthand == SHORTHAND_SELF) {
+    if (fixed && shorthand != SHORTHAND_NONE)
+        message.mode = DELIVERY_FIXED; /* to all of them */
+    if (shorthand == SHORTHAND_SELF)
         deliver(vcpu, &message, vcpu);
-        return;
-    }
-    if (message.mode == DELIVERY_LOWEST_PRIORITY && shorthand == SHORTHAND_NONE) {
-        deliver_lowest(vm, &message, vcpu);
-        return;
-    }
-    for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-        struct vcpu *target = vm->vcpu[i];
-        if (addresses(&message, &target->lapic) && !(shorthand == SHORTHAND_OTHERS && target == vcpu))
-            deliver(target, &message, vcpu);
-    }
+    else
+        distribute(vcpu->vm, &message, vcpu, shorthand == SHORTHAND_OTHERS ? vcpu : NULL);
 }

@@ -59,9 +59,9 @@ uint32_t lapic_read(struct vcpu *vcpu, uint32_t offset)
         return 0;
     }
     if (at == LAPIC_CURRENT_COUNT)
-        return lapic_timer_current(vcpu, rdtsc());
-    if (at == LAPIC_PPR || (at >= LAPIC_ISR && at < LAPIC_TMR))
-        lapic_sync_pv_eoi(vcpu);
+        return lapic_timer_current(vcpu, rdtsc() + vcpu->vm->clock_offset);
+    if (at == LAPIC_PPR || (at >= LAPIC_ISR && at < LAPIC_ESR))
+        lapic_sync(vcpu);
     if (at >= LAPIC_IRR && at < LAPIC_ESR) /* not in the page */
         return (uint32_t)(vcpu->lapic.irr[(at - LAPIC_IRR) / 32] >> (at & LAPIC_REGISTER_SIZE) * 2);
     return at == LAPIC_PPR ? lapic_processor_priority(&vcpu->lapic) : lapic_get(&vcpu->lapic, at);
@@ -75,7 +75,7 @@ void lapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
     value &= writable;
     switch (at) {
     case LAPIC_EOI:
-        lapic_sync_pv_eoi(vcpu);
+        lapic_sync(vcpu);
         lapic_end_interrupt(vcpu);
         return;
     case LAPIC_ESR:

@@ -68,6 +68,8 @@ void lapic_error(struct vcpu *vcpu, uint32_t esr_bit);
 
 /* lapic_pv_eoi.c: sets the guest's flag for the interrupt just accepted, where the guest may skip its EOI. */
 void lapic_offer_pv_eoi(struct vcpu *vcpu, uint8_t vector);
+/* Takes it back. */
+void lapic_sync_pv_eoi(struct vcpu *vcpu);
 
 /* lapic_ipi.c: sends what ICR says; does what an entry of the local vector table says when its signal comes,
  * from any processor. */

@@ -1,7 +1,7 @@
 /*
  * The timer of the virtual local APIC (SDM Vol. 3A, 11.5.4): one-shot and periodic. Its input clock is 1 GHz,
- * as QEMU's is, so guests measure the same rate in both. Times are absolute host TSC values: nothing runs
- * between two deadlines.
+ * as QEMU's is, so guests measure the same rate in both. Times are absolute guest times in TSC ticks: nothing
+ * runs between two deadlines, and a guest whose clock stands still comes no nearer to its own.
  *
  * Ticks that the vCPU could not take in time are merged into one, as IRR holds one. Missing: TSC-deadline
  * mode: QEMU's processors do not offer it, and a guest finds the same timer on every host.
@@ -69,7 +69,8 @@ static void rearm(struct lapic *lapic, uint64_t now)
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu)
 {
     const struct lapic *lapic = &vcpu->lapic;
-    return lapic->timer_entry & LVT_MASKED ? 0 : lapic->timer_deadline;
+    bool runs = lapic->timer_deadline && !(lapic->timer_entry & LVT_MASKED);
+    return runs ? lapic->timer_deadline - vcpu->vm->clock_offset : 0;
 }
 
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now)
@@ -93,7 +94,7 @@ uint32_t lapic_timer_current(struct vcpu *vcpu, uint64_t now)
 void lapic_timer_update(struct vcpu *vcpu, bool restart)
 {
     struct lapic *lapic = &vcpu->lapic;
-    uint64_t now = rdtsc();
+    uint64_t now = rdtsc() + vcpu->vm->clock_offset;
     uint32_t left = lapic_timer_current(vcpu, now); /* what was due before follows the old entry */
     if (restart)
         left = lapic_get(lapic, LAPIC_INITIAL_COUNT);

@@ -13,9 +13,6 @@
 #include "vm.h"
 #include "x86.h"
 
-enum { PROCESS_ORDER = 2 };
-_Static_assert(sizeof(struct process) <= PAGE_SIZE << PROCESS_ORDER, "what is allocated for it");
-
 /* The beginning of a program, as lib/user.ld lays it out: addresses in the process. */
 struct program {
     uint64_t entry, rodata, data, bss, end;
@@ -96,7 +93,7 @@ static bool process_build(struct process *process)
 
 struct process *process_create(struct vm *vm)
 {
-    struct process *process = page_alloc(PROCESS_ORDER);
+    struct process *process = page_alloc(ORDER_OF(sizeof(*process)));
     if (!process)
         return NULL;
     process->vm = vm;
@@ -146,7 +143,7 @@ void process_destroy(struct process *process)
         if (process->root[i] & PTE_PRESENT)
             paging_free(phys_to_virt(process->root[i] & PTE_ADDRESS), leaf_free);
     page_free(process->root, 0);
-    page_free(process, PROCESS_ORDER);
+    page_free(process, ORDER_OF(sizeof(*process)));
 }
 
 void process_forget(const struct process *process)

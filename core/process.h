@@ -19,7 +19,7 @@ struct vcpu;
 
 /* A copy-on-write module: a private frame replaces a shared page before the first write (docs/design.md,
  * section 5). */
-enum { OVERLAY_BLOCKS_MAX = 1024, OVERLAYS_MAX = 4 };
+enum { OVERLAY_BLOCKS_MAX = 1024, OVERLAYS_MAX = GUEST_FILES_MAX };
 
 struct overlay {
     uint64_t address, size; /* of the module in the process */

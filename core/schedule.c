@@ -12,14 +12,11 @@
 void schedule_add(struct entity *entity, uint32_t cpu)
 {
     struct cpu *home = &cpus[cpu % cpu_count];
-    struct entity *first = __atomic_load_n(&home->entities, __ATOMIC_ACQUIRE);
     entity->cpu = home;
-    do {
-        entity->next = first;
-    } while (!__atomic_compare_exchange_n(&home->entities, &first, entity, false, __ATOMIC_RELEASE,
-                                          __ATOMIC_ACQUIRE));
-    if (entity->kind == ENTITY_CONTEXT)
-        __atomic_fetch_add(&home->contexts, 1, __ATOMIC_RELAXED);
+    entity->next = home->entities;
+    while (!atomic_compare_exchange_weak(&home->entities, &entity->next, entity))
+        continue;
+    home->contexts += entity->kind == ENTITY_CONTEXT;
 }
 
 void schedule_kick(struct cpu *cpu)
@@ -50,10 +47,10 @@ static uint64_t entity_timer(struct entity *entity, uint64_t now)
     if (entity->kind == ENTITY_VCPU) {
         struct vcpu *vcpu = vcpu_of(entity);
         uint64_t deadline = lapic_timer_deadline(vcpu);
-        if (vcpu->vm->report.status != GUEST_RUNNING)
+        if (vcpu->vm->report.status != GUEST_RUNNING || vcpu->run_state == VCPU_HELD)
             return 0;
         if (deadline && deadline <= now) {
-            lapic_timer_expire(vcpu, now);
+            lapic_timer_expire(vcpu, now + vcpu->vm->clock_offset);
             deadline = lapic_timer_deadline(vcpu);
         }
         if (vcpu->run_state == VCPU_RESTING && vcpu->rest_until <= now)

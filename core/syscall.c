@@ -80,7 +80,7 @@ static int64_t sys_vcpu_get(const struct call *call)
     memcpy(&call->process->upcall.state, &vcpu->state,
            call->a & VCPU_FPU ? sizeof(vcpu->state) : offsetof(struct vcpu_state, fpu));
     call->process->upcall.groups |= (uint32_t)call->a;
-    return vcpu->windows;
+    return event_waiting(vcpu);
 }
 
 static int64_t sys_vcpu_debug(const struct call *call)
@@ -89,6 +89,8 @@ static int64_t sys_vcpu_debug(const struct call *call)
     if (call->a >= vm->vcpu_count)
         return NR_EINVAL;
     vm->debugged = call->b != 0;
+    vm->clock_offset -= call->c;
+    vm->process->info.clock_offset = vm->clock_offset;
     vcpu_request(vm->vcpu[call->a], REQUEST_DEBUG);
     return NR_OK;
 }

@@ -3,6 +3,7 @@
  */
 #include "exit.h"
 #include <stddef.h>
+#include "cpuid_leaves.h"
 #include "string.h"
 #include "trap.h"
 #include "vcpu_ops.h"
@@ -33,39 +34,27 @@ static const struct vcpu_state reset_state = {
     .control = {.cr0 = CR0_CD | CR0_NW | CR0_ET, .xcr0 = 1, .dr6 = DR6_RESET, .dr7 = DR7_RESET},
     .tables = {.gdtr = {.limit = 0xffff}, .idtr = {.limit = 0xffff}},
     .msrs = {.pat = PAT_RESET},
+    /* FCW 0x40, MXCSR 0x1f80 (SDM Vol. 1, 13.6); XSTATE_BV: x87 and SSE are there. */
+    .fpu = {.xsave = {[0] = 0x40, [24] = 0x80, [25] = 0x1f, [512] = 3}},
 };
-
-/* Legacy part of the XSAVE area after RESET: FCW 0x40, MXCSR 0x1f80 (SDM Vol. 1, 13.6). */
-static void fpu_reset(struct vcpu_fpu *fpu)
-{
-    memset(fpu->xsave, 0, sizeof(fpu->xsave));
-    fpu->xsave[0] = 0x40;
-    fpu->xsave[24] = 0x80;
-    fpu->xsave[25] = 0x1f;
-    fpu->xsave[512] = 3; /* XSTATE_BV: x87 and SSE are there */
-}
 
 void vcpu_reset(struct vcpu *vcpu, bool init)
 {
     struct vcpu_state *s = &vcpu->state;
-    struct vcpu_msrs msrs = s->msrs;
-    uint64_t xcr0 = s->control.xcr0, cr0 = s->control.cr0;
-    if (init) { /* INIT leaves caching, FPU, XCR0 and MSRs alone */
+    if (init)
         vcpu_ops->get(vcpu, VCPU_CONTROL | VCPU_MSRS);
-        msrs = s->msrs;
-        msrs.efer = 0;
-        xcr0 = s->control.xcr0;
-        cr0 = (s->control.cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
-    }
+    const struct vcpu_msrs msrs = s->msrs;
+    const struct vcpu_control control = s->control;
     memcpy(s, &reset_state, offsetof(struct vcpu_state, time));
-    if (init) {
+    if (init) { /* which leaves caching, FPU, XCR0 and MSRs alone */
         s->msrs = msrs;
-        s->control.xcr0 = xcr0;
-        s->control.cr0 = cr0;
+        s->msrs.efer = 0;
+        s->control.xcr0 = control.xcr0;
+        s->control.cr0 = (control.cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
     } else {
-        fpu_reset(&s->fpu);
+        s->fpu = reset_state.fpu;
     }
-    s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, 1, 0)->eax;
+    s->gpr.reg[RDX] = exit_cpuid_lookup(vcpu->vm, LEAF_FEATURES, 0)->eax;
     vcpu->exit_again = false;
     vcpu->windows = WINDOW_NONE;
     vcpu_ops->window(vcpu);
@@ -95,39 +84,28 @@ void vcpu_skip(struct vcpu *vcpu, uint64_t next_rip)
     }
 }
 
-enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
-
-static enum exception_class class_of(uint8_t vector)
+/* The exceptions that become #DF, or after it a shutdown, when the delivery of this event raises them (SDM
+ * Vol. 3A, table 6-5). */
+static uint32_t doubled_by(const struct vcpu_event *event)
 {
-    switch (vector) {
-    case EXCEPTION_DE:
-    case EXCEPTION_TS:
-    case EXCEPTION_NP:
-    case EXCEPTION_SS:
-    case EXCEPTION_GP:
-        return CLASS_CONTRIBUTORY;
-    case EXCEPTION_PF:
-        return CLASS_PAGE_FAULT;
-    default:
-        return CLASS_BENIGN;
-    }
+    uint32_t first = event->type == EVENT_EXCEPTION ? 1u << event->vector : 0;
+    if (first & EXCEPTIONS_CONTRIBUTORY)
+        return EXCEPTIONS_CONTRIBUTORY;
+    return first & (1u << EXCEPTION_PF | 1u << EXCEPTION_DF) ? EXCEPTIONS_CONTRIBUTORY | 1u << EXCEPTION_PF
+                                                             : 0;
 }
 
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code, uint32_t error_code)
 {
     struct vcpu_event *event = &vcpu->state.interrupts.event;
-    if (event->type == EVENT_EXCEPTION) { /* SDM Vol. 3A, table 6-5 */
-        enum exception_class first = class_of(event->vector), second = class_of(vector);
-        if (event->vector == EXCEPTION_DF && second != CLASS_BENIGN) {
+    if (doubled_by(event) >> vector & 1) {
+        if (event->vector == EXCEPTION_DF) {
             vm_end(vcpu->vm, GUEST_END_RESET); /* shutdown */
             return;
         }
-        if (first != CLASS_BENIGN && second != CLASS_BENIGN &&
-            !(first == CLASS_CONTRIBUTORY && second == CLASS_PAGE_FAULT)) {
-            vector = EXCEPTION_DF;
-            has_error_code = true;
-            error_code = 0;
-        }
+        vector = EXCEPTION_DF;
+        has_error_code = true;
+        error_code = 0;
     }
     if (vector == EXCEPTION_DB && vcpu->vm->debugged)
         vcpu->requests |= REQUEST_DEBUG;

@@ -37,7 +37,10 @@ struct vcpu_features {
     bool nested_paging;
     bool unpaged; /* guests with CR0.PE or CR0.PG clear run on nested paging (VT-x: unrestricted guest) */
     bool real;    /* guests with CR0.PE clear run as they are; else in virtual-8086 mode (lib/real_mode.h) */
-    bool nmi_bound; /* only an NMI surely ends a guest that masks interrupts: core/host_apic.c */
+    bool nmi_bound;      /* only an NMI surely ends a guest that masks interrupts: core/host_apic.c */
+    uint64_t lapic_page; /* host-physical, not 0: the processor serves local APICs. What the guest does to
+                            this page it does to its vCPU's registers (struct lapic); the processor delivers
+                            what is requested there, and ends it */
     const struct entry_demands *demands; /* on a guest's state, beyond what all processors demand; or NULL */
 };
 
@@ -85,6 +88,9 @@ struct vcpu_ops {
     void (*inject)(struct vcpu *vcpu);
     /* vcpu->windows has changed: ask for an exit as soon as the guest can take what it names. */
     void (*window)(struct vcpu *vcpu);
+    /* With vm->lapic_served: requests have come, or what is in service has changed other than by the guest.
+     * `status`: lapic_hand_over(). TMR says which ends are to be told. */
+    void (*lapic)(struct vcpu *vcpu, uint16_t status);
     /* The second-level tree of the VM, or the vTLB, has lost rights: the processor forgets its translations
      * before the next entry of this vCPU. */
     void (*flush)(struct vcpu *vcpu);

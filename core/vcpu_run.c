@@ -150,6 +150,7 @@ static bool vcpu_debug(struct vcpu *vcpu)
     atomic_fetch_and(&vcpu->requests, ~(uint32_t)REQUEST_DEBUG);
     vcpu->exit_again = false; /* what has had no effect is executed again */
     vcpu->upcall_kind = UPCALL_DEBUG;
+    schedule_deadline(lapic_timer_deadline(vcpu)); /* of one that was held nobody has thought */
     return vcpu_upcall(vcpu);
 }
 

@@ -9,6 +9,7 @@
 #include "format.h"
 #include "fpu.h"
 #include "frames.h"
+#include "lapic_registers.h"
 #include "layout.h"
 #include "log.h"
 #include "memory.h"
@@ -28,15 +29,6 @@ static _Atomic uint32_t vm_count;
 struct vm *vm_find(uint64_t index)
 {
     return index < vm_count ? vms[index] : NULL;
-}
-
-/* The order of the smallest block that holds `size` bytes. */
-static unsigned order_of(uint64_t size)
-{
-    unsigned order = 0;
-    while ((PAGE_SIZE << order) < size)
-        order++;
-    return order;
 }
 
 /* RAM lies below the PCI hole, and what does not fit from 4 GiB on. */
@@ -92,16 +84,28 @@ bool vm_zero_ram(struct vm *vm)
     return left != 0;
 }
 
+int vm_place_lapic(struct vm *vm)
+{
+    static const uint64_t usual = GUEST_LAPIC_BASE | APIC_BASE_ENABLE;
+    unsigned rights = STAGE2_GUEST_ONLY | STAGE2_READ | STAGE2_WRITE;
+    if (!vm->lapic_served)
+        return NR_OK;
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        if ((vm->vcpu[i]->lapic.base_msr & ~(uint64_t)APIC_BASE_BSP) != usual)
+            rights = STAGE2_GUEST_ONLY;
+    return stage2_set(&vm->stage2, GUEST_LAPIC_BASE, LEVEL_4K, vcpu_features.lapic_page, rights);
+}
+
 static void vcpu_free(struct vcpu *vcpu)
 {
     page_free(vcpu->backend, vcpu_ops->vcpu_order);
     vtlb_destroy(vcpu);
-    page_free(vcpu, order_of(sizeof(*vcpu)));
+    page_free(vcpu, ORDER_OF(sizeof(*vcpu)));
 }
 
 static int vcpu_create(struct vm *vm)
 {
-    struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
+    struct vcpu *vcpu = page_alloc(ORDER_OF(sizeof(*vcpu)));
     if (!vcpu)
         return NR_ENOMEM;
     vcpu->vm = vm;
@@ -156,12 +160,14 @@ static int vm_build(struct vm *vm)
     vm->process->info.clock_offset = vm->clock_offset;
     vm->process->info.guest_index = vm->index;
     vm->process->info.test = config->test;
+    vm->lapic_served = vcpu_features.lapic_page && config->paging == PAGING_NESTED && !config->lapic_software;
     int error = ram_create(vm);
     error = error ? error : spare_create(vm);
     for (uint32_t i = 0; i < config->file_count && !error; i++)
         error = process_map_module(vm->process, config->file[i].module, config->file[i].overlay_mib);
     for (uint32_t i = 0; i < config->cpu_count && !error; i++)
         error = vcpu_create(vm);
+    error = error ? error : vm_place_lapic(vm);
     return error ? error : service_show(vm);
 }
 
@@ -173,7 +179,7 @@ static void vm_free(struct vm *vm)
     if (vm->process)
         process_destroy(vm->process);
     stage2_destroy(&vm->stage2);
-    page_free(vm, order_of(sizeof(*vm)));
+    page_free(vm, ORDER_OF(sizeof(*vm)));
 }
 
 int vm_create(uint64_t config_address)
@@ -181,7 +187,7 @@ int vm_create(uint64_t config_address)
     static uint32_t next_cpu;
     if (vm_count == VM_MAX)
         return NR_ENOSPC;
-    struct vm *vm = page_alloc(order_of(sizeof(*vm)));
+    struct vm *vm = page_alloc(ORDER_OF(sizeof(*vm)));
     if (!vm)
         return NR_ENOMEM;
     vm->index = vm_count;
@@ -259,8 +265,8 @@ bool vcpu_take_state(struct vcpu *vcpu, const struct upcall *upcall, uint32_t gr
     if (groups & VCPU_SEGMENTS)
         memcpy(to->segment, from->segment, sizeof(to->segment));
     const char *rule = vcpu_broken_rule(vcpu);
-    if (!rule && !fpu_xcr0_valid(to->control.xcr0))
-        rule = "XCR0 has only components that the processor has and that go together";
+    if (!rule && !fpu_has(to->control.xcr0))
+        rule = "XCR0 has components that the processor has not";
     if (!rule && (groups & VCPU_FPU) && !fpu_take(vcpu, &from->fpu))
         rule = "reserved bits of the XSAVE header and of MXCSR are 0";
     if (rule) {

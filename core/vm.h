@@ -94,6 +94,7 @@ struct vm {
     _Atomic uint32_t ending; /* enum guest_end asked for, taken when no upcall runs; VM_END_KILL */
     struct stage2 stage2;
     uint64_t ram_bytes, ram_zeroed;
+    bool lapic_served;           /* the processor serves the local APICs: vcpu_features.lapic_page */
     bool debugged;               /* #DB and #BP are shown to the device model before the guest gets them */
     uint64_t clock_offset;       /* guest time = host TSC + clock_offset */
     _Atomic uint32_t intr_level; /* INTR output of the guest's 8259 pair */
@@ -112,6 +113,9 @@ void guest_kill(struct vm *vm, const char *format, ...) __attribute__((format(pr
  * service's; all that it will ever need is allocated here. Its index, or an enum nr_error, with nothing left
  * behind. */
 int vm_create(uint64_t config_address);
+/* The page of the local APICs, where the processor serves them: it is in the guest's memory while all have it
+ * at its usual place. Fails only when the guest is made, for want of memory. */
+int vm_place_lapic(struct vm *vm);
 /* Zeroes the next slice of its RAM, before its device model runs for the first time. False: all is done. */
 bool vm_zero_ram(struct vm *vm);
 struct vm *vm_find(uint64_t index);

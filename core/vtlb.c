@@ -7,6 +7,7 @@
  */
 #include "vtlb.h"
 #include "backend.h"
+#include "cpuid_leaves.h"
 #include "errors.h"
 #include "exit.h"
 #include "guest_memory.h"
@@ -18,7 +19,7 @@
 
 enum { POOL_ORDER = 8, POOL_TABLES = 1 << POOL_ORDER, DIRECTORIES = 4, LOCAL_MAX = 256 };
 enum { SHIFT_4K = 12, SHIFT_2M = 21, SHIFT_1G = 30 };
-enum { LEAF_SIZES = 0x80000008, PHYSICAL_WIDTH_MIN = 36 /* of processors that do not say it */ };
+enum { PHYSICAL_WIDTH_MIN = 36 /* of processors that do not say it */ };
 
 /* Bits that are free for software. Of an entry that maps 2 MiB or leads to a table of small pages: something
  * there is not global. Of any that is not the last: a guest's page lies there in pieces, and may go on beside
@@ -30,27 +31,19 @@ enum { LEAF_SIZES = 0x80000008, PHYSICAL_WIDTH_MIN = 36 /* of processors that do
 #define ENTRY_LEAF  (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY)
 
 /* Registers whose change makes a processor forget all (SDM Vol. 3A, 4.10.4.1), or translations here wrong. */
-#define CR0_TRANSLATES  (CR0_PE | CR0_WP | CR0_PG)
 #define CR4_TRANSLATES  (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP)
 #define EFER_TRANSLATES (EFER_LMA | EFER_NXE)
-
-#define CR3_PAE_TABLE  0xffffffe0ull
-#define PDPTE_RESERVED 0x1c6ull /* SDM Vol. 3A, table 4-8, but for the accessed bit, which emulators set */
-
-struct fixed_page { /* of the backend's own */
-    uint64_t linear, physical;
-};
 
 struct vtlb {
     struct walk_registers registers;
     uint64_t (*table)[TABLE_ENTRIES]; /* the pool */
     uint32_t used;                    /* tables from here on have not been used since all was forgotten */
-    uint32_t spare_count, local_count, fixed_count;
-    uint64_t pointers; /* host-physical address of the PAE's top level */
-    struct fixed_page fixed[VTLB_FIXED_MAX];
-    uint64_t protected;          /* linear address */
-    uint16_t spare[POOL_TABLES]; /* tables used, and given back */
-    uint64_t *local[LOCAL_MAX];  /* entries with ENTRY_LOCAL; some may have lost it, or come twice */
+    uint32_t spare_count, local_count;
+    uint64_t pointers;                                 /* host-physical address of the PAE's top level */
+    uint64_t fixed_linear, fixed_physical, fixed_size; /* vtlb_fixed_map() */
+    uint64_t protected;                                /* linear address */
+    uint16_t spare[POOL_TABLES];                       /* tables used, and given back */
+    uint64_t *local[LOCAL_MAX]; /* entries with ENTRY_LOCAL; some may have lost it, or come twice */
 };
 
 _Static_assert(sizeof(struct vtlb) <= PAGE_SIZE, "one page");
@@ -98,11 +91,11 @@ void vtlb_destroy(struct vcpu *vcpu)
     }
 }
 
-void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical)
+void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical, uint64_t size)
 {
-    struct vtlb *vtlb = vcpu->vtlb;
-    if (vtlb->fixed_count < VTLB_FIXED_MAX)
-        vtlb->fixed[vtlb->fixed_count++] = (struct fixed_page){linear, physical};
+    vcpu->vtlb->fixed_linear = linear;
+    vcpu->vtlb->fixed_physical = physical;
+    vcpu->vtlb->fixed_size = size;
 }
 
 static bool is_long(const struct vtlb *vtlb)
@@ -115,14 +108,18 @@ uint64_t vtlb_root(const struct vcpu *vcpu)
     return is_long(vcpu->vtlb) ? virt_to_phys(vcpu->vtlb->table[0]) : vcpu->vtlb->pointers;
 }
 
+/* The table that an entry leads to; NULL: to none, or it maps memory itself. */
+static uint64_t *table_behind(uint64_t entry)
+{
+    return (entry & PTE_PRESENT) && !(entry & PTE_LARGE) ? phys_to_virt(entry & PTE_ADDRESS) : NULL;
+}
+
 /* An entry of the second level, with the table behind it. */
 static void forget_entry(struct vtlb *vtlb, uint64_t *entry)
 {
-    if ((*entry & PTE_PRESENT) && !(*entry & PTE_LARGE)) {
-        const void *table = phys_to_virt(*entry & PTE_ADDRESS);
-        vtlb->spare[vtlb->spare_count++] =
-            (uint16_t)(((uint64_t)table - (uint64_t)vtlb->table) / sizeof(*vtlb->table));
-    }
+    const uint64_t *table = table_behind(*entry);
+    if (table)
+        vtlb->spare[vtlb->spare_count++] = (uint16_t)((table - *vtlb->table) / TABLE_ENTRIES);
     *entry = 0;
 }
 
@@ -173,12 +170,6 @@ void vtlb_set_registers(struct vcpu *vcpu)
         vtlb_load_cr3(vcpu, control->cr3);
     if (all)
         vtlb_flush(vcpu);
-}
-
-/* The table that an entry leads to; NULL: to none, or it maps memory itself. */
-static uint64_t *table_behind(uint64_t entry)
-{
-    return (entry & PTE_PRESENT) && !(entry & PTE_LARGE) ? phys_to_virt(entry & PTE_ADDRESS) : NULL;
 }
 
 /* A table behind an entry that leads to none. NULL: no page is left. */
@@ -317,16 +308,14 @@ static uint64_t entry_rights(const struct walk_registers *r, const struct walk_r
 
 static bool has_fixed(const struct vtlb *vtlb)
 {
-    return vtlb->fixed_count && !(vtlb->registers.cr0 & CR0_PE);
+    return vtlb->fixed_size && !(vtlb->registers.cr0 & CR0_PE);
 }
 
-/* The place of one of the backend's pages, or NULL. */
-static const uint64_t *fixed_find(const struct vtlb *vtlb, uint64_t linear)
+/* The backend's page at an address; 0: there is none. */
+static uint64_t fixed_find(const struct vtlb *vtlb, uint64_t linear)
 {
-    for (uint32_t i = 0; i < vtlb->fixed_count && has_fixed(vtlb); i++)
-        if (!((vtlb->fixed[i].linear ^ linear) >> SHIFT_4K))
-            return &vtlb->fixed[i].physical;
-    return NULL;
+    uint64_t offset = (linear & ~(PAGE_SIZE - 1)) - vtlb->fixed_linear;
+    return has_fixed(vtlb) && offset < vtlb->fixed_size ? vtlb->fixed_physical + offset : 0;
 }
 
 /* Guest-physical to host-physical: the translation is complete, or leads to no RAM. */
@@ -361,9 +350,9 @@ void vtlb_fault(struct vcpu *vcpu)
     uint64_t linear = exit->exception.address;
     uint32_t access = exit->exception.error_code & (WALK_WRITE | WALK_USER | WALK_FETCH);
     struct walk_result page;
-    const uint64_t *fixed = fixed_find(vtlb, linear);
+    uint64_t fixed = fixed_find(vtlb, linear);
     if (fixed && !(access & WALK_USER)) {
-        fill(vcpu, linear, *fixed | ENTRY_LEAF | PTE_WRITE | PTE_NX, SHIFT_4K);
+        fill(vcpu, linear, fixed | ENTRY_LEAF | PTE_WRITE | PTE_NX, SHIFT_4K);
         return;
     }
     uint32_t width = exit_cpuid_lookup(vcpu->vm, LEAF_SIZES, 0)->eax & 0xff;

@@ -43,11 +43,9 @@ uint64_t vtlb_root(const struct vcpu *vcpu);
 void vtlb_flush(struct vcpu *vcpu);
 void vtlb_flush_page(struct vcpu *vcpu, uint64_t linear);
 
-/* A page of the backend's own at a linear address, for the processor's accesses as a supervisor, while CR0.PE
- * is clear: what virtual-8086 mode needs, above all that real mode reaches. Once, at creation, for each page;
- * at most VTLB_FIXED_MAX. */
-enum { VTLB_FIXED_MAX = 4 };
-void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical);
+/* Pages of the backend's own at a linear address, for the processor's accesses as a supervisor, while CR0.PE
+ * is clear: what virtual-8086 mode needs, above all that real mode reaches. Once, at creation. */
+void vtlb_fixed_map(struct vcpu *vcpu, uint64_t linear, uint64_t physical, uint64_t size);
 
 /* One page of the guest's that it cannot write without a fault; VTLB_NO_PAGE: none. */
 #define VTLB_NO_PAGE (~0ull)

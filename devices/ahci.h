@@ -22,7 +22,8 @@ struct ahci_port {
     uint32_t moved;  /* bytes */
     uint8_t pio_in;  /* ends with a PIO Setup FIS */
     uint8_t stopped; /* by an error, until PxCMD.ST is cleared */
-    uint8_t reserved[2];
+    uint8_t current; /* slot of the last command that was fetched: PxCMD.CCS */
+    uint8_t reserved[1];
 };
 
 struct ahci {

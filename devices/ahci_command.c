@@ -141,6 +141,7 @@ static void command_begin(struct ahci_port *port, uint32_t slot)
     uint8_t header[HEADER_SIZE], fis[FIS_SIZE];
     const uint8_t *from = effect_ram(port->list + slot * HEADER_SIZE, HEADER_SIZE);
     port->slot = slot;
+    port->current = (uint8_t)slot;
     if (from)
         memcpy(header, from, sizeof header);
     port->table = from ? load64(header + HEADER_TABLE) & ~0x7full : 0;

@@ -59,6 +59,7 @@ void ahci_port_reset(struct ahci_port *port)
     port->interrupt = port->interrupt_enable = port->error = port->issued = port->sata_control = 0;
     port->command = CMD_SPUN_UP;
     port->stopped = false;
+    port->current = 0;
     port->task_file = TASK_FILE_NONE;
     port->signature = SIGNATURE_NONE;
     port_link_up(port);
@@ -75,6 +76,7 @@ static void write_command(struct ahci_port *port, uint32_t value)
     if (started && !(value & AHCI_CMD_ST)) {
         port->issued = 0;
         port->stopped = false;
+        port->current = 0;
         ahci_port_stop(port);
     }
     if (value & CMD_CLO)
@@ -154,7 +156,7 @@ static uint32_t port_read(const struct ahci_port *port, uint32_t offset)
     case PORT_IE:
         return port->interrupt_enable;
     case PORT_CMD:
-        return port->command | (port->slot < AHCI_SLOTS ? port->slot << CMD_SLOT_SHIFT : 0);
+        return port->command | (uint32_t)port->current << CMD_SLOT_SHIFT;
     case PORT_TFD:
         return port->task_file;
     case PORT_SIG:
@@ -181,7 +183,8 @@ void ahci_port_io(struct ahci_port *port, uint32_t offset, struct io *io)
 
 const char *ahci_port_check(const struct ahci_port *port)
 {
-    if (port->slot > AHCI_SLOTS || port->entries > UINT16_MAX || port->pio_in > 1 || port->stopped > 1)
+    if (port->slot > AHCI_SLOTS || port->entries > UINT16_MAX || port->pio_in > 1 || port->stopped > 1 ||
+        port->current >= AHCI_SLOTS)
         return "command of a port";
     if (port->list & (CLB_ALIGN - 1) || port->received & (FB_ALIGN - 1) || port->command & ~(uint32_t)CMD_ALL)
         return "reserved bits of a port";

@@ -5,8 +5,9 @@
  *
  * Where it is worth a try is learnt: each access is remembered by the address behind it, and tried when it
  * comes again; a place that nothing follows is left alone for longer and longer. An access that raises an
- * interrupt, ends the guest, or asks for a rest ends it, too; and while an event waits for the guest to take
- * it nothing is emulated ahead: a CLI would close the window that the guest has opened.
+ * interrupt, ends the guest, or asks for a rest ends it, too. While an event waits for the guest to take it
+ * nothing is emulated ahead once the guest has opened the window: a CLI would close it. As long as it is
+ * closed the guest may well poll, and what opens it ends it.
  */
 #include "ahead.h"
 #include "effects.h"
@@ -14,10 +15,12 @@
 #include "guest_machine.h"
 #include "pc.h"
 #include "ring3.h"
+#include "string.h"
 #include "syscall.h"
+#include "x86.h"
 
 enum { GROUPS = VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_MSRS | VCPU_TIME };
-enum { RFLAGS_RF = 1 << 16, LAPIC_PAGE = 0x1000 };
+enum { LAPIC_PAGE = 0x1000 };
 
 /* Decoded instructions only: any process may start without them. */
 static struct emulate_memo memo;
@@ -69,9 +72,12 @@ static uint64_t ahead_tsc(void *context)
 {
     struct upcall *upcall = ((struct ahead_context *)context)->upcall;
     if (!(upcall->groups & VCPU_TIME)) {
-        struct vcpu_gpr now = upcall->state.gpr;
+        struct vcpu_gpr gpr = upcall->state.gpr;
+        struct segment segment[SEG_COUNT];
+        memcpy(segment, upcall->state.segment, sizeof(segment));
         sys_vcpu_get(VCPU_TIME);
-        upcall->state.gpr = now;
+        upcall->state.gpr = gpr;
+        memcpy(upcall->state.segment, segment, sizeof(segment));
     }
     return effect_read_tsc() + upcall->state.time.tsc_offset;
 }
@@ -126,16 +132,20 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     emulator.groups = upcall->groups;
     emulator.gpa = EMULATE_UNKNOWN;
     emulate_ahead(&emulator, &context.ahead);
+    upcall->modified |= emulator.modified;
     learn(&pc->history, next_rip, context.ahead.accesses != 0);
 }
 
 void ahead_of_pio(struct upcall *upcall, struct pc *pc)
 {
     const struct vcpu_exit_pio *pio = &upcall->exit.pio;
-    upcall->groups = 0;
-    if (effects_seen() || sys_vcpu_get(GROUPS)) /* not 0: an error, or an event that waits */
-        return;
     struct vcpu_gpr *gpr = &upcall->state.gpr;
+    upcall->groups = 0;
+    if (effects_seen())
+        return;
+    int64_t waiting = sys_vcpu_get(GROUPS);
+    if (waiting < 0 || (waiting && gpr->rflags & RFLAGS_IF))
+        return;
     if (pio->in && pio->size == 4)
         gpr->reg[RAX] = pio->value;
     else if (pio->in && pio->size == 2)
@@ -143,7 +153,7 @@ void ahead_of_pio(struct upcall *upcall, struct pc *pc)
     else if (pio->in)
         gpr->reg[RAX] = (gpr->reg[RAX] & ~0xffull) | (uint8_t)pio->value;
     gpr->rip = upcall->exit.next_rip;
-    gpr->rflags &= ~(uint64_t)RFLAGS_RF;
+    gpr->rflags &= ~RFLAGS_RF;
     upcall->modified = VCPU_GPR;
     go_on(upcall, pc);
 }
@@ -152,7 +162,8 @@ void ahead_of_emulation(struct upcall *upcall, struct pc *pc)
 {
     const struct vcpu_exit *exit = &upcall->exit;
     bool device = exit->reason == VCPU_EXIT_MEMORY && exit->memory.gpa - GUEST_LAPIC_BASE >= LAPIC_PAGE;
-    if (device && !upcall->waiting && upcall->status == UPCALL_OK && upcall->modified == VCPU_GPR &&
-        !effects_seen() && ahead_expects(&pc->history, upcall->state.gpr.rip))
+    bool open = upcall->waiting && upcall->state.gpr.rflags & RFLAGS_IF;
+    if (device && !open && upcall->status == UPCALL_OK && upcall->modified == VCPU_GPR && !effects_seen() &&
+        ahead_expects(&pc->history, upcall->state.gpr.rip))
         go_on(upcall, pc);
 }

@@ -128,5 +128,10 @@ void atapi_fail(struct ata_drive *drive, uint8_t key, uint8_t code, uint8_t qual
 /* What atapi_info.c answers: fills the buffer from the packet; returns the length, 0 for a field in the
  * packet that is not allowed. */
 uint32_t atapi_information(struct ata_drive *drive, const uint8_t packet[ATA_PACKET_SIZE]);
+/* The button at the front: opens the tray. A locked one stays shut, but for force, which is the hole beside
+ * the button; the guest is told then (MMC-4, 6.6.2.5). False: it is shut. */
+bool atapi_open(struct ata_drive *drive, bool force);
+/* Closes the tray over a disc that was put in. */
+void atapi_close(struct ata_drive *drive);
 /* A raw sector: header, user data, and the rest (MMC-4, 6.19). */
 void atapi_raw_sector(struct ata_drive *drive, uint64_t at);

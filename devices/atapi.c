@@ -4,7 +4,8 @@
  * Documents: ATA/ATAPI-6, 8.23 and 9.8 (the PACKET protocol); SPC-3 and MMC-4 (the commands). Missing: audio,
  * DVD structures and keys, sub-channels, MODE SELECT, and all that writes: these are refused as unknown, or
  * as a field that is not allowed. The tray holds its disc: one that was opened and closed has it again, as if
- * it had been changed. Ignored: speeds, and the START bit without LOEJ.
+ * it had been changed, unless somebody has taken it out (media.c). Ignored: speeds, and the START bit without
+ * LOEJ.
  */
 #include "ata.h"
 #include "string.h"
@@ -26,7 +27,7 @@ enum { REASON_COMMAND = 1, REASON_IN = 2, REASON_DONE = 3 };
 enum { FEATURES_DMA = 1, BYTE_COUNT_MAX = 0xfffe };
 
 /* Media events (MMC-4, 6.6.2.5). */
-enum { EVENT_EJECT_DONE = 3, EVENT_NEW_MEDIUM = 2 };
+enum { EVENT_EJECT_REQUEST = 1, EVENT_NEW_MEDIUM = 2, EVENT_REMOVAL = 3 };
 
 enum { START_STOP_START = 1, START_STOP_LOEJ = 2 };
 
@@ -162,7 +163,7 @@ static void packet_start_stop(struct ata_drive *drive, const uint8_t *bytes)
     }
     atapi->tray_open = open;
     if (drive->image.size) {
-        atapi->event = open ? EVENT_EJECT_DONE : EVENT_NEW_MEDIUM;
+        atapi->event = open ? EVENT_REMOVAL : EVENT_NEW_MEDIUM;
         atapi->attention = open ? 0 : ASC_MEDIUM_CHANGED;
     }
     atapi_end(drive);
@@ -250,4 +251,33 @@ void atapi_packet(struct ata_drive *drive)
     } else {
         packet->function(drive, bytes);
     }
+}
+
+bool atapi_open(struct ata_drive *drive, bool force)
+{
+    struct atapi *atapi = &drive->atapi;
+    struct ata_transfer *transfer = &drive->transfer;
+    if (atapi->tray_open)
+        return true;
+    if (atapi->locked && !force) {
+        atapi->event = EVENT_EJECT_REQUEST;
+        return false;
+    }
+    atapi->tray_open = true;
+    if (drive->image.size) {
+        atapi->event = EVENT_REMOVAL;
+        atapi->attention = 0;
+    }
+    if (transfer->phase == ATA_IN && (transfer->source == ATA_IMAGE || transfer->source == ATA_RAW)) {
+        transfer->phase = ATA_IDLE;
+        atapi_fail(drive, KEY_NOT_READY, ASC_NO_MEDIUM, ASCQ_TRAY_OPEN);
+    }
+    return true;
+}
+
+void atapi_close(struct ata_drive *drive)
+{
+    drive->atapi.tray_open = false;
+    drive->atapi.event = EVENT_NEW_MEDIUM;
+    drive->atapi.attention = ASC_MEDIUM_CHANGED;
 }

@@ -337,10 +337,9 @@ static uint64_t at_most(uint64_t value, uint64_t limit)
 /* A drive without a diskette takes those of 1.44 MB. */
 static uint8_t floppy_type(unsigned unit)
 {
-    uint64_t size = 0;
     if (!effect_guest_config()->floppy[unit].present)
         return FLOPPY_DRIVE_NONE;
-    const struct floppy_format *format = effect_floppy(unit, &size) ? floppy_format_of(size) : NULL;
+    const struct floppy_format *format = floppy_format_of(effect_floppy_described(unit));
     return format ? format->drive : FLOPPY_DRIVE_1440K;
 }
 

@@ -13,25 +13,12 @@
 #include "cpuid.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include "cpuid_leaves.h"
 
-#define LEAF_MAX_EXTENDED 0x80000000u
-#define LEAF_EXTENDED     0x80000001u
-#define LEAF_BRAND        0x80000002u
-#define LEAF_CACHES_L1    0x80000005u
-#define LEAF_CACHES_L2    0x80000006u
-#define LEAF_POWER        0x80000007u
-#define LEAF_SIZES        0x80000008u
-#define LEAF_HYPERVISOR   0x40000000u
-enum {
-    LEAF_VENDOR = 0,
-    LEAF_FEATURES = 1,
-    LEAF_DESCRIPTORS = 2,
-    LEAF_CACHES = 4,
-    LEAF_THERMAL = 6,
-    LEAF_STRUCTURED = 7,
-    LEAF_TOPOLOGY = 0xb,
-    LEAF_XSAVE = 0xd,
-};
+#define LEAF_BRAND     0x80000002u
+#define LEAF_CACHES_L1 0x80000005u
+#define LEAF_CACHES_L2 0x80000006u
+enum { LEAF_DESCRIPTORS = 2, LEAF_CACHES = 4, LEAF_THERMAL = 6 };
 
 #define BIT(n) (1u << (n))
 

@@ -8,11 +8,15 @@
  * the guest or lose it (INT n, PUSHF, POPF, IRET, INT3) the emulator does. An interrupt that is taken at a
  * step runs to its end first.
  *
+ * While all are held the guest's clock stands. It goes on where it stood: the offset of the devices' clocks
+ * and of the local APICs' timers moves at once, that of each processor's TSC when it next has an upcall here.
+ *
  * Missing: a guest that reads DR0 to DR7 while the debugger watches sees the debugger's; stops in real mode
  * on processors that have none are where the emulator ends a batch.
  */
 #include <stddef.h>
 #include "debugger_internal.h"
+#include "effects.h"
 #include "emulate.h"
 #include "emulate_unfit.h"
 #include "guest_machine.h"
@@ -46,11 +50,30 @@ static uint32_t intercepts(const struct debugger *debugger)
     return any != 0;
 }
 
+/* Guest time in TSC ticks, if its clock did not stand. */
+static uint64_t clock_now(void)
+{
+    return effect_read_tsc() + ring3_info()->clock_offset;
+}
+
+/* As if no time had gone by. */
+static void clock_go(struct debugger *debugger)
+{
+    uint64_t stood = clock_now() - debugger->stood_at;
+
+    if (!debugger->stood_at)
+        return;
+    debugger->stood_at = 0;
+    for (uint32_t i = 0; i < ring3_config()->cpu_count; i++)
+        debugger->vcpu[i].behind += stood;
+    sys_vcpu_debug(0, intercepts(debugger), stood);
+}
+
 static void ask(const struct debugger *debugger, uint32_t vcpus)
 {
     for (uint32_t i = 0; i < ring3_config()->cpu_count; i++)
         if (vcpus >> i & 1)
-            sys_vcpu_debug(i, intercepts(debugger));
+            sys_vcpu_debug(i, intercepts(debugger), 0);
 }
 
 void debugger_hold(struct debugger *debugger)
@@ -63,6 +86,8 @@ void debugger_go(struct debugger *debugger, uint32_t steps, uint32_t runs)
 {
     debugger->steps = steps & debugger->held;
     debugger->wanted = debugger_all() & ~(steps | runs);
+    if (debugger->wanted != debugger_all())
+        clock_go(debugger);
     ask(debugger, debugger->held & ~debugger->wanted);
 }
 
@@ -87,6 +112,7 @@ static void settle(struct debugger *debugger)
         ask(debugger, debugger->wanted & ~debugger->held);
     if (debugger->last.held || debugger->held != debugger_all())
         return;
+    debugger->stood_at = clock_now();
     debugger->last.held = 1;
     debugger->last.stops++;
     __atomic_store_n(&ring3_channel()->debug.stops, debugger->last.stops, __ATOMIC_RELEASE);
@@ -129,6 +155,7 @@ static void hold(struct debugger *debugger, struct upcall *upcall)
                  VCPU_FPU); /* which brings all as the monitor has it: not yet what was changed here */
     vcpu->state.tables = upcall->state.tables;
     vcpu->state.fpu = upcall->state.fpu;
+    vcpu->state.time = upcall->state.time;
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, fpu));
     vcpu->stepping = 0;
     debugger->swapped &= ~bit;
@@ -223,7 +250,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
 
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, fpu));
     upcall->state.interrupts.activity = activity;
-    upcall->modified = VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_INTERRUPTS;
+    upcall->modified |= VCPU_GPR | VCPU_SEGMENTS | VCPU_CONTROL | VCPU_INTERRUPTS;
     debugger->held &= ~bit;
     debugger->steps &= ~bit;
     debugger->last.held = 0;
@@ -274,6 +301,18 @@ static bool take_trap(struct debugger *debugger, struct upcall *upcall)
     return true;
 }
 
+/* Before anything else: SYS_VCPU_GET brings all as the monitor has it. */
+static void clock_follow(struct debugger_vcpu *vcpu, struct upcall *upcall)
+{
+    if (!vcpu->behind)
+        return;
+    sys_vcpu_get(VCPU_TIME);
+    upcall->state.time.tsc_offset -= vcpu->behind;
+    upcall->modified |= VCPU_TIME;
+    vcpu->state.time = upcall->state.time;
+    vcpu->behind = 0;
+}
+
 void debugger_upcall(struct upcall *upcall, struct pc *pc)
 {
     struct debugger *debugger = &pc->debugger;
@@ -281,6 +320,7 @@ void debugger_upcall(struct upcall *upcall, struct pc *pc)
     struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
     const struct vcpu_event *event = &upcall->state.interrupts.event;
 
+    clock_follow(vcpu, upcall);
     if (debugger->held & bit && debugger->wanted & bit) {
         look_at_lapic(vcpu);
         debugger->looked |= bit;
@@ -288,7 +328,7 @@ void debugger_upcall(struct upcall *upcall, struct pc *pc)
     } else if (debugger->held & bit) {
         go_on(upcall, pc);
     } else {
-        upcall->modified = VCPU_CONTROL | VCPU_INTERRUPTS; /* what is intercepted follows */
+        upcall->modified |= VCPU_CONTROL | VCPU_INTERRUPTS; /* what is intercepted follows */
         if (event->type == EVENT_EXCEPTION && event->vector == EXCEPTION_DB)
             take_trap(debugger, upcall);
         if (!(debugger->held & bit) && debugger->wanted & bit) {
@@ -334,7 +374,8 @@ void debugger_reset(struct debugger *debugger)
         debugger_disarm(&debugger->breakpoint[i]);
     for (unsigned i = 0; i < GUEST_CPUS_MAX; i++)
         debugger->vcpu[i].stepping = debugger->vcpu[i].stray = 0;
+    clock_go(debugger);
     debugger->held = debugger->steps = debugger->swapped = 0;
     debugger->last.held = 0;
-    ask(debugger, debugger->wanted);
+    ask(debugger, debugger_all()); /* those that are to be held, and those whose TSC is behind */
 }

@@ -31,6 +31,7 @@ struct debugger_vcpu {
     uint32_t guest_tf;              /* what RFLAGS.TF is to be for the guest, meanwhile */
     uint32_t stray;                 /* a step was broken off: its trap may still come */
     uint32_t reserved;
+    uint64_t behind;     /* TSC ticks by which the guest's clock went back, and this one's TSC not yet */
     uint64_t dr[4], dr7; /* the guest's, while the debugger's are loaded */
 };
 
@@ -42,6 +43,7 @@ struct debugger {
     uint32_t inspected; /* number of the question for which they are being looked at */
     uint32_t looked;    /* ... has been looked at since this was cleared */
     uint32_t swapped;   /* ... has the debugger's debug registers */
+    uint64_t stood_at;  /* guest time in TSC ticks: its clock stands there; 0: it runs */
     struct debug_state last;
     struct debugger_breakpoint breakpoint[DEBUGGER_BREAKPOINTS];
     struct debugger_watch watch[DEBUGGER_WATCHED];

@@ -7,9 +7,9 @@ MISBEHAVE_O := $(B)/ring3/devices/misbehave.o
 BEHAVE_O := $(B)/ring3/devices/behave.o
 
 # What runs when a guest starts, or when somebody asks, is made small: the whole monitor has its budget.
-SELDOM := service/% loaders/% devices/acpi_tables.o devices/ata_identify.o devices/atapi_info.o devices/boot_order.o \
-  devices/cpuid.o devices/debugger% devices/firmware% devices/memory_map.o devices/mptable.o devices/screen_answer.o \
-  devices/table_area.o devices/vga_screen.o devices/vga_text.o devices/emulate_task.o devices/emulate_x87.o
+SELDOM := service/% loaders/% $(addprefix devices/,acpi_tables.o ata_identify.o atapi% boot_order.o cmos_clock.o cpuid.o \
+  debugger% dma8237.o emulate_task.o emulate_x87.o fdc% firmware% fw_cfg.o hpet.o i440fx.o i8042.o memory_map.o mptable.o \
+  msr.o pam.o piix% ps2% screen_answer.o smbios% table_area.o vbe.o vga_screen.o vga_text.o)
 $(filter $(addprefix $(B)/ring3/,$(SELDOM)),$(DEVMODEL_O) $(SERVICE_O)): RING3 += -Os
 
 $(B)/device-model.debug: $(filter-out $(MISBEHAVE_O),$(DEVMODEL_O)) lib/user.ld

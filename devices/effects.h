@@ -102,9 +102,12 @@ const uint8_t *effect_file(const char *path, uint64_t *size);
 /* The bytes of disk `unit` of the description, and their number; NULL when there is none. They are read-only
  * page by page until effect_disk_prepare() has made them private. */
 uint8_t *effect_disk(unsigned unit, uint64_t *size);
-/* The same for the disc in CD drive `unit`, which is read-only. */
+/* The same for the disc that is in CD drive `unit` now, which is read-only. */
 uint8_t *effect_cd(unsigned unit, uint64_t *size);
 /* The same for the diskette in floppy drive `unit`. */
 uint8_t *effect_floppy(unsigned unit, uint64_t *size);
+/* Bytes of the diskette that the description has in floppy drive `unit`, whatever is in it now: the drive is
+ * of the type that this one asks for. 0: none. */
+uint64_t effect_floppy_described(unsigned unit);
 /* Makes the pages of [bytes, bytes + length) writable. NR_OK, or NR_ENOSPC when the overlay is used up. */
 int effect_disk_prepare(uint8_t *bytes, uint64_t length);

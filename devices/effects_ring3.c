@@ -33,6 +33,8 @@ uint64_t effect_read_tsc(void)
 uint64_t effect_now_ticks(void)
 {
     if (!now_ticks)
+        now_ticks = ring3_pc()->debugger.stood_at;
+    if (!now_ticks)
         now_ticks = effect_read_tsc() + ring3_info()->clock_offset;
     return now_ticks;
 }
@@ -70,7 +72,7 @@ bool effects_seen(void)
 void effects_end(void)
 {
     struct pc *pc = ring3_pc();
-    uint64_t deadline = pc->bus.next_deadline;
+    uint64_t deadline = pc->debugger.stood_at ? DEADLINE_NONE : pc->bus.next_deadline;
     if (deadline != pc->timer_deadline) {
         pc->timer_deadline = deadline;
         pc->timer = deadline == DEADLINE_NONE ? 0 : guest_time_ticks(ring3_info(), deadline);
@@ -318,16 +320,20 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
 
 uint8_t *effect_cd(unsigned unit, uint64_t *size)
 {
-    const struct guest_config *config = ring3_config();
-    bool there = unit < config->cd_count && unit < GUEST_CDS_MAX;
-    return there ? image_find(config->cd[unit].image, size) : NULL;
+    const char *path = media_in_cd(&ring3_pc()->media, unit);
+    return path ? image_find(path, size) : NULL;
 }
 
 uint8_t *effect_floppy(unsigned unit, uint64_t *size)
 {
-    const struct guest_config *config = ring3_config();
-    bool there = unit < GUEST_FLOPPIES_MAX && config->floppy[unit].image[0] != '\0';
-    return there ? image_find(config->floppy[unit].image, size) : NULL;
+    const char *path = media_in_floppy(&ring3_pc()->media, unit);
+    return path ? image_find(path, size) : NULL;
+}
+
+uint64_t effect_floppy_described(unsigned unit)
+{
+    uint64_t size = 0;
+    return unit < GUEST_FLOPPIES_MAX && image_find(ring3_config()->floppy[unit].image, &size) ? size : 0;
 }
 
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)

@@ -44,6 +44,9 @@ struct emulator_machine {
     /* What CPUID says for EAX and ECX in registers[0] and [2]: EAX, EBX, ECX, EDX. NULL: it is not emulated.
      */
     void (*cpuid)(void *context, const struct vcpu_state *state, unsigned vcpu, uint32_t registers[4]);
+    /* VMCALL or VMMCALL of the guest's kernel, with the number in *rax: the result goes there. False: #UD.
+     * NULL: they are not emulated. */
+    bool (*hypercall)(void *context, uint64_t *rax);
 };
 
 enum emulate_result {

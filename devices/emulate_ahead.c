@@ -19,8 +19,14 @@ struct code_page {
     uint64_t first, end; /* and of the first byte behind the page */
 };
 
-/* What computes, moves and branches within the current code: it takes no long time, lets no interrupt in, and
- * needs no other group of registers than general ones. */
+/* With PE set it reads a descriptor, and faults. */
+static bool loads_segment(emulate_handler handler)
+{
+    return handler == emulate_mov_to_segment || handler == emulate_pop_segment;
+}
+
+/* What computes, moves and branches within the current code: it takes no long time, and needs no other group
+ * of registers than general ones and, without protection, segments. */
 static bool is_emulated_ahead(emulate_handler handler, const struct instruction *in)
 {
     static const emulate_handler handlers[] = {
@@ -66,6 +72,11 @@ static bool is_emulated_ahead(emulate_handler handler, const struct instruction 
         emulate_group15,
         emulate_in,
         emulate_out,
+        emulate_pop_flags,
+        emulate_mov_to_segment,
+        emulate_push_segment,
+        emulate_pop_segment,
+        emulate_string,
     };
 
     if (handler == emulate_group7)
@@ -76,6 +87,8 @@ static bool is_emulated_ahead(emulate_handler handler, const struct instruction 
         return false; /* ARPL */
     if (handler == emulate_group15 && in->modrm < 0xc0 && (in->modrm >> 3 & 7) < 4)
         return false; /* FXSAVE and its kin */
+    if (loads_segment(handler) && in->operand[0].reg == SEG_SS)
+        return false; /* it has a shadow */
     for (unsigned i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
         if (handler == handlers[i])
             return true;
@@ -151,22 +164,48 @@ static const struct emulate_code *find_code(struct emulation *m, struct code_pag
     return code;
 }
 
+/* How many elements are left to a string instruction. */
+static uint64_t elements_left(const struct emulation *m)
+{
+    bool repeated = m->in->prefixes & (PREFIX_REP | PREFIX_REPNE);
+
+    return repeated ? m->state->gpr.reg[RCX] & size_mask(m->in->address_size) : 1;
+}
+
+/* It is as long as its elements are many. */
+static enum outcome do_string(struct emulation *m)
+{
+    uint64_t left = elements_left(m);
+
+    if (left > EMULATE_ELEMENTS_MAX)
+        return OUTCOME_UNKNOWN;
+    enum outcome outcome = emulate_string(m);
+    m->emulator->ahead->instructions += (uint32_t)(left - elements_left(m));
+    return outcome;
+}
+
 /* One instruction; false, and nothing has changed, where it is not to be emulated here. */
 static bool step(struct emulation *m, struct code_page *page, enum decode_mode mode)
 {
     const struct emulate_code *code = find_code(m, page, mode);
 
-    if (!code || !code->handler)
+    if (!code || !code->handler || (m->protected && loads_segment(code->handler)))
         return false;
     m->in = &code->in;
+    struct vcpu_gpr *gpr = &m->state->gpr;
+    uint64_t rflags = gpr->rflags, rsp = gpr->reg[RSP];
     enum outcome outcome = OUTCOME_NEXT;
     if (code->place_size)
         outcome = emulate_place_operand(m, code->place_size, (enum memory_intent)code->place_intent);
     if (outcome == OUTCOME_NEXT)
-        outcome = code->handler(m);
+        outcome = code->handler == emulate_string ? do_string(m) : code->handler(m);
     if (outcome != OUTCOME_NEXT && outcome != OUTCOME_BRANCH)
+        return outcome == OUTCOME_REPEAT;
+    if (gpr->rflags & ~rflags & FLAG_TF) { /* POPF: no trap is due before the next instruction has run */
+        gpr->rflags = rflags;
+        gpr->reg[RSP] = rsp;
         return false;
-    struct vcpu_gpr *gpr = &m->state->gpr;
+    }
     if (outcome == OUTCOME_NEXT)
         gpr->rip += code->in.length;
     if (!m->long64)
@@ -193,10 +232,12 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
 {
     struct emulation m;
     struct code_page page = {0};
+    const uint64_t *flags = &e->state->gpr.rflags, closed = ~*flags & FLAG_IF;
     uint64_t cr2 = e->state->control.cr2;
     uint32_t quiet = 0, accesses = 0;
 
     ahead->instructions = ahead->accesses = 0;
+    e->modified = 0;
     /* Each instruction has its trap, or its breakpoints. */
     if ((e->state->gpr.rflags & FLAG_TF) || (e->state->control.dr7 & DEBUG_ENABLED))
         return;
@@ -204,7 +245,8 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
     e->ahead = ahead;
     enum decode_mode mode = emulate_begin(&m, e);
     ahead->flat = flat_segments(&m);
-    while (ahead->instructions < EMULATE_AHEAD_MAX && quiet < EMULATE_GAP_MAX && step(&m, &page, mode)) {
+    while (ahead->instructions < EMULATE_AHEAD_MAX && quiet < EMULATE_GAP_MAX && !(*flags & closed) &&
+           step(&m, &page, mode)) {
         ahead->instructions++;
         quiet++;
         if (ahead->accesses == accesses)
@@ -216,5 +258,5 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
     }
     e->ahead = NULL;
     e->state->control.cr2 = cr2; /* of a fault that the processor will find */
-    e->modified = ahead->instructions ? VCPU_GPR : 0;
+    e->modified = ahead->instructions ? VCPU_GPR | (e->modified & VCPU_SEGMENTS) : 0;
 }

@@ -13,6 +13,7 @@
 enum {
     EMULATE_AHEAD_MAX = 1000, /* instructions in one call */
     EMULATE_GAP_MAX = 40,     /* of them in a row without an access to a device */
+    EMULATE_ELEMENTS_MAX = 64 /* of a string instruction; each counts as an instruction, too */
 };
 
 /* A decoded instruction and the bytes that it came from: good for these bytes in this mode, wherever they
@@ -46,14 +47,14 @@ struct emulate_ahead {
     bool (*may_go_on)(void *context);
     uint32_t flat; /* for itself: segments, a bit each, in which all of 4 GiB may be read and written */
 
-    uint32_t instructions; /* that were emulated */
+    uint32_t instructions; /* that were emulated, and elements of strings */
     uint32_t accesses;     /* to devices: the machine's functions count them */
 };
 
 /*
  * Emulates the instructions from CS:RIP on as long as another access to a device may follow soon. It stops
- * before an instruction that would fault, that could let an interrupt in, that may take long, or that it does
- * not know: the processor meets that one itself. *e->state is a state between two instructions; of
- * e->modified only VCPU_GPR is set.
+ * before an instruction that would fault, that may take long, or that it does not know: the processor meets
+ * that one itself; and behind a POPF that lets interrupts or traps in. *e->state is a state between two
+ * instructions; of e->modified only VCPU_GPR and VCPU_SEGMENTS are set.
  */
 void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead);

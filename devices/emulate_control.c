@@ -3,17 +3,11 @@
  * 2.6 and 4.1.2, and AMD APM Vol. 2, 3.1. Which bits exist follows from the guest's CPUID.
  */
 #include "emulate_internal.h"
+#include "xcr0.h"
 
 enum { MSW_WRITABLE = CR0_MP | CR0_EM | CR0_TS, CR8_MAX = 15, CR3_LOW = 0xfff, PDPTES = 4, PDPTE_P = 1 };
 
-#define CR3_NO_FLUSH  (1ull << 63)
-#define CR3_PAE_TABLE 0xffffffe0ull
-#define PDPTE_RESERVED_LOW                                                                                   \
-    0x1c6ull /* SDM Vol. 3A, table 4-8, but for the accessed bit, which emulators set */
-
-/* XCR0 (SDM Vol. 1, 13.3). */
-#define XCR0_MPX    0x18ull
-#define XCR0_AVX512 0xe0ull
+#define CR3_NO_FLUSH (1ull << 63)
 
 static enum outcome refuse(struct emulation *m)
 {
@@ -28,7 +22,7 @@ static bool pdptes_valid(const struct emulation *m, uint64_t cr3)
 
     for (unsigned i = 0; pdpte && i < PDPTES; i++) { /* not RAM: reads as all ones, and faults when used */
         uint64_t entry = __atomic_load_n(&pdpte[i], __ATOMIC_RELAXED);
-        if ((entry & PDPTE_P) && (entry & PDPTE_RESERVED_LOW))
+        if ((entry & PDPTE_P) && (entry & PDPTE_RESERVED))
             return false;
     }
     return true;
@@ -166,14 +160,9 @@ enum outcome emulate_smsw(struct emulation *m)
     return OUTCOME_NEXT;
 }
 
-/* x87 always, AVX needs SSE, MPX and AVX-512 come whole, AVX-512 needs AVX. */
 static bool xcr0_valid(const struct emulation *m, uint64_t value)
 {
-    uint64_t avx512 = value & XCR0_AVX512, mpx = value & XCR0_MPX;
-
-    return (value & XCR0_X87) && !(value & ~m->emulator->limits->xcr0) &&
-           (!(value & XCR0_AVX) || (value & XCR0_SSE)) &&
-           (!avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX))) && (!mpx || mpx == XCR0_MPX);
+    return xcr0_goes_together(value) && !(value & ~m->emulator->limits->xcr0);
 }
 
 enum outcome emulate_xsetbv(struct emulation *m)

@@ -5,7 +5,7 @@
 #include "emulate_internal.h"
 #include "string.h"
 
-enum { WORD = sizeof(uint32_t), MOV_SIZE = 4, MODRM_VMMCALL = 0xd9, MODRM_VMCALL = 0xc1 };
+enum { WORD = sizeof(uint32_t), MOV_SIZE = 4 };
 
 /* 32 bits between a register and memory, or an immediate to memory, at a register plus displacement. */
 static enum upcall_move find_move(const struct instruction *in)
@@ -86,11 +86,8 @@ static bool is_expected(const struct instruction *in, uint32_t reason)
         return in->map == MAP_0F && in->opcode == 0xa2;
     case VCPU_EXIT_HLT:
         return in->map == MAP_ONE_BYTE && in->opcode == 0xf4;
-    case VCPU_EXIT_INVLPG:
+    default: /* VCPU_EXIT_INVLPG */
         return is_invlpg(in);
-    default: /* VCPU_EXIT_HYPERCALL */
-        return in->map == MAP_0F && in->opcode == 0x01 &&
-               (in->modrm == MODRM_VMMCALL || in->modrm == MODRM_VMCALL);
     }
 }
 

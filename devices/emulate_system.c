@@ -4,7 +4,7 @@
  */
 #include "emulate_internal.h"
 
-enum { MODRM_XSETBV = 0xd1 };
+enum { MODRM_VMCALL = 0xc1, MODRM_XSETBV = 0xd1, MODRM_VMMCALL = 0xd9 };
 enum { PREFIX_SELECTS = PREFIX_OPERAND | PREFIX_REP | PREFIX_REPNE };
 enum { GROUP15_LFENCE = 5, GROUP15_SFENCE = 7 };
 enum { OPCODE_CMC = 0xf5, OPCODE_CLC = 0xf8, OPCODE_STC = 0xf9, OPCODE_CLD = 0xfc };
@@ -41,6 +41,17 @@ enum outcome emulate_flag(struct emulation *m)
     return OUTCOME_NEXT;
 }
 
+static enum outcome emulate_hypercall(struct emulation *m)
+{
+    const struct emulator *e = m->emulator;
+
+    if (!e->machine->hypercall)
+        return OUTCOME_UNKNOWN;
+    if (m->cpl > 0 || !e->machine->hypercall(e->context, &m->state->gpr.reg[RAX]))
+        return emulate_fault(m, EXCEPTION_UD);
+    return OUTCOME_NEXT;
+}
+
 /* 0F 01: group 7. */
 enum outcome emulate_group7(struct emulation *m)
 {
@@ -48,6 +59,8 @@ enum outcome emulate_group7(struct emulation *m)
         return emulate_rdtsc(m);
     if (m->in->modrm == MODRM_XSETBV)
         return emulate_xsetbv(m);
+    if (m->in->modrm == MODRM_VMCALL || m->in->modrm == MODRM_VMMCALL)
+        return emulate_hypercall(m);
     bool memory = m->in->operand[0].kind == OPERAND_MEMORY;
     switch (m->in->modrm >> 3 & 7) {
     case 0:

@@ -3,8 +3,9 @@
  * fdc_commands.c, what moves data in fdc_transfer.c.
  *
  * Documents: Intel 82077AA data sheet, PC-AT mode; NEC uPD765 for what it leaves open.
- * State: struct fdc. Diskettes are copy-on-write images in memory; a drive is of the type that its image's
- * size asks for. A command is carried out FDC_DELAY_NS after its last byte, all of it at once in DMA mode.
+ * State: struct fdc. Diskettes are copy-on-write images in memory; a drive is of the type that the
+ * size of the description's image asks for. A command is carried out FDC_DELAY_NS after its last byte, all of
+ * it at once in DMA mode.
  *
  * Missing: the scan commands (invalid here), deleted data marks (WRITE DELETED DATA writes plain ones),
  * sectors of other than 512 bytes, the commands that later controllers added, tape drives.
@@ -185,20 +186,21 @@ static void fdc_io(void *state, struct io *io)
     fdc_update_interrupt(fdc);
 }
 
+void fdc_change(struct fdc *fdc, unsigned unit)
+{
+    const struct floppy_format *first = floppy_format_of(effect_floppy_described(unit));
+    if (unit < FDC_DRIVES && effect_guest_config()->floppy[unit].present)
+        fdc->unit[unit].changed = !(first && first->drive == FLOPPY_DRIVE_360K);
+}
+
 static void fdc_reset(void *state, const struct device_slot *slot)
 {
     struct fdc *fdc = state;
     (void)slot;
     fdc_clear(fdc);
     fdc->rate = FLOPPY_RATE_250K;
-    for (unsigned i = 0; i < FDC_DRIVES; i++) {
-        const struct guest_floppy *floppy = &effect_guest_config()->floppy[i];
-        const struct floppy_format *format;
-        uint64_t size;
-        uint8_t *image;
-        format = fdc_diskette(i, &image, &size);
-        fdc->unit[i].changed = floppy->present && !(format && format->drive == FLOPPY_DRIVE_360K);
-    }
+    for (unsigned i = 0; i < FDC_DRIVES; i++)
+        fdc_change(fdc, i);
 }
 
 static const char *fdc_check(const void *state)

@@ -50,3 +50,6 @@ struct fdc {
 };
 
 extern const struct device fdc_device;
+
+/* Another diskette is in the drive of that number, or none: the disk change line tells of it. */
+void fdc_change(struct fdc *fdc, unsigned unit);

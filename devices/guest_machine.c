@@ -3,6 +3,7 @@
  */
 #include "guest_machine.h"
 #include "cpuid.h"
+#include "cpuid_leaves.h"
 #include "effects.h"
 #include "ring3.h"
 #include "syscall.h"
@@ -103,13 +104,7 @@ static int machine_get(void *context, struct vcpu_state *state, uint32_t groups)
 /* The table is made anew: only a processor that runs no real mode comes here. */
 static void machine_cpuid(void *context, const struct vcpu_state *state, unsigned vcpu, uint32_t registers[4])
 {
-    enum {
-        LEAF_FEATURES = 1,
-        APIC_ID_SHIFT = 24,
-        ECX_OSXSAVE = 1 << 27,
-        EDX_APIC = 1 << 9,
-        APIC_ENABLE = 1 << 11
-    };
+    enum { APIC_ID_SHIFT = 24, ECX_OSXSAVE = 1 << 27, EDX_APIC = 1 << 9, APIC_ENABLE = 1 << 11 };
     struct cpuid_entry table[CPUID_ENTRIES_MAX], found = {0};
     uint32_t leaf = registers[0], subleaf = registers[2];
     uint32_t count = cpuid_build(table, ring3_config(), cpuid_host);
@@ -130,6 +125,19 @@ static void machine_cpuid(void *context, const struct vcpu_state *state, unsigne
     registers[3] = found.edx;
 }
 
+/* KVM's convention (Linux, Documentation/virt/kvm/x86/hypercalls.rst). There is no call that a guest may
+ * make. */
+static bool machine_hypercall(void *context, uint64_t *rax)
+{
+    enum { KVM_ENOSYS = 1000 };
+
+    (void)context;
+    if (!guest_config_has_kvm(ring3_config()))
+        return false;
+    *rax = (uint64_t)-KVM_ENOSYS;
+    return true;
+}
+
 const struct emulator_machine guest_machine = {
     .ram = machine_ram,
     .read = machine_read,
@@ -141,4 +149,5 @@ const struct emulator_machine guest_machine = {
     .write_msr = machine_write_msr,
     .get = machine_get,
     .cpuid = machine_cpuid,
+    .hypercall = machine_hypercall,
 };

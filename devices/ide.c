@@ -273,6 +273,40 @@ uint8_t ide_bios_translation(const struct ide *ide)
     return all;
 }
 
+/* The channel of a CD drive, and the drive; NULL: there is none. */
+static struct ide_channel *cd_channel(struct ide *ide, unsigned unit, struct ata_drive **drive)
+{
+    struct ide_place place[IDE_DRIVES];
+    ide_places(effect_guest_config(), place);
+    for (unsigned i = 0; i < IDE_DRIVES; i++) {
+        struct ide_channel *channel = &ide->channel[i / IDE_CHANNEL_DRIVES];
+        *drive = &channel->drive[i % IDE_CHANNEL_DRIVES];
+        if (place[i].is_cd && place[i].unit == unit && (*drive)->kind == ATA_CD)
+            return channel;
+    }
+    return NULL;
+}
+
+bool ide_cd_open(struct ide *ide, unsigned unit, bool force)
+{
+    struct ata_drive *drive;
+    struct ide_channel *channel = cd_channel(ide, unit, &drive);
+    if (!channel || !atapi_open(drive, force))
+        return false;
+    channel_drive_line(ide, channel);
+    return true;
+}
+
+void ide_cd_load(struct ide *ide, unsigned unit)
+{
+    struct ata_drive *drive;
+    if (!cd_channel(ide, unit, &drive))
+        return;
+    disk_image_open_cd(&drive->image, unit);
+    if (drive->image.size)
+        atapi_close(drive);
+}
+
 static const char *ide_check(const void *state)
 {
     const struct ide *ide = state;

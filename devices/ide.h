@@ -40,6 +40,11 @@ extern const struct device ide_device;
 enum { CMOS_DISK_TRANSLATION = 0x39 };
 uint8_t ide_bios_translation(const struct ide *ide);
 
+/* The hand at the CD drive of that number. Opens its tray; false: the guest has locked it, or there is none.
+ * Looks what effect_cd() has now, and closes the tray over it. */
+bool ide_cd_open(struct ide *ide, unsigned unit, bool force);
+void ide_cd_load(struct ide *ide, unsigned unit);
+
 /* bmide.c */
 enum { BMIDE_SIZE = 16, BMIDE_ACTIVE = 1, BMIDE_INTERRUPT = 4 };
 /* An access to the registers of both channels. */

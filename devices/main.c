@@ -127,6 +127,10 @@ static void handle_restart(struct upcall *upcall, struct pc *pc)
         broken = memory_map_check(&pc->memory);
     }
     if (!broken) {
+        device = "drives";
+        broken = media_check(&pc->media);
+    }
+    if (!broken) {
         device = "debugger";
         broken = debugger_check(&pc->debugger);
     }
@@ -148,6 +152,8 @@ static void handle_events(const struct upcall *upcall, struct pc *pc)
         i8042_receive(&pc->i8042);
         piix4_pm_look(&pc->piix4_pm);
         if (debugger_answer(pc, &ring3_channel()->debug))
+            sys_notify(ring3_info()->guest_index);
+        if (media_answer(&pc->media, &pc->ide, &pc->fdc, &ring3_channel()->media))
             sys_notify(ring3_info()->guest_index);
         if (screen_answer(&pc->vga, effect_spare(SPARE_VIDEO), &ring3_channel()->screen))
             sys_notify(ring3_info()->guest_index);

@@ -20,6 +20,7 @@
 #include "ioapic.h"
 #include "layout.h"
 #include "loader.h"
+#include "media.h"
 #include "memory_map.h"
 #include "msr.h"
 #include "pic.h"
@@ -58,6 +59,7 @@ struct pc {
     struct vga vga;
     struct dma8237 dma;
     struct fdc fdc;
+    struct media media;
     struct virtio_blk disk[GUEST_DISKS_MAX];
     struct msr_state msrs;
     struct processor_limits limits; /* of all the guest's processors */

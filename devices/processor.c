@@ -5,10 +5,7 @@
  */
 #include "processor.h"
 #include <stddef.h>
-
-#define LEAF_EXTENDED 0x80000001u
-#define LEAF_SIZES    0x80000008u
-enum { LEAF_FEATURES = 1, LEAF_STRUCTURED = 7, LEAF_XSAVE = 0xd };
+#include "cpuid_leaves.h"
 
 enum { EFER_SCE = 0, EFER_LME = 8, EFER_LMA = 10, EFER_NXE = 11, EFER_FFXSR = 14 };
 enum { WIDTH_WITHOUT_LEAF = 36, WIDTH_MAX = 52, WIDTH_MASK = 0xff };

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "debug.h"
 #include "layout.h"
+#include "drives.h"
 
 enum {
     CHANNEL_SIZE = 0x8000,
@@ -89,6 +90,13 @@ struct channel_debug {
     struct debug_answer answer;
 };
 
+/* What is in the guest's drives, in the same way. */
+struct channel_media {
+    uint32_t asked, answered;
+    struct media_request request;
+    struct media_answer answer;
+};
+
 struct channel {
     uint32_t output_head, output_tail; /* guest to console */
     uint32_t input_head, input_tail;   /* console to guest */
@@ -101,6 +109,7 @@ struct channel {
     struct need need[CHANNEL_NEEDS];
     struct channel_screen screen;
     struct channel_debug debug;
+    struct channel_media media;
     struct input_event event[CHANNEL_EVENTS];
     uint8_t input[CHANNEL_INPUT];
     uint8_t output[CHANNEL_OUTPUT];

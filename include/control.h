@@ -65,6 +65,11 @@ enum control_command {
                        cut  in the same way */
     CONTROL_STOPPED, /* ends when the guest has been stopped by a debugger, or of itself in one, and
                         debug_state.stops is not `number`; value: what it is */
+    CONTROL_DRIVES,  /* pieces: text, a line for each of the guest's drives */
+    CONTROL_DISK,    /* data: struct control_drive; pieces: what is in the drive from `offset` on, struct
+                        control_disk and bytes. number: enum control_background. Ends at the end, or earlier */
+    CONTROL_EJECT,   /* data: struct control_drive; number: not 0: even if the guest has locked it */
+    CONTROL_INSERT,  /* the same, with an image */
     CONTROL_COMMAND_COUNT,
 };
 
@@ -95,6 +100,23 @@ struct control_result {
 /* What is on a guest's screen: pixels, and characters, 0 in graphics modes. */
 struct control_screen {
     uint32_t width, height, columns, rows;
+};
+
+/* A drive as the description calls it, and an image that it may have; NUL-terminated. */
+struct control_drive {
+    char drive[GUEST_BOOT_NAME];
+    char image[GUEST_PATH_SIZE];
+};
+
+/* What of a drive's bytes is left out: zeros, or what is as in the image that the guest was started with. */
+enum control_background { CONTROL_WITHOUT_ZEROS, CONTROL_WITHOUT_IMAGE };
+
+/* A part of what is in a drive. What lies between two parts, or before the first, was left out. */
+struct control_disk {
+    uint64_t all;    /* bytes in the drive */
+    uint64_t at;     /* of this part */
+    uint32_t length; /* of its bytes, which follow; may be 0 */
+    uint32_t crc;    /* CONTROL_WITHOUT_IMAGE: CRC-32 of what was left out before it */
 };
 
 struct control_hello {

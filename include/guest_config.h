@@ -17,11 +17,13 @@ enum {
     GUEST_DISKS_MAX = 4,
     GUEST_CDS_MAX = 2,
     GUEST_FLOPPIES_MAX = 2,
+    GUEST_OTHERS_MAX = 7, /* discs or diskettes that a drive may have in place of its image */
     GUEST_MODULES_MAX = 8,
     GUEST_BOOT_MAX = 8,
     GUEST_BOOT_NAME = 12, /* of a device in the boot order: a node's name */
     /* kernel and initrd, or two of firmware, too */
-    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + GUEST_CDS_MAX + GUEST_FLOPPIES_MAX + GUEST_MODULES_MAX,
+    GUEST_FILES_MAX = 2 + GUEST_DISKS_MAX + (GUEST_CDS_MAX + GUEST_FLOPPIES_MAX) * (1 + GUEST_OTHERS_MAX) +
+                      GUEST_MODULES_MAX,
     GUEST_MEMORY_MIB_MIN = 1,
     GUEST_MEMORY_MIB_MAX = 1 << 16,
     GUEST_OVERLAY_MIB_DEFAULT = 64,
@@ -31,7 +33,7 @@ enum {
     GUEST_SPARE_MIB_MAX = 64,
 };
 
-enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS };
+enum guest_loader { LOADER_LINUX, LOADER_MULTIBOOT, LOADER_ELF, LOADER_BIOS, LOADER_MULTIBOOT2 };
 enum guest_paravirt { PARAVIRT_KVM, PARAVIRT_NONE, PARAVIRT_HYPERV };
 enum guest_hpet { HPET_OFF, HPET_ON, HPET_AUTO };
 enum guest_paging { PAGING_NESTED, PAGING_SHADOW };
@@ -44,17 +46,19 @@ struct guest_disk {
     char image[GUEST_PATH_SIZE];
 };
 
-/* A CD drive on IDE; without an image it is empty. */
+/* A CD drive on IDE; without an image it is empty. What it may have instead comes without a gap. */
 struct guest_cd {
     uint32_t present;
     char image[GUEST_PATH_SIZE];
+    char other[GUEST_OTHERS_MAX][GUEST_PATH_SIZE];
 };
 
-/* A floppy drive; without an image it is empty. */
+/* The same for a floppy drive. */
 struct guest_floppy {
     uint32_t present;
     uint32_t write_protected;
     char image[GUEST_PATH_SIZE];
+    char other[GUEST_OTHERS_MAX][GUEST_PATH_SIZE];
 };
 
 struct guest_module {
@@ -77,8 +81,9 @@ struct guest_config {
     uint32_t paravirt; /* enum guest_paravirt */
     uint32_t paging;   /* enum guest_paging */
     uint32_t hypervisor_hidden;
-    uint32_t hpet; /* enum guest_hpet; in what description_parse() returns never HPET_AUTO */
-    uint32_t test; /* process_info.test of the test build of the device model; 0 otherwise */
+    uint32_t lapic_software; /* the monitor serves the local APICs, even where the processor could */
+    uint32_t hpet;           /* enum guest_hpet; in what description_parse() returns never HPET_AUTO */
+    uint32_t test;           /* process_info.test of the test build of the device model; 0 otherwise */
     uint32_t disk_count;
     uint32_t cd_count;
     uint32_t module_count;

@@ -44,7 +44,6 @@ struct guest_report {
     uint32_t cpu_count;
     uint32_t restarts; /* of its device model */
     uint32_t overlay_pages_used, overlay_pages;
-    uint64_t refused_hypercalls;
     char sentence[GUEST_SENTENCE_SIZE]; /* why it ended */
 };
 

@@ -55,6 +55,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(paging), "how its memory is translated")                                                 \
     X(SCHEMA_ROOT, "hypervisor", SCHEMA_CHOICE, false, 0, 0, 0, "visible|hidden",                            \
       SCHEMA_CONFIG(hypervisor_hidden), "whether CPUID tells that there is a monitor")                       \
+    X(SCHEMA_ROOT, "local-apic", SCHEMA_CHOICE, false, 0, 0, 0, "hardware|software",                         \
+      SCHEMA_CONFIG(lapic_software), "who serves it: the processor, where it can, or the monitor")           \
     X(SCHEMA_ROOT, "hpet", SCHEMA_CHOICE, false, 0, 0, HPET_AUTO, "off|on|auto", SCHEMA_CONFIG(hpet),        \
       "whether it has high precision event timers; auto: where it is not offered KVM's clock")               \
     X(SCHEMA_ROOT, "boot", SCHEMA_LIST, false, 1, GUEST_BOOT_MAX, 0, "", SCHEMA_NO_FIELD,                    \
@@ -67,7 +69,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "virtual processors; 1 without this node")                                                             \
     X(SCHEMA_CPUS, "packages", SCHEMA_NUMBER, false, 1, GUEST_CPUS_MAX, 1, "", SCHEMA_CONFIG(packages),      \
       "sockets that they are spread over: 1, or so many that each has 1, 2 or 4")                            \
-    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios",                     \
+    X(SCHEMA_CHOSEN, "loader", SCHEMA_CHOICE, true, 0, 0, 0, "linux|multiboot|elf|bios|multiboot2",          \
       SCHEMA_CONFIG(loader), "boot protocol; elf: PVH")                                                      \
     X(SCHEMA_CHOSEN, "kernel", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(kernel),     \
       "kernel image")                                                                                        \
@@ -76,7 +78,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
     X(SCHEMA_CHOSEN, "bootargs", SCHEMA_TEXT, false, 0, GUEST_BOOTARGS_SIZE - 1, 0, "",                      \
       SCHEMA_CONFIG(bootargs), "the kernel's command line")                                                  \
     X(SCHEMA_CHOSEN, "modules", SCHEMA_LIST, false, 1, GUEST_MODULES_MAX, 0, "", SCHEMA_NO_FIELD,            \
-      "files with their arguments behind a blank (multiboot, elf)")                                          \
+      "files with their arguments behind a blank (multiboot, multiboot2, elf)")                              \
     X(SCHEMA_CHOSEN, "firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CONFIG(firmware), \
       "the BIOS (bios); " GUEST_FIRMWARE " without this")                                                    \
     X(SCHEMA_CHOSEN, "video-firmware", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "",                    \
@@ -95,11 +97,15 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       "kind of drive")                                                                                       \
     X(SCHEMA_CD, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_CD_FIELD(image),         \
       "the disc; without one the drive is empty")                                                            \
+    X(SCHEMA_CD, "others", SCHEMA_LIST, false, 1, GUEST_OTHERS_MAX, 0, "", SCHEMA_CD_FIELD(other),           \
+      "discs that `nr insert` can put in instead")                                                           \
     X(SCHEMA_FLOPPY, "compatible", SCHEMA_CHOICE, true, 0, 0, 0, "nullring,floppy", SCHEMA_NO_FIELD,         \
       "kind of drive")                                                                                       \
     X(SCHEMA_FLOPPY, "image", SCHEMA_PATH, false, 1, GUEST_PATH_SIZE - 1, 0, "", SCHEMA_FLOPPY_FIELD(image), \
       "the diskette, of 160 KB to 2.88 MB; the file itself is never written; without one the drive is "      \
       "empty")                                                                                               \
+    X(SCHEMA_FLOPPY, "others", SCHEMA_LIST, false, 1, GUEST_OTHERS_MAX, 0, "", SCHEMA_FLOPPY_FIELD(other),   \
+      "diskettes that `nr insert` can put in instead")                                                       \
     X(SCHEMA_FLOPPY, "write-protected", SCHEMA_CHOICE, false, 0, 0, 0, "no|yes",                             \
       SCHEMA_FLOPPY_FIELD(write_protected), "whether the guest is kept from writing it")                     \
     X(SCHEMA_NET, "compatible", SCHEMA_CHOICE, true, 0, 0, 0,                                                \

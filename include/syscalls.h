@@ -13,9 +13,10 @@ enum syscall_number {
     SYS_NOTIFY,    /* [all] (guest index): EVENT_CHANNEL to the other side of the channel */
     SYS_VCPU_GET,  /* [device model] (groups): more state of the vCPU of this upcall into upcall.state; not 0:
                       an event  waits until the guest can take it */
-    SYS_VCPU_DEBUG, /* [device model] (vCPU, intercept): UPCALL_DEBUG of that vCPU, soon. intercept, for all
-                       of them: not 0: #DB comes as UPCALL_DEBUG and #BP as UPCALL_EMULATE before the guest
-                       gets it */
+    SYS_VCPU_DEBUG,    /* [device model] (vCPU, intercept, stood): UPCALL_DEBUG of that vCPU, soon. intercept,
+                          for all of them: not 0: #DB comes as UPCALL_DEBUG and #BP as UPCALL_EMULATE before the
+                          guest gets it. stood: TSC ticks by which the guest's clock goes back, with the local
+                          APICs' timers; each vCPU's TSC is in its state */
     SYS_LAPIC_MESSAGE, /* [device model] (address, data): an MSI, or what an IOAPIC sends in its place */
     SYS_INTR_LEVEL,    /* [device model] (0 or 1): the INTR output of the 8259 pair */
     SYS_NMI,           /* [device model] (): the chipset's NMI, to LINT1 */

@@ -23,8 +23,8 @@ enum upcall_kind {
                        VCPU_EXIT_PIO, ...). With VCPU_EXIT_UNFIT and VCPU_EXIT_TASK_SWITCH it carries TABLES
                        and INTERRUPTS, too. A reply with INTERRUPTS in modified says the shadow, and whether
                        NMIs are blocked; event.type EVENT_NONE: it has been delivered, and so have traps */
-    UPCALL_LOCATE,  /* exit says CPUID, HLT, HYPERCALL or INVLPG, and the processor not where the instruction
-                       ends: reply in insn; groups as above */
+    UPCALL_LOCATE,  /* exit says CPUID, HLT or INVLPG, and the processor not where the instruction ends: reply
+                       in insn; groups as above */
     UPCALL_DEBUG, /* SYS_VCPU_DEBUG, or #DB in state.interrupts.event; all groups but TIME and FPU. Replies as
                      to UPCALL_EMULATE of several instructions. state.interrupts.activity says what the vCPU
                      did */

@@ -25,6 +25,7 @@ enum vcpu_exit_reason {
     VCPU_EXIT_INSTRUCTION, /* any other instruction that the device model emulates */
     VCPU_EXIT_UNFIT,       /* the processor cannot run this state (lib/real_mode.h): the device model does
                               until it can; detail: enum unfit_detail */
+    VCPU_EXIT_LAPIC,       /* the processor serves the local APIC and has told of a write; detail: register */
     VCPU_EXIT_INVALID,     /* the processor refused the state at entry */
     VCPU_EXIT_REASON_COUNT,
 };

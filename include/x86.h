@@ -61,6 +61,11 @@
 #define DR7_GD    (1ull << 13)
 #define DR7_RESET 0x400ull
 
+/* PAE paging: where CR3 has the four page-directory pointers, and bits that must be 0 in them (SDM Vol. 3A,
+ * table 4-8), but for the accessed bit, which emulators set. */
+#define CR3_PAE_TABLE  0xffffffe0ull
+#define PDPTE_RESERVED 0x1c6ull
+
 #define XCR0_X87 (1ull << 0)
 #define XCR0_SSE (1ull << 1)
 #define XCR0_AVX (1ull << 2)
@@ -86,6 +91,10 @@ enum exception {
     EXCEPTION_XM = 19,
     EXCEPTION_COUNT = 32,
 };
+
+/* Those that, one after the other, are a double fault (SDM Vol. 3A, table 6-4). */
+#define EXCEPTIONS_CONTRIBUTORY                                                                              \
+    (1u << EXCEPTION_DE | 1u << EXCEPTION_TS | 1u << EXCEPTION_NP | 1u << EXCEPTION_SS | 1u << EXCEPTION_GP)
 
 /* Vectors that push an error code (SDM Vol. 3A, table 6-1). */
 #define EXCEPTIONS_WITH_CODE                                                                                 \

@@ -81,7 +81,7 @@ static const struct opcode *select_opcode(struct decoder *d, const struct opcode
 {
     struct instruction *in = d->to;
 
-    while (opcode->table) {
+    while (opcode->kind >= OPCODE_BY_REG) {
         unsigned which;
         switch (opcode->kind) {
         case OPCODE_BY_REG:

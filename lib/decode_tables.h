@@ -110,10 +110,12 @@ enum { METHOD_BITS = 6, TYPE_BITS = 6, METHOD_MASK = 63, TYPE_MASK = 63 };
 #define X(method, type)  OPERAND(method, type, 0) /* only an address */
 
 struct opcode {
-    const struct opcode *table; /* OPCODE_BY_... */
-    uint8_t kind;               /* enum opcode_kind */
-    uint8_t flags;              /* enum opcode_flag */
-    uint16_t operand[INSTRUCTION_OPERANDS];
+    union {
+        const struct opcode *table; /* OPCODE_BY_... */
+        uint16_t operand[INSTRUCTION_OPERANDS];
+    };
+    uint8_t kind;  /* enum opcode_kind */
+    uint8_t flags; /* enum opcode_flag */
 };
 
 #define OP(opcode_flags, ...)                                                                                \

@@ -8,6 +8,8 @@
 
 enum { CELL = 4, SHOWN = 48, ALLOWED_SIZE = 96 };
 
+#define has_blank "\"%s\" has a blank, which the boot loader cannot take; rename the file"
+
 /* Strings in a property end with a NUL each, and have no other bytes than text. */
 static bool is_text(const char *value, size_t length)
 {
@@ -137,10 +139,7 @@ static void read_text(struct parser *parser, const struct schema_property *schem
         return;
     }
     if (schema->type == SCHEMA_PATH && strchr(text, ' ') != NULL) {
-        description_complain(parser, schema->name,
-                             "\"%s\" has a blank, which the boot loader cannot take; rename the "
-                             "file",
-                             text);
+        description_complain(parser, schema->name, has_blank, text);
         return;
     }
     if (schema->field != SCHEMA_NO_FIELD)
@@ -183,8 +182,23 @@ static void read_boot(struct parser *parser, const struct schema_property *schem
     memcpy(config->boot[config->boot_count++], text, strlen(text) + 1);
 }
 
-static void read_list(struct parser *parser, const struct schema_property *schema, const char *value,
-                      size_t length)
+/* A disc or diskette; as a path it is held to the same rules as the property image. */
+static void read_other(struct parser *parser, const struct schema_property *schema, char *to,
+                       const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length >= GUEST_PATH_SIZE)
+        description_complain(parser, schema->name, "\"%.*s\": a path of %lu characters, 1 to %u are allowed",
+                             SHOWN, text, length, GUEST_PATH_SIZE - 1);
+    else if (strchr(text, ' ') != NULL)
+        description_complain(parser, schema->name, has_blank, text);
+    else
+        memcpy(to, text, length + 1);
+}
+
+static void read_list(struct parser *parser, const struct schema_property *schema, uint8_t *base,
+                      const char *value, size_t length)
 {
     const char *end = value + length;
     uint32_t count = 0;
@@ -197,13 +211,16 @@ static void read_list(struct parser *parser, const struct schema_property *schem
     while (value < end) {
         size_t piece = strlen(value);
         if (++count > schema->maximum) {
-            description_complain(parser, schema->name, "more than %u strings", schema->maximum);
+            description_complain(parser, schema->name, "more than %u strings; remove some", schema->maximum);
             return;
         }
         if (schema->node == SCHEMA_CHOSEN)
             read_module(parser, schema, value);
-        else
+        else if (schema->node == SCHEMA_ROOT)
             read_boot(parser, schema, value);
+        else
+            read_other(parser, schema, (char *)base + schema->field + (count - 1) * (size_t)GUEST_PATH_SIZE,
+                       value);
         value += piece + 1;
     }
     if (count < schema->minimum)
@@ -226,7 +243,7 @@ void description_read_property(struct parser *parser, const struct schema_proper
         read_text(parser, schema, base, value, length);
         break;
     case SCHEMA_LIST:
-        read_list(parser, schema, value, length);
+        read_list(parser, schema, base, value, length);
         break;
     }
 }

@@ -87,14 +87,15 @@ static void count_same(void *context, const char *node, const char *property, co
     sharing->same += strcmp(path, sharing->image) == 0;
 }
 
-static void check_image(struct parser *parser, const char *node, uint32_t unit, const char *image)
+static void check_image(struct parser *parser, const char *node, uint32_t unit, const char *property,
+                        const char *image)
 {
     struct sharing sharing = {.image = image};
 
     description_files(parser->config, count_same, &sharing);
     if (sharing.same > 1 && image[0] != '\0') {
         format_text(parser->node, sizeof parser->node, "/%s%u", node, unit);
-        description_complain(parser, "image",
+        description_complain(parser, property,
                              "\"%s\" is named for something else, too; give each disk a file of its own",
                              image);
     }
@@ -103,9 +104,13 @@ static void check_image(struct parser *parser, const char *node, uint32_t unit, 
 static void check_images(struct parser *parser)
 {
     for (uint32_t i = 0; i < parser->config->disk_count; i++)
-        check_image(parser, "disk", i, parser->config->disk[i].image);
-    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
-        check_image(parser, "floppy", i, parser->config->floppy[i].image);
+        check_image(parser, "disk", i, "image", parser->config->disk[i].image);
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
+        const struct guest_floppy *floppy = &parser->config->floppy[i];
+        check_image(parser, "floppy", i, "image", floppy->image);
+        for (uint32_t j = 0; j < GUEST_OTHERS_MAX; j++)
+            check_image(parser, "floppy", i, "others", floppy->other[j]);
+    }
 }
 
 /* APIC IDs count from 0 without a gap, and the part below the package's number is a power of two. */
@@ -199,8 +204,10 @@ static void check_loader(struct parser *parser)
         description_complain(
             parser, "modules",
             "loader \"linux\" takes no modules; give it an initrd, or choose another loader");
-    if (config->loader == LOADER_MULTIBOOT && config->initrd[0] != '\0')
-        description_complain(parser, "initrd", "loader \"multiboot\" takes no initrd; name it in modules");
+    bool version_2 = config->loader == LOADER_MULTIBOOT2;
+    if ((config->loader == LOADER_MULTIBOOT || version_2) && config->initrd[0] != '\0')
+        description_complain(parser, "initrd", "loader \"multiboot%s\" takes no initrd; name it in modules",
+                             version_2 ? "2" : "");
 }
 
 /* KVM's clock serves better: with the timers, too, Linux takes more exits for nothing. */
@@ -224,6 +231,18 @@ void description_check_whole(struct parser *parser)
     check_boot_order(parser);
 }
 
+static void visit_drive(description_visit *visit, void *context, const char *kind, uint32_t unit,
+                        const char *image, const char (*other)[GUEST_PATH_SIZE])
+{
+    char node[DESCRIPTION_PATH_SIZE];
+
+    format_text(node, sizeof node, "/%s%u", kind, unit);
+    if (image[0] != '\0')
+        visit(context, node, "image", image);
+    for (uint32_t i = 0; i < GUEST_OTHERS_MAX && other[i][0] != '\0'; i++)
+        visit(context, node, "others", other[i]);
+}
+
 void description_files(const struct guest_config *config, description_visit *visit, void *context)
 {
     if (config->loader == LOADER_BIOS && config->firmware[0] != '\0') {
@@ -241,16 +260,8 @@ void description_files(const struct guest_config *config, description_visit *vis
         format_text(node, sizeof node, "/disk%u", i);
         visit(context, node, "image", config->disk[i].image);
     }
-    for (uint32_t i = 0; i < config->cd_count; i++) {
-        char node[DESCRIPTION_PATH_SIZE];
-        format_text(node, sizeof node, "/cd%u", i);
-        if (config->cd[i].image[0] != '\0')
-            visit(context, node, "image", config->cd[i].image);
-    }
-    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++) {
-        char node[DESCRIPTION_PATH_SIZE];
-        format_text(node, sizeof node, "/floppy%u", i);
-        if (config->floppy[i].image[0] != '\0')
-            visit(context, node, "image", config->floppy[i].image);
-    }
+    for (uint32_t i = 0; i < config->cd_count; i++)
+        visit_drive(visit, context, "cd", i, config->cd[i].image, config->cd[i].other);
+    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
+        visit_drive(visit, context, "floppy", i, config->floppy[i].image, config->floppy[i].other);
 }

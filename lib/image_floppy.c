@@ -28,3 +28,15 @@ const struct floppy_format *floppy_format_of(uint64_t size)
             return &formats[i];
     return NULL;
 }
+
+bool floppy_drive_takes(unsigned type, const struct floppy_format *format)
+{
+    switch (type) {
+    case FLOPPY_DRIVE_1200K:
+        return format->drive == FLOPPY_DRIVE_1200K || format->drive == FLOPPY_DRIVE_360K;
+    case FLOPPY_DRIVE_2880K:
+        return format->drive == FLOPPY_DRIVE_2880K || format->drive == FLOPPY_DRIVE_1440K;
+    default:
+        return format->drive == type;
+    }
+}

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { FLOPPY_SECTOR = 512 };
@@ -31,3 +32,7 @@ struct floppy_format {
 /* The smallest format that holds an image of size bytes, which may lack sectors at its end; NULL: none, or no
  * whole number of sectors. */
 const struct floppy_format *floppy_format_of(uint64_t size);
+
+/* Whether a drive of that type (enum floppy_drive_type) takes diskettes of that format: those of its size
+ * that are of no higher density. */
+bool floppy_drive_takes(unsigned type, const struct floppy_format *format);

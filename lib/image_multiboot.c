@@ -42,6 +42,43 @@ static uint64_t find_header(const struct image_reader *reader)
     return UINT64_MAX;
 }
 
+bool multiboot_add_addresses(struct image_reader *reader, struct multiboot_image *image, uint64_t at,
+                             const struct multiboot_addresses *a)
+{
+    if (a->load > a->header || a->header - a->load > at) {
+        return image_refuse(
+            reader,
+            "the multiboot header at byte 0x%lx puts itself at 0x%x but the file's start at 0x%x; "
+            "correct header_addr and load_addr",
+            at, a->header, a->load);
+    }
+    struct image_segment segment = {.offset = at - (a->header - a->load), .start = a->load};
+    segment.filled = a->load_end != 0 ? (uint64_t)a->load_end - a->load : reader->file_size - segment.offset;
+    if (a->load_end != 0 && a->load_end < a->load) {
+        return image_refuse(reader,
+                            "load_end_addr 0x%x lies below load_addr 0x%x; correct the multiboot header",
+                            a->load_end, a->load);
+    }
+    segment.size = segment.filled;
+    if (a->bss_end != 0) {
+        if (a->bss_end < a->load + segment.filled) {
+            return image_refuse(
+                reader,
+                "bss_end_addr 0x%x lies below the end of the data 0x%lx; correct the multiboot header",
+                a->bss_end, a->load + segment.filled);
+        }
+        segment.size = (uint64_t)a->bss_end - a->load;
+    }
+    if (a->entry < a->load || a->entry - a->load >= segment.size) {
+        return image_refuse(
+            reader,
+            "entry_addr 0x%x lies outside of what is loaded, 0x%x to 0x%lx; correct the multiboot header",
+            a->entry, a->load, a->load + segment.size);
+    }
+    image->entry = a->entry;
+    return image_add_segment(reader, image->segment, &image->segment_count, segment);
+}
+
 /* Section 3.1.3: the header itself says what goes where. */
 static bool read_addresses(struct image_reader *reader, struct multiboot_image *image, uint64_t at)
 {
@@ -51,43 +88,12 @@ static bool read_addresses(struct image_reader *reader, struct multiboot_image *
         return image_refuse(reader,
                             "truncated within the multiboot header at byte 0x%lx; copy the kernel again", at);
     }
-    uint32_t header_addr = load32(header + HEADER_HEADER_ADDR);
-    uint32_t load_addr = load32(header + HEADER_LOAD_ADDR);
-    uint32_t load_end = load32(header + HEADER_LOAD_END_ADDR);
-    uint32_t bss_end = load32(header + HEADER_BSS_END_ADDR);
-
-    image->entry = load32(header + HEADER_ENTRY_ADDR);
-    if (load_addr > header_addr || header_addr - load_addr > at) {
-        return image_refuse(
-            reader,
-            "the multiboot header at byte 0x%lx puts itself at 0x%x but the file's start at 0x%x; "
-            "correct header_addr and load_addr",
-            at, header_addr, load_addr);
-    }
-    struct image_segment segment = {.offset = at - (header_addr - load_addr), .start = load_addr};
-    segment.filled = load_end != 0 ? (uint64_t)load_end - load_addr : reader->file_size - segment.offset;
-    if (load_end != 0 && load_end < load_addr) {
-        return image_refuse(reader,
-                            "load_end_addr 0x%x lies below load_addr 0x%x; correct the multiboot header",
-                            load_end, load_addr);
-    }
-    segment.size = segment.filled;
-    if (bss_end != 0) {
-        if (bss_end < load_addr + segment.filled) {
-            return image_refuse(
-                reader,
-                "bss_end_addr 0x%x lies below the end of the data 0x%lx; correct the multiboot header",
-                bss_end, load_addr + segment.filled);
-        }
-        segment.size = (uint64_t)bss_end - load_addr;
-    }
-    if (image->entry < load_addr || image->entry - load_addr >= segment.size) {
-        return image_refuse(
-            reader,
-            "entry_addr 0x%x lies outside of what is loaded, 0x%x to 0x%lx; correct the multiboot header",
-            image->entry, load_addr, load_addr + segment.size);
-    }
-    return image_add_segment(reader, image->segment, &image->segment_count, segment);
+    const struct multiboot_addresses addresses = {.header = load32(header + HEADER_HEADER_ADDR),
+                                                  .load = load32(header + HEADER_LOAD_ADDR),
+                                                  .load_end = load32(header + HEADER_LOAD_END_ADDR),
+                                                  .bss_end = load32(header + HEADER_BSS_END_ADDR),
+                                                  .entry = load32(header + HEADER_ENTRY_ADDR)};
+    return multiboot_add_addresses(reader, image, at, &addresses);
 }
 
 static bool read_elf(struct image_reader *reader, struct multiboot_image *image)

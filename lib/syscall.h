@@ -39,9 +39,9 @@ static inline int64_t sys_vcpu_get(uint32_t groups)
     return system_call(SYS_VCPU_GET, groups, 0, 0);
 }
 
-static inline int64_t sys_vcpu_debug(uint32_t vcpu, uint32_t intercept)
+static inline int64_t sys_vcpu_debug(uint32_t vcpu, uint32_t intercept, uint64_t stood)
 {
-    return system_call(SYS_VCPU_DEBUG, vcpu, intercept, 0);
+    return system_call(SYS_VCPU_DEBUG, vcpu, intercept, stood);
 }
 
 static inline int64_t sys_lapic_message(uint64_t address, uint32_t data)

@@ -144,7 +144,7 @@ bool walk_translate(const struct walk_memory *memory, const struct walk_register
     const unsigned index_mask = (1u << f->index_bits) - 1;
     uint64_t granted = ENTRY_W | ENTRY_U, denied = 0, entry;
     struct trail trail;
-    uint64_t table = f->levels == PAE_TOP_LEVEL ? r->cr3 & 0xffffffe0ull : r->cr3 & address_mask;
+    uint64_t table = f->levels == PAE_TOP_LEVEL ? r->cr3 & CR3_PAE_TABLE : r->cr3 & address_mask;
     unsigned level = f->levels, shift = 12 + f->index_bits * (level - 1);
     trail.count = 0;
     if (f->levels <= PAE_TOP_LEVEL)

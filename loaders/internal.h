@@ -65,6 +65,9 @@ uint32_t loader_state_flat(struct vcpu_state *state, uint64_t gdt);
 /* Long mode with the page tables at cr3; returns the groups. */
 uint32_t loader_state_long(struct vcpu_state *state, uint64_t gdt, uint64_t cr3);
 
+/* What multiboot2_finish() writes. */
+enum { MULTIBOOT2_BLOCK_SIZE = 4096 };
+
 /* The loaders. plan: false with a sentence. finish: cannot fail. */
 bool linux_plan(struct loader *loader, const struct loader_input *input);
 uint32_t linux_finish(const struct loader *loader, const struct loader_input *input,
@@ -72,6 +75,9 @@ uint32_t linux_finish(const struct loader *loader, const struct loader_input *in
 bool multiboot_plan(struct loader *loader, const struct loader_input *input);
 uint32_t multiboot_finish(const struct loader *loader, const struct loader_input *input,
                           struct vcpu_state *state);
+/* Of a kernel of version 2, with multiboot_plan(). */
+uint32_t multiboot2_finish(const struct loader *loader, const struct loader_input *input,
+                           struct vcpu_state *state);
 bool pvh_plan(struct loader *loader, const struct loader_input *input);
 uint32_t pvh_finish(const struct loader *loader, const struct loader_input *input, struct vcpu_state *state);
 bool bios_plan(struct loader *loader, const struct loader_input *input);

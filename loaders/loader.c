@@ -145,6 +145,7 @@ static bool make_plan(struct loader *loader, const struct loader_input *input)
     case LOADER_LINUX:
         return linux_plan(loader, input);
     case LOADER_MULTIBOOT:
+    case LOADER_MULTIBOOT2:
         return multiboot_plan(loader, input);
     case LOADER_ELF:
         return pvh_plan(loader, input);
@@ -152,7 +153,7 @@ static bool make_plan(struct loader *loader, const struct loader_input *input)
         return bios_plan(loader, input);
     default:
         return loader_refuse(loader, "chosen/loader: there is no such loader; use \"linux\", "
-                                     "\"multiboot\", \"elf\" or \"bios\"");
+                                     "\"multiboot\", \"multiboot2\", \"elf\" or \"bios\"");
     }
 }
 
@@ -217,6 +218,8 @@ int loader_run(struct loader *loader, const struct loader_input *input, struct v
             *groups = linux_finish(loader, input, state);
         else if (input->config->loader == LOADER_ELF)
             *groups = pvh_finish(loader, input, state);
+        else if (input->config->loader == LOADER_MULTIBOOT2)
+            *groups = multiboot2_finish(loader, input, state);
         else
             *groups = multiboot_finish(loader, input, state);
         loader->stage = LOADER_DONE;

@@ -58,7 +58,8 @@ struct loader_linux {
 
 struct loader_multiboot {
     uint32_t entry;
-    uint32_t info; /* guest-physical address of the information structure */
+    uint32_t base; /* of its lowest segment */
+    uint32_t info; /* guest-physical address of the information */
     uint32_t start[GUEST_MODULES_MAX], end[GUEST_MODULES_MAX];
 };
 

@@ -1,5 +1,6 @@
 /*
- * Loads a Multiboot 1 kernel with its modules (Multiboot Specification 0.6.96, sections 3.2 and 3.3).
+ * Loads a Multiboot kernel with its modules: the plan of both versions, and the information of version 1
+ * (Multiboot Specification 0.6.96, sections 3.2 and 3.3).
  *
  * The information structure, the memory map, the module list and all strings are one block, in low memory
  * where the kernel leaves room and behind it otherwise. Modules follow the kernel, page-aligned.
@@ -51,6 +52,11 @@ enum {
 };
 _Static_assert(BLOCK_SIZE <= 4096, "one page in the guest");
 
+static bool is_version_2(const struct loader_input *input)
+{
+    return input->config->loader == LOADER_MULTIBOOT2;
+}
+
 static bool plan_kernel(struct loader *loader, const struct loader_input *input)
 {
     const char *path = input->config->kernel;
@@ -60,20 +66,28 @@ static bool plan_kernel(struct loader *loader, const struct loader_input *input)
     if (module < 0)
         return false;
     const struct process_module *file = &input->module[module];
-    if (!multiboot_image_read(&image, path, (const uint8_t *)(uintptr_t)file->address, file->size, file->size,
-                              loader->sentence, sizeof loader->sentence))
+    const uint8_t *data = (const uint8_t *)(uintptr_t)file->address;
+    bool good = is_version_2(input) ? multiboot2_image_read(&image, path, data, file->size, loader->sentence,
+                                                            sizeof loader->sentence)
+                                    : multiboot_image_read(&image, path, data, file->size, file->size,
+                                                           loader->sentence, sizeof loader->sentence);
+    if (!good)
         return false;
     loader->multiboot.entry = image.entry;
+    loader->multiboot.base = UINT32_MAX;
+    for (uint32_t i = 0; i < image.segment_count; i++)
+        if (image.segment[i].start < loader->multiboot.base)
+            loader->multiboot.base = (uint32_t)image.segment[i].start;
     return loader_add_segments(loader, input, image.segment, image.segment_count, (uint32_t)module);
 }
 
 static bool plan_info(struct loader *loader, const struct loader_input *input)
 {
-    uint64_t start = loader_place_top(loader, input, BLOCK_SIZE, LOW_MEMORY_START, LOW_MEMORY_END);
+    uint64_t size = is_version_2(input) ? MULTIBOOT2_BLOCK_SIZE : BLOCK_SIZE;
+    uint64_t start = loader_place_top(loader, input, size, LOW_MEMORY_START, LOW_MEMORY_END);
 
     if (start == 0)
-        start =
-            loader_place_bottom(loader, input, BLOCK_SIZE, loader_end(loader, MODULE_AREA), input->low_size);
+        start = loader_place_bottom(loader, input, size, loader_end(loader, MODULE_AREA), input->low_size);
     if (start == 0) {
         return loader_refuse(loader,
                              "kernel \"%s\": leaves no page for the multiboot information; raise "
@@ -81,9 +95,9 @@ static bool plan_info(struct loader *loader, const struct loader_input *input)
                              input->config->kernel, input->config->memory_mib);
     }
     loader->multiboot.info = (uint32_t)start;
-    return loader_add(loader, input, "multiboot information",
-                      (struct loader_piece){
-                          .start = start, .end = start + BLOCK_SIZE, .module = LOADER_NO_MODULE, .clear = 1});
+    return loader_add(
+        loader, input, "multiboot information",
+        (struct loader_piece){.start = start, .end = start + size, .module = LOADER_NO_MODULE, .clear = 1});
 }
 
 static bool plan_module(struct loader *loader, const struct loader_input *input, uint32_t number)
@@ -96,7 +110,7 @@ static bool plan_module(struct loader *loader, const struct loader_input *input,
     uint64_t size = input->module[module].size;
     if (size > UINT32_MAX) {
         return loader_refuse(loader,
-                             "module \"%s\": %lu MiB are more than Multiboot 1 can load; give a smaller file",
+                             "module \"%s\": %lu MiB are more than Multiboot can load; give a smaller file",
                              path, size >> 20);
     }
     uint64_t start =

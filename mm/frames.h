@@ -14,6 +14,9 @@
 #define LARGE_PAGE_SIZE (2ull << 20)
 #define FRAME_NONE      (~0ull)
 
+/* The order of the smallest block that holds so many bytes. */
+#define ORDER_OF(bytes) (63u - (unsigned)__builtin_clzll(((bytes)-1) / PAGE_SIZE * 2 + 1))
+
 enum { FRAME_ORDERS = 19, ORDER_2M = 9, ORDER_1G = 18 };
 
 /* Bytes of metadata for a physical address space of so many frames; frames_init() takes that much, zeroed or

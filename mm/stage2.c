@@ -78,12 +78,16 @@ int stage2_set(struct stage2 *stage2, uint64_t gpa, unsigned level, uint64_t phy
         error = leaf_place(stage2->root_table, gpa, level, &own);
     if (error)
         return error;
-    uint64_t value = leaf_make(stage2->own ? &process_format : &stage2_format, physical, level, rights);
+    uint64_t value = leaf_make(stage2->own ? &process_format : &stage2_format, physical, level,
+                               rights & STAGE2_GUEST_ONLY ? STAGE2_NONE : rights);
     uint64_t lost = *entry & ~value & (PTE_PRESENT | PTE_WRITE);
     uint64_t moved = *entry & PTE_PRESENT ? (*entry ^ value) & (PTE_ADDRESS | PTE_NX) : 0;
     *entry = value;
-    if (own)
-        *own = leaf_make(&stage2_format, physical, level, rights);
+    if (own) {
+        value = leaf_make(&stage2_format, physical, level, rights);
+        lost |= *own & ~value & PTE_PRESENT;
+        *own = value;
+    }
     if (lost || moved)
         stage2->generation++;
     return NR_OK;

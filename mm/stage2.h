@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 enum stage2_rights { STAGE2_NONE = 0, STAGE2_READ = 1, STAGE2_WRITE = 2, STAGE2_EXECUTE = 4, STAGE2_ALL = 7 };
+enum { STAGE2_GUEST_ONLY = 8 }; /* beside rights: not in the device model's tree, where there are two */
 
 /* How the processor wants the entries of the second level; set once at boot. In all formats bits 0, 1 and 2
  * of an entry that names a table are its rights, and bit 7 tells a large leaf. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "control.h"
 #include "debug.h"
+#include "drives.h"
 
 struct control_call {
     bool used;
@@ -21,13 +22,17 @@ struct control_call {
     uint32_t error;    /* enum control_error */
     uint32_t value;
     char sentence[CONTROL_SENTENCE_MAX];
-    struct debug_request debug; /* of a CONTROL_DEBUG */
+    union {
+        struct debug_request debug; /* of a CONTROL_DEBUG */
+        struct media_request media; /* of a CONTROL_DISK and the others that are about drives */
+    };
 };
 
 /* What a command is. */
 struct control_entry {
     bool of_guest;
     bool of_running; /* a guest that has ended does not have it */
+    bool once;       /* it changes something: a request that comes again is not done again */
     /* Begins it; the data stand only now. Returns an enum control_error. */
     enum control_error (*begin)(struct control_call *call, const uint8_t *data, uint32_t length);
     /* Writes the next piece of the answer, of at most CONTROL_PAYLOAD_MAX bytes, and returns its size; 0:
@@ -45,6 +50,15 @@ enum control_error events_begin(struct control_call *call, const uint8_t *data, 
 enum control_error debug_begin(struct control_call *call, const uint8_t *data, uint32_t length);
 uint32_t debug_piece(struct control_call *call, uint8_t *to);
 uint32_t stopped_piece(struct control_call *call, uint8_t *to);
+
+/* control_media.c */
+enum control_error drives_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+uint32_t drives_piece(struct control_call *call, uint8_t *to);
+enum control_error disk_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+uint32_t disk_piece(struct control_call *call, uint8_t *to);
+enum control_error eject_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+enum control_error insert_begin(struct control_call *call, const uint8_t *data, uint32_t length);
+uint32_t hand_piece(struct control_call *call, uint8_t *to);
 
 extern const struct control_entry control_entry[CONTROL_COMMAND_COUNT];
 

@@ -28,7 +28,7 @@ enum control_error debug_begin(struct control_call *call, const uint8_t *data, u
 
 /* call->value is the number of the question that waits; 0: none. A question that nobody waits for any more is
  * not waited for by others either: the first look of a call asks at once. */
-static void ask(struct control_call *call, struct channel_debug *channel)
+static void pass_on(struct control_call *call, struct channel_debug *channel)
 {
     uint32_t asked = channel->asked;
 
@@ -56,7 +56,7 @@ uint32_t debug_piece(struct control_call *call, uint8_t *to)
     if (service.guest[call->guest].ended)
         return has_ended(call);
     if (call->value == 0 || channel->asked != call->value) {
-        ask(call, channel);
+        pass_on(call, channel);
         return 0;
     }
     if (__atomic_load_n(&channel->answered, __ATOMIC_ACQUIRE) != call->value)

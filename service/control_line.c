@@ -77,7 +77,7 @@ static void refuse(uint32_t id, enum control_error error, const char *sentence)
 
 static void finish(struct control_call *call)
 {
-    if (control_entry[call->command].piece == NULL && call->error == CONTROL_OK) {
+    if (control_entry[call->command].once && call->error == CONTROL_OK) {
         remembered[remembered_next++ % REMEMBERED] =
             (struct remembered){call->id, {call->error, call->value}};
     }

@@ -12,6 +12,7 @@
 #include "syscall.h"
 
 static const char suffix[] = ".dtb";
+static const char floppy_node[] = "/floppy";
 static const struct process_info *const info = (const struct process_info *)USER_INFO;
 
 struct start {
@@ -59,9 +60,8 @@ static void take_module(void *context, const char *node, const char *property, c
     for (uint32_t i = 0; i < config->disk_count; i++)
         if (strcmp(config->disk[i].image, path) == 0)
             config->file[at].overlay_mib = config->disk[i].overlay_mib;
-    for (uint32_t i = 0; i < GUEST_FLOPPIES_MAX; i++)
-        if (strcmp(config->floppy[i].image, path) == 0)
-            config->file[at].overlay_mib = GUEST_FLOPPY_OVERLAY_MIB;
+    if (strncmp(node, floppy_node, strlen(floppy_node)) == 0)
+        config->file[at].overlay_mib = GUEST_FLOPPY_OVERLAY_MIB;
 }
 
 /* What vm_create() refuses, in words. */

@@ -17,7 +17,7 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_WRMSR] = "WRMSR",
     [VCPU_EXIT_CR_ACCESS] = "CR access",
     [VCPU_EXIT_HLT] = "HLT",
-    [VCPU_EXIT_HYPERCALL] = "hypercall",
+    [VCPU_EXIT_HYPERCALL] = "hypercall, refused",
     [VCPU_EXIT_EXCEPTION] = "exception",
     [VCPU_EXIT_INTERRUPT_WINDOW] = "interrupt window",
     [VCPU_EXIT_NMI_WINDOW] = "NMI window",
@@ -27,6 +27,7 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_TASK_SWITCH] = "task switch",
     [VCPU_EXIT_INSTRUCTION] = "instruction",
     [VCPU_EXIT_UNFIT] = "unfit state",
+    [VCPU_EXIT_LAPIC] = "local APIC",
     [VCPU_EXIT_INVALID] = "refused state",
 };
 
@@ -34,6 +35,7 @@ static const char *const reason_name[VCPU_EXIT_REASON_COUNT] = {
 static const char *const detail_name[VCPU_EXIT_REASON_COUNT] = {
     [VCPU_EXIT_MEMORY] = "address", [VCPU_EXIT_RDMSR] = "MSR",        [VCPU_EXIT_WRMSR] = "MSR",
     [VCPU_EXIT_CR_ACCESS] = "CR",   [VCPU_EXIT_EXCEPTION] = "vector", [VCPU_EXIT_INVLPG] = "address",
+    [VCPU_EXIT_LAPIC] = "register",
 };
 
 static const char *const outcome_name[] = {
@@ -185,7 +187,7 @@ bool report_needs_line(uint32_t guest, uint32_t index, char *line, size_t size)
 
 bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
 {
-    enum { SUMMARY, REFUSED, OVERLAY, SENTENCE, REASONS };
+    enum { SUMMARY, OVERLAY, SENTENCE, REASONS };
     const struct guest_report *report = report_of(guest);
     uint32_t reason = index - REASONS;
     uint64_t upcalls = 0, exits = 0;
@@ -199,9 +201,6 @@ bool report_info_line(uint32_t guest, uint32_t index, char *line, size_t size)
     case SUMMARY:
         format_text(line, size, "%s, %u vCPUs, %lu upcalls, device model restarted %u times",
                     report_status(guest), report->cpu_count, upcalls, report->restarts);
-        return true;
-    case REFUSED:
-        format_text(line, size, "refused: %lu hypercalls", report->refused_hypercalls);
         return true;
     case OVERLAY:
         format_text(line, size, "disk overlay: %u of %u pages used", report->overlay_pages_used,

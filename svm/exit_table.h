@@ -74,7 +74,7 @@ EXIT(0x84, STGI, UD)
 EXIT(0x85, CLGI, UD)
 EXIT(0x86, SKINIT, UD)
 EXIT(0x7a, INVLPGA, UD)
-EXIT(0x81, VMMCALL, ALWAYS, VCPU_EXIT_HYPERCALL, SKIPPED, NULL)
+EXIT(0x81, VMMCALL, ALWAYS, VCPU_EXIT_HYPERCALL, 0, NULL)
 /* Hidden by CPUID: MONITOR would watch an address for the host, RDPRU and the broadcasts of INVLPGB
  * reach beyond the guest. */
 EXIT(0x8a, MONITOR, UD)

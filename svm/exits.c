@@ -8,21 +8,13 @@
 #include "vtlb.h"
 #include "x86.h"
 
-enum { LEAF_SIZES = 0x80000008 };
-
 static void describe_io(struct vcpu *vcpu)
 {
     const struct svm_vcpu *svm = vcpu->backend;
     uint32_t info = (uint32_t)svm->vmcb.exit_info1;
     vcpu->exit.next_rip = svm->vmcb.exit_info2;
-    vcpu->exit.pio = (struct vcpu_exit_pio){
-        .port = (uint16_t)(info >> IOIO_PORT_SHIFT),
-        .size = info >> IOIO_SIZE_SHIFT & IOIO_SIZE_MASK,
-        .in = info & IOIO_IN,
-        .string = (info & IOIO_STRING) != 0,
-        .rep = (info & IOIO_REP) != 0,
-        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
-    };
+    exit_pio(vcpu, info >> IOIO_PORT_SHIFT, info >> IOIO_SIZE_SHIFT & IOIO_SIZE_MASK, info & IOIO_IN,
+             info & IOIO_STRING, info & IOIO_REP);
 }
 
 static void describe_msr(struct vcpu *vcpu)

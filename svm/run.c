@@ -133,18 +133,15 @@ static void nmi_settle(struct vcpu *vcpu, struct svm_vcpu *svm)
     }
 }
 
-static inline void code_find(const struct svm_vcpu *svm, struct vcpu_code *code)
+inline void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
 {
+    const struct svm_vcpu *svm = vcpu->backend;
     const struct vmcb *vmcb = &svm->vmcb;
-    bool wide = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_L);
-    code->linear = wide ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
+    const struct segment *cs = &vmcb->segment[SEG_CS];
+    bool wide = (vmcb->efer & EFER_LMA) && (cs->attributes & SEG_L);
+    code->linear = wide ? vmcb->rip : (uint32_t)(cs->base + vmcb->rip);
     code->space = *svm->space;
-    code->mode = SEG_P | (vmcb->cs.attributes & (SEG_L | SEG_DB)); /* L is reserved outside of long mode */
-}
-
-void svm_code(const struct vcpu *vcpu, struct vcpu_code *code)
-{
-    code_find(vcpu->backend, code);
+    code->mode = SEG_P | (cs->attributes & (SEG_L | SEG_DB)); /* L is reserved outside of long mode */
 }
 
 /* Without NRIPS the length of the instruction has to be known from before. */
@@ -154,7 +151,7 @@ static inline uint64_t next_rip(struct vcpu *vcpu, const struct svm_vcpu *svm)
     struct vcpu_code code;
     if (svm_features.next_rip)
         return vmcb->next_rip;
-    code_find(svm, &code);
+    svm_code(vcpu, &code);
     const struct upcall_insn *insn = known_insn_find(vcpu->known, &code, vcpu->exit.reason);
     return insn ? vmcb->rip + insn->length : NEXT_RIP_UNKNOWN;
 }

@@ -10,38 +10,32 @@
 #include "vtlb.h"
 #include "x86.h"
 
-enum {
-    SEGMENTS_TOGETHER = SEG_GS + 1,
-    TSS_BUSY = 2,
-    TSS_32 = 9,
-};
+enum { TSS_BUSY = 2, TSS_32 = 9 };
 
-_Static_assert(sizeof(struct segment) == sizeof(struct vmcb_segment) &&
-                   offsetof(struct segment, base) == offsetof(struct vmcb_segment, base) &&
-                   offsetof(struct segment, limit) == offsetof(struct vmcb_segment, limit),
-               "segments are copied");
-_Static_assert(offsetof(struct vmcb, gs) == offsetof(struct vmcb, es) + SEG_GS * sizeof(struct segment),
-               "in order");
+/* The MSRs that VMLOAD and VMSAVE switch, from STAR on: in the same order on both sides. */
+enum { SWITCHED_MSRS = offsetof(struct vmcb, cr2) - offsetof(struct vmcb, star) };
+_Static_assert(offsetof(struct vcpu_msrs, pat) - offsetof(struct vcpu_msrs, star) == SWITCHED_MSRS &&
+                   offsetof(struct vcpu_msrs, sysenter_cs) - offsetof(struct vcpu_msrs, star) ==
+                       offsetof(struct vmcb, sysenter_cs) - offsetof(struct vmcb, star),
+               "copied");
 
 static void get_segments(struct vcpu_state *state, const struct vmcb *vmcb)
 {
-    memcpy(state->segment, &vmcb->es, SEGMENTS_TOGETHER * sizeof(struct segment));
-    memcpy(&state->segment[SEG_LDTR], &vmcb->ldtr, sizeof(struct segment));
-    memcpy(&state->segment[SEG_TR], &vmcb->tr, sizeof(struct segment));
-    struct segment *tr = &state->segment[SEG_TR];
-    if (!(tr->attributes &
-          SEG_P)) /* TCG takes LTR of a null selector: as a TSS that has no room for anything */
+    struct segment *ss = &state->segment[SEG_SS], *tr = &state->segment[SEG_TR];
+    memcpy(state->segment, vmcb->segment, sizeof(vmcb->segment));
+    state->segment[SEG_LDTR] = vmcb->ldtr;
+    *tr = vmcb->tr;
+    if (!(tr->attributes & SEG_P)) /* TCG takes LTR of a null selector: a TSS without room for anything */
         *tr = (struct segment){.attributes = SEG_P | TSS_32};
     tr->attributes |= TSS_BUSY; /* AMD's processors keep that in memory only */
-    struct segment *ss = &state->segment[SEG_SS];
     ss->attributes = (uint16_t)((ss->attributes & ~SEG_DPL_MASK) | vmcb->cpl << SEG_DPL_SHIFT);
 }
 
 static void set_segments(const struct vcpu_state *state, struct vmcb *vmcb)
 {
-    memcpy(&vmcb->es, state->segment, SEGMENTS_TOGETHER * sizeof(struct segment));
-    memcpy(&vmcb->ldtr, &state->segment[SEG_LDTR], sizeof(struct segment));
-    memcpy(&vmcb->tr, &state->segment[SEG_TR], sizeof(struct segment));
+    memcpy(vmcb->segment, state->segment, sizeof(vmcb->segment));
+    vmcb->ldtr = state->segment[SEG_LDTR];
+    vmcb->tr = state->segment[SEG_TR];
     vmcb->tr.attributes &= (uint16_t)~TSS_BUSY;
     vmcb->cpl = (uint8_t)((state->segment[SEG_SS].attributes & SEG_DPL_MASK) >> SEG_DPL_SHIFT);
 }
@@ -77,11 +71,11 @@ static void efer_update(struct svm_vcpu *svm, uint64_t efer)
 
 static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm, const struct processor_registers *r)
 {
-    static const uint64_t flat = CODE_SPACE_FLAT, translation_cr0 = CR0_PE | CR0_WP | CR0_PG;
+    static const uint64_t flat = CODE_SPACE_FLAT;
     const struct vcpu_control *control = &vcpu->state.control;
     struct vmcb *vmcb = &svm->vmcb;
     uint64_t cr3 = svm->shadow ? vmcb->cr3 : control->cr3; /* the vTLB's root follows */
-    if (((vmcb->cr0 ^ r->cr0) & translation_cr0) || vmcb->cr3 != cr3 || vmcb->cr4 != r->cr4)
+    if (((vmcb->cr0 ^ r->cr0) & CR0_TRANSLATES) || vmcb->cr3 != cr3 || vmcb->cr4 != r->cr4)
         svm->asid_generation = 0; /* as the write of a control register flushes */
     svm->space = !(control->cr0 & CR0_PG) ? &flat : svm->shadow ? &control->cr3 : &vmcb->cr3;
     vmcb->cr0 = r->cr0;
@@ -95,31 +89,11 @@ static void set_control(struct vcpu *vcpu, struct svm_vcpu *svm, const struct pr
     svm_intercepts_update(vcpu);
 }
 
-static void get_msrs(struct vcpu_msrs *msrs, const struct svm_vcpu *svm)
-{
-    const struct vmcb *vmcb = &svm->vmcb;
-    msrs->star = vmcb->star;
-    msrs->lstar = vmcb->lstar;
-    msrs->cstar = vmcb->cstar;
-    msrs->sfmask = vmcb->sfmask;
-    msrs->kernel_gs_base = vmcb->kernel_gs_base;
-    msrs->sysenter_cs = vmcb->sysenter_cs;
-    msrs->sysenter_esp = vmcb->sysenter_esp;
-    msrs->sysenter_eip = vmcb->sysenter_eip;
-}
-
 static void set_msrs(const struct vcpu *vcpu, struct svm_vcpu *svm)
 {
     const struct vcpu_msrs *msrs = &vcpu->state.msrs;
     struct vmcb *vmcb = &svm->vmcb;
-    vmcb->star = msrs->star;
-    vmcb->lstar = msrs->lstar;
-    vmcb->cstar = msrs->cstar;
-    vmcb->sfmask = msrs->sfmask;
-    vmcb->kernel_gs_base = msrs->kernel_gs_base;
-    vmcb->sysenter_cs = msrs->sysenter_cs;
-    vmcb->sysenter_esp = msrs->sysenter_esp;
-    vmcb->sysenter_eip = msrs->sysenter_eip;
+    memcpy(&vmcb->star, &msrs->star, SWITCHED_MSRS);
     vmcb->g_pat = msrs->pat;
     vmcb->debugctl = msrs->debugctl;
     svm->clean &= ~CLEAN_NESTED; /* g_pat goes with it */
@@ -141,7 +115,7 @@ void svm_get(struct vcpu *vcpu, uint32_t groups)
         state->tables.idtr = (struct descriptor_table){.base = vmcb->idtr.base, .limit = vmcb->idtr.limit};
     }
     if (groups & VCPU_MSRS)
-        get_msrs(&state->msrs, svm);
+        memcpy(&state->msrs.star, &vmcb->star, SWITCHED_MSRS);
     if ((groups & VCPU_FPU) && vcpu_is_loaded(vcpu))
         fpu_store(vcpu);
 }
@@ -164,10 +138,8 @@ void svm_set(struct vcpu *vcpu, uint32_t groups)
             registers_load_control(vcpu);
     }
     if (groups & VCPU_TABLES) {
-        vmcb->gdtr =
-            (struct vmcb_segment){.base = state->tables.gdtr.base, .limit = state->tables.gdtr.limit};
-        vmcb->idtr =
-            (struct vmcb_segment){.base = state->tables.idtr.base, .limit = state->tables.idtr.limit};
+        vmcb->gdtr = (struct segment){.base = state->tables.gdtr.base, .limit = state->tables.gdtr.limit};
+        vmcb->idtr = (struct segment){.base = state->tables.idtr.base, .limit = state->tables.idtr.limit};
         svm->clean &= ~CLEAN_TABLES;
     }
     if (groups & VCPU_MSRS)

@@ -16,21 +16,14 @@
 #include "x86.h"
 
 enum {
-    LEAF_FEATURES = 1,
-    LEAF_EXTENDED_MAX = 0x80000000,
-    LEAF_EXTENDED_FEATURES = 0x80000001,
-    LEAF_SVM = 0x8000000a,
-    LEAF_HYPERVISOR = 0x40000000,
     SIGNATURE_TCG = 0x54474354, /* "TCGT" */
     ECX_SVM = 1 << 2,
-    EDX_PAGE_1G = 1 << 26,
     EDX_NESTED_PAGING = 1 << 0,
     EDX_NEXT_RIP = 1 << 3,
     EDX_CLEAN_BITS = 1 << 5,
     EDX_FLUSH_BY_ASID = 1 << 6,
     EDX_DECODE_ASSISTS = 1 << 7,
     VM_CR_SVMDIS = 1 << 4,
-    VCPU_ORDER = 1,
     ASID_GENERATION_CPU_SHIFT = 32,
 };
 
@@ -41,7 +34,6 @@ enum {
 
 struct svm_features svm_features;
 static _Alignas(PAGE_SIZE) uint8_t iopm[3 * PAGE_SIZE], msrpm[2 * PAGE_SIZE];
-_Static_assert(sizeof(struct svm_vcpu) <= PAGE_SIZE << VCPU_ORDER, "two pages");
 static struct svm_cpu svm_cpus[CPU_MAX];
 static uint32_t svm_edx;
 
@@ -54,7 +46,7 @@ static const uint32_t msrs_passed[] = {
 static const char *svm_probe(void)
 {
     uint64_t vm_cr;
-    if (cpuid(LEAF_EXTENDED_MAX, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM))
+    if (cpuid(LEAF_MAX_EXTENDED, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED, 0).ecx & ECX_SVM))
         return vcpu_absent;
     if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) /* without the MSR nothing can disable it */
         return "the firmware has disabled AMD SVM; enable virtualization in its set-up";
@@ -77,7 +69,7 @@ static const char *svm_probe(void)
         vcpu_fact("flush by ASID", "flushes take a new ASID", svm_edx & EDX_FLUSH_BY_ASID);
     svm_features.clean =
         vcpu_fact("clean bits", "all state is reloaded", svm_edx & EDX_CLEAN_BITS) ? CLEAN_ALL : 0;
-    if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_PAGE_1G))
+    if (!(cpuid(LEAF_EXTENDED, 0).edx & EXTENDED_EDX_1G_PAGES))
         stage2_format.level_max = LEVEL_2M;
     return NULL;
 }
@@ -113,7 +105,7 @@ static int svm_cpu_enable(void)
 {
     struct cpu *cpu = this_cpu();
     struct svm_cpu *svm = &svm_cpus[cpu->index];
-    if (!(cpuid(LEAF_EXTENDED_FEATURES, 0).ecx & ECX_SVM) || (svm_edx & ~cpuid(LEAF_SVM, 0).edx))
+    if (!(cpuid(LEAF_EXTENDED, 0).ecx & ECX_SVM) || (svm_edx & ~cpuid(LEAF_SVM, 0).edx))
         return NR_ENOTSUP;
     if (cpu->index == 0) {
         svm_intercepts_init();
@@ -170,7 +162,7 @@ const struct vcpu_ops svm_ops = {
     .name = "AMD SVM",
     .probe = svm_probe,
     .cpu_enable = svm_cpu_enable,
-    .vcpu_order = VCPU_ORDER,
+    .vcpu_order = ORDER_OF(sizeof(struct svm_vcpu)),
     .vcpu_init = svm_vcpu_init,
     .load = registers_load,
     .unload = registers_store,

@@ -5,13 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
-struct vmcb_segment {
-    uint16_t selector;
-    uint16_t attributes; /* as enum segment_attribute */
-    uint32_t limit;
-    uint64_t base;
-};
+#include "vcpu_state.h"
 
 /* Intercepts: bit n of the whole is the one that exits with code n. */
 enum { INTERCEPT_WORDS = 6 };
@@ -61,7 +55,8 @@ struct vmcb {
     uint64_t next_rip; /* with NRIPS */
     uint8_t reserved_0d0[0x400 - 0x0d0];
     /* state save area */
-    struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+    struct segment segment[SEG_GS + 1]; /* these and the next ones in the form of struct vcpu_state */
+    struct segment gdtr, ldtr, idtr, tr;
     uint8_t reserved_4a0[0x4cb - 0x4a0];
     uint8_t cpl;
     uint32_t reserved_4cc;
@@ -94,7 +89,7 @@ VMCB_AT(event_injection, 0x0a8);
 VMCB_AT(nested_cr3, 0x0b0);
 VMCB_AT(clean, 0x0c0);
 VMCB_AT(next_rip, 0x0c8);
-VMCB_AT(es, 0x400);
+VMCB_AT(segment, 0x400);
 VMCB_AT(tr, 0x490);
 VMCB_AT(cpl, 0x4cb);
 VMCB_AT(efer, 0x4d0);

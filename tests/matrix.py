@@ -65,6 +65,7 @@ IMAGES = {
                   [NO_NPT, HASWELL, LYNNFIELD]),
     "memtest86-pass": (lambda machine: images.memtest(machine, whole=True, seconds=BOOT_SECONDS), ["svm"]),
     "xv6-usertests": (images.usertests, ["svm"]),
+    "kolibri": (images.kolibri, ["svm"]),
 }
 # Drives that start by themselves: a disk natively and on each controller, and a disc. name: example, what compatible becomes,
 # what comes on the console, machines.
@@ -144,7 +145,7 @@ class Dos(Boot):
 
 
 class Image(Boot):
-    """A system of tests/boot/images.py."""
+    """A system of tests/boot/images.py. One whose image is missing has not passed."""
 
     def run(self, reference, keep):
         begin = time.monotonic()
@@ -152,7 +153,7 @@ class Image(Boot):
         try:
             IMAGES[self.name][0](self.machine)
         except pytest.skip.Exception as missing:
-            print(f"skipped: {self.label}: {missing}", flush=True)
+            self.why = f"skipped: {missing}"
         except AssertionError as error:
             self.why = str(error).split("\n", 1)[0]
             if keep:

@@ -15,8 +15,8 @@ BOOT_TESTS := $(wildcard tests/boot/test_*.py)
 TEST_LOGS := $(B)/test-logs
 TEST_BUILD += all $(B)/nullring-test $(B)/nullring-unchecked guests examples unit-build fuzz-build
 # Of the generations (tests/matrix.py has all): SVM with nested paging and without, VT-x with EPT and without. The hostile guest,
-# and the one beside it, would take most of the time on Bochs: they run there in the matrix only.
-VMX_MATRIX_ONLY := hostile$(comma)neighbour
+# and the one beside it, would take most of the time on Bochs, and the scripts of disks half a minute: they run there in the matrix only.
+VMX_MATRIX_ONLY := hostile$(comma)neighbour$(comma)disk_ide$(comma)disk_ahci$(comma)disk_virtio$(comma)disk_floppy
 TEST_PARTS += $(call test_part,guests,svm,2700,$(PYTHON) tests/guests/run.py --jobs 1 --seeds-on svm --machine native$(comma)svm$(comma)svm:no-npt)
 TEST_PARTS += $(call test_part,guests,vmx,2700,$(PYTHON) tests/guests/run.py --jobs 1 --without $(VMX_MATRIX_ONLY) --machine vmx:haswell$(comma)vmx:penryn)
 TEST_PARTS += $(foreach t,$(BOOT_TESTS),$(call test_part,boot,$(t:tests/boot/test_%.py=%),1500,$(PYTHON) -m pytest -q -rs -p no:cacheprovider $(t)))

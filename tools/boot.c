@@ -54,7 +54,9 @@ static const struct argp_option boot_options[] = {
     {"memory", OPTION_MEMORY, "MIB", 0, "Memory of the machine (default: what the guests need)", 0},
     {"timeout", OPTION_TIMEOUT, "S", 0, "End after S seconds of wall-clock time, with status 3", 0},
     {"expect", OPTION_EXPECT, "REGEX", 0,
-     "End with status 0 when a line of the console matches; several must match in order", 0},
+     "End with status 0 when a line of the console, or of a text screen of a guest with a BIOS, matches; "
+     "several must match in order",
+     0},
     {"log", OPTION_LOG, "FILE", 0, "Write console and monitor's log to FILE too", 0},
     {"console-dir", OPTION_CONSOLE_DIR, "DIR", 0,
      "Write each guest's console to DIR/NAME too, byte for byte, also of several guests", 0},

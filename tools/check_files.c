@@ -105,8 +105,12 @@ static void check_multiboot(const struct guest *guest, struct source *source, co
     struct multiboot_image image;
     char sentence[SENTENCE_SIZE];
 
-    if (multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
-                             sizeof(sentence)))
+    bool good =
+        guest->config.loader == LOADER_MULTIBOOT2
+            ? multiboot2_image_read(&image, kernel->name, data, kernel->size, sentence, sizeof(sentence))
+            : multiboot_image_read(&image, kernel->name, data, kernel->size, kernel->size, sentence,
+                                   sizeof(sentence));
+    if (good)
         check_segments(guest, source, kernel, image.segment, image.segment_count);
     else
         source_complain(source, "/chosen", "kernel", "%s", sentence);
@@ -125,38 +129,28 @@ static void check_pvh(const struct guest *guest, struct source *source, const st
 }
 
 static void check_sectors(const struct guest *guest, struct source *source, enum guest_file_kind kind,
-                          const char *name, unsigned sector)
+                          unsigned sector)
 {
-    for (uint32_t i = 0, unit = 0; i < guest->file_count; i++) {
-        if (guest->file[i].kind != kind)
-            continue;
-        while (kind == FILE_CD && guest->config.cd[unit].image[0] == '\0')
-            unit++; /* an empty drive */
-        char *node = nr_format("/%s%u", name, unit++);
-        if (guest->file[i].size % sector != 0)
+    for (uint32_t i = 0; i < guest->file_count; i++) {
+        const struct guest_file *file = &guest->file[i];
+        if (file->kind == kind && file->size % sector != 0)
             source_complain(
-                source, node, "image",
+                source, file->node, file->property,
                 "\"%s\" has %lu bytes, which is no number of %u-byte sectors; lengthen it with truncate -s",
-                guest->file[i].name, guest->file[i].size, sector);
-        free(node);
+                file->name, file->size, sector);
     }
 }
 
 static void check_floppies(const struct guest *guest, struct source *source)
 {
-    for (uint32_t i = 0, unit = 0; i < guest->file_count; i++) {
-        if (guest->file[i].kind != FILE_FLOPPY)
-            continue;
-        while (unit < GUEST_FLOPPIES_MAX - 1 && guest->config.floppy[unit].image[0] == '\0')
-            unit++; /* an empty drive */
-        char *node = nr_format("/floppy%u", unit++);
-        if (floppy_format_of(guest->file[i].size) == NULL)
+    for (uint32_t i = 0; i < guest->file_count; i++) {
+        const struct guest_file *file = &guest->file[i];
+        if (file->kind == FILE_FLOPPY && floppy_format_of(file->size) == NULL)
             source_complain(
-                source, node, "image",
+                source, file->node, file->property,
                 "\"%s\" has %lu bytes; a diskette has 160, 180, 320, 360, 720, 1200, 1440 or 2880 "
                 "KiB, of which sectors may be missing at the end; is it another kind of image?",
-                guest->file[i].name, guest->file[i].size);
-        free(node);
+                file->name, file->size);
     }
 }
 
@@ -199,7 +193,7 @@ void guest_check_files(const struct guest *guest, struct source *source)
         check_firmware(guest, source);
     else
         check_kernel(guest, source);
-    check_sectors(guest, source, FILE_DISK, "disk", DISK_SECTOR);
-    check_sectors(guest, source, FILE_CD, "cd", DISC_SECTOR);
+    check_sectors(guest, source, FILE_DISK, DISK_SECTOR);
+    check_sectors(guest, source, FILE_CD, DISC_SECTOR);
     check_floppies(guest, source);
 }

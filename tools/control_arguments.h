@@ -4,6 +4,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include "control.h"
 
 enum { CONTROL_WORDS_MAX = 65, OPTION_CONTROL_MONITOR = 256, OPTION_CONTROL_OWN };
 
@@ -23,3 +24,6 @@ struct control_arguments {
 
 /* Ends nr with a message when something is wrong. */
 void control_parse(struct control_arguments *arguments, int argc, char **argv);
+
+/* control_commands.c: all of a command that is a question about a guest, answered by text, or an order. */
+int control_ask_guest(int argc, char **argv, enum control_command command, const char *doc);

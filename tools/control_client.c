@@ -21,8 +21,6 @@ enum {
     GAPS_MAX = 5,  /* of one question */
     SEND_MS = 5000,
     ID_MAX = 1 << CONTROL_ID_HUB_SHIFT,
-    NO_END_YET = -1, /* of wait_for_answer() */
-    GAP = -2,
 };
 
 static bool send_frame(struct control_client *client, const struct control_frame *frame)
@@ -129,9 +127,7 @@ static void add_piece(struct control_answer *answer, const struct control_frame 
     answer->bytes[answer->size] = '\0'; /* for those that are text */
 }
 
-/* What is there of the answer. Returns NR_DONE at its end, NO_END_YET, or GAP. */
-static int take_frames(struct control_client *client, uint32_t id, struct control_answer *answer,
-                       uint32_t *pieces)
+int control_take(struct control_client *client, uint32_t id, struct control_answer *answer, uint32_t *pieces)
 {
     struct control_frame frame;
 
@@ -141,13 +137,13 @@ static int take_frames(struct control_client *client, uint32_t id, struct contro
         if (frame.kind == CONTROL_DONE)
             control_take_result(&frame, answer);
         if (frame.sequence != *pieces && (frame.kind == CONTROL_PIECE || answer->result.error == CONTROL_OK))
-            return GAP;
+            return CONTROL_GAP;
         if (frame.kind == CONTROL_DONE)
             return NR_DONE;
         add_piece(answer, &frame);
         ++*pieces;
     }
-    return NO_END_YET;
+    return CONTROL_NO_END_YET;
 }
 
 /* One request under one id, sent as often as it needs. */
@@ -172,8 +168,8 @@ static int ask_once(struct control_client *client, const struct control_request 
         if (!control_read(client))
             return NR_UNEXPECTED;
         uint32_t before = pieces;
-        int status = take_frames(client, id, answer, &pieces);
-        if (status != NO_END_YET)
+        int status = control_take(client, id, answer, &pieces);
+        if (status != CONTROL_NO_END_YET)
             return status;
         sends = pieces != before ? 1 : sends;
     }
@@ -194,14 +190,14 @@ int control_say_error(const struct control_answer *answer)
 int control_ask(struct control_client *client, const struct control_request *request, const void *data,
                 size_t length, struct control_answer *answer)
 {
-    int status = GAP;
+    int status = CONTROL_GAP;
 
-    for (unsigned i = 0; i < GAPS_MAX && status == GAP; i++) {
+    for (unsigned i = 0; i < GAPS_MAX && status == CONTROL_GAP; i++) {
         if (i > 0)
             free(answer->bytes);
         status = ask_once(client, request, data, length, answer);
     }
-    if (status == GAP)
+    if (status == CONTROL_GAP)
         status = nr_fail(NR_UNEXPECTED, "the line to the monitor loses too much; try again");
     else if (status == NR_DONE && answer->result.error != CONTROL_OK)
         status = control_say_error(answer);

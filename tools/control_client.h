@@ -46,6 +46,9 @@ uint32_t control_new_id(struct control_client *client);
 bool control_receive(struct control_client *client, struct control_frame *frame);
 /* Reads what has come. False: the connection is cut, which has been said. */
 bool control_read(struct control_client *client);
+/* Takes what is there of an answer, whose pieces are counted. Returns NR_DONE at its end, or one of these: */
+enum { CONTROL_NO_END_YET = -1, CONTROL_GAP = -2 };
+int control_take(struct control_client *client, uint32_t id, struct control_answer *answer, uint32_t *pieces);
 /* Takes the end of an answer apart. */
 void control_take_result(const struct control_frame *frame, struct control_answer *answer);
 /* Says why a request failed; returns the nr_status for it. */

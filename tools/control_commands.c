@@ -50,8 +50,7 @@ static int list_run(int argc, char **argv)
     return status;
 }
 
-/* A question about a guest that is answered by text, or an order. */
-static int ask_guest(int argc, char **argv, enum control_command command, const char *doc)
+int control_ask_guest(int argc, char **argv, enum control_command command, const char *doc)
 {
     struct control_arguments arguments = {.guest = true, .doc = doc};
     struct control_request request;
@@ -74,34 +73,37 @@ static int ask_guest(int argc, char **argv, enum control_command command, const 
 
 static int info_run(int argc, char **argv)
 {
-    return ask_guest(argc, argv, CONTROL_INFO, "Shows a guest's state, exits by reason, and overlay.");
+    return control_ask_guest(argc, argv, CONTROL_INFO,
+                             "Shows a guest's state, exits by reason, and overlay.");
 }
 
 static int why_run(int argc, char **argv)
 {
-    return ask_guest(argc, argv, CONTROL_WHY,
-                     "Shows the last exits of each of a guest's processors, in words.");
+    return control_ask_guest(argc, argv, CONTROL_WHY,
+                             "Shows the last exits of each of a guest's processors, in words.");
 }
 
 static int needs_run(int argc, char **argv)
 {
-    return ask_guest(argc, argv, CONTROL_NEEDS, "Shows what a guest has touched that no device claims.");
+    return control_ask_guest(argc, argv, CONTROL_NEEDS,
+                             "Shows what a guest has touched that no device claims.");
 }
 
 static int power_run(int argc, char **argv)
 {
-    return ask_guest(argc, argv, CONTROL_POWER,
-                     "Presses a guest's power button; what it does then is its own affair.");
+    return control_ask_guest(argc, argv, CONTROL_POWER,
+                             "Presses a guest's power button; what it does then is its own affair.");
 }
 
 static int reset_run(int argc, char **argv)
 {
-    return ask_guest(argc, argv, CONTROL_RESET, "Presses a guest's reset button.");
+    return control_ask_guest(argc, argv, CONTROL_RESET, "Presses a guest's reset button.");
 }
 
 static int destroy_run(int argc, char **argv)
 {
-    return ask_guest(argc, argv, CONTROL_DESTROY, "Ends a guest at once, as if its plug were pulled.");
+    return control_ask_guest(argc, argv, CONTROL_DESTROY,
+                             "Ends a guest at once, as if its plug were pulled.");
 }
 
 const struct command command_list = {"list", "the guests of a running monitor", list_run};

@@ -1,5 +1,6 @@
-/* Matches what a console prints against the expressions of --expect. */
+/* Matches what a console prints, and what a screen shows, against the expressions of --expect. */
 #include "expect.h"
+#include <string.h>
 #include "nr.h"
 
 enum { ESCAPE = 0x1b };
@@ -19,17 +20,23 @@ int expect_add(struct expect *expect, const char *source)
     return NR_DONE;
 }
 
-/* Several expressions may match in one line, each behind the one before. */
-static void match_line(struct expect *expect)
+/* Several expressions may match in one line, each behind the one before. Returns where the next may begin. */
+static size_t match_text(struct expect *expect, const char *text, size_t searched, size_t length)
 {
     while (expect->matched < expect->count) {
-        regmatch_t match = {(regoff_t)expect->searched, (regoff_t)expect->length};
-        int flags = REG_STARTEND | (expect->searched > 0 ? REG_NOTBOL : 0);
-        if (regexec(&expect->pattern[expect->matched], expect->line, 1, &match, flags) != 0)
+        regmatch_t match = {(regoff_t)searched, (regoff_t)length};
+        int flags = REG_STARTEND | (searched > 0 ? REG_NOTBOL : 0);
+        if (regexec(&expect->pattern[expect->matched], text, 1, &match, flags) != 0)
             break;
-        expect->searched = (size_t)match.rm_eo;
+        searched = (size_t)match.rm_eo;
         expect->matched++;
     }
+    return searched;
+}
+
+static void match_line(struct expect *expect)
+{
+    expect->searched = match_text(expect, expect->line, expect->searched, expect->length);
     expect->pending = false;
 }
 
@@ -80,6 +87,11 @@ void expect_settle(struct expect *expect)
 {
     if (expect->pending)
         match_line(expect);
+}
+
+void expect_row(struct expect *expect, const char *text)
+{
+    match_text(expect, text, 0, strlen(text));
 }
 
 bool expect_done(const struct expect *expect)

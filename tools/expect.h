@@ -1,7 +1,8 @@
 /*
- * --expect: extended regular expressions that the console must match one after the other. A match lies within
- * one line; "^" and "$" are the line's ends. The text is the console without escape sequences and carriage
- * returns.
+ * --expect: extended regular expressions that the console or a text screen must match one after the other. A
+ * match lies within one line; "^" and "$" are the line's ends. The text is the console without escape
+ * sequences and carriage returns, and the screen's rows without the blanks at their ends. A screen is read
+ * again and again: what it still shows may be what the next expression means.
  */
 #pragma once
 
@@ -28,5 +29,7 @@ int expect_add(struct expect *expect, const char *source);
 void expect_feed(struct expect *expect, const char *bytes, size_t count);
 /* an incomplete one (a prompt) when this is called, that is when the console has been quiet for a moment. */
 void expect_settle(struct expect *expect);
+/* A row of a screen; the rows of one look come from the top. */
+void expect_row(struct expect *expect, const char *text);
 /* All there were have matched; false if there are none. */
 bool expect_done(const struct expect *expect);

@@ -92,6 +92,8 @@ static void find_file(void *context, const char *node, const char *property, con
         return;
     }
     file->kind = kind_of(node, property);
+    file->node = nr_format("%s", node);
+    file->property = property;
     file->name = name;
     file->arguments = file->kind == FILE_MODULE ? next_arguments(guest) : "";
     char *path = name[0] == '/' ? nr_format("%s", name) : nr_format("%s/%s", finding->directory, name);

@@ -22,6 +22,8 @@ enum guest_file_kind {
 
 struct guest_file {
     enum guest_file_kind kind;
+    char *node; /* that names it, and in which property */
+    const char *property;
     const char *name;      /* as in the description */
     const char *arguments; /* of a multiboot module, or "" */
     char *path;            /* on the host */

@@ -117,18 +117,36 @@ static bool read_end(struct hub_end *end)
     return true;
 }
 
+static bool add_client(struct hub *hub, int fd)
+{
+    for (uint32_t i = 0; i < HUB_CLIENTS; i++) {
+        if (hub->client[i].fd < 0) {
+            open_end(hub, &hub->client[i], fd);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void accept_client(struct hub *hub)
 {
     int fd = accept4(hub->listener, NULL, NULL, SOCK_CLOEXEC);
 
-    for (uint32_t i = 0; i < HUB_CLIENTS && fd >= 0; i++) {
-        if (hub->client[i].fd < 0) {
-            open_end(hub, &hub->client[i], fd);
-            return;
-        }
-    }
-    if (fd >= 0)
+    if (fd >= 0 && !add_client(hub, fd))
         close(fd);
+}
+
+int hub_join(struct hub *hub)
+{
+    int pair[2];
+
+    if (hub->events < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+        return -1;
+    if (add_client(hub, pair[0]))
+        return pair[1];
+    close(pair[0]);
+    close(pair[1]);
+    return -1;
 }
 
 static void accept_line(struct hub *hub)

@@ -33,6 +33,8 @@ struct hub {
 /* Listens under a name; a run without a hub is good, too: the reason has been said then. line: nr's end of
  * the line, or -1; dialled: where it is to be accepted, or -1. Both are the hub's from now on. */
 void hub_open(struct hub *hub, const char *name, int line, int dialled);
+/* A connection for the run itself, not blocking; -1: there is none. */
+int hub_join(struct hub *hub);
 /* Moves what can be moved, without waiting. */
 void hub_run(struct hub *hub);
 void hub_close(struct hub *hub);

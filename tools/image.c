@@ -79,6 +79,7 @@ static void print_monitor_entry(struct contents *contents, const struct image *i
 static void print_native_entry(struct contents *contents, const struct guest *guest)
 {
     bool linux_boot = guest->config.loader == LOADER_LINUX;
+    const char *version = guest->config.loader == LOADER_MULTIBOOT2 ? "2" : "";
 
     for (uint32_t i = 0; i < guest->file_count; i++) {
         const struct guest_file *file = &guest->file[i];
@@ -86,10 +87,13 @@ static void print_native_entry(struct contents *contents, const struct guest *gu
         if (file->kind == FILE_DISK || file->kind == FILE_CD || file->kind == FILE_FLOPPY)
             continue;
         if (file->kind == FILE_KERNEL) {
-            fprintf(contents->config, "  %s", linux_boot ? "linux" : "multiboot");
+            fprintf(contents->config, "  %s%s", linux_boot ? "linux" : "multiboot", version);
             words = guest->config.bootargs;
         } else {
-            fprintf(contents->config, "\n  %s", linux_boot ? "initrd" : "module --nounzip");
+            if (linux_boot)
+                fprintf(contents->config, "\n  initrd");
+            else
+                fprintf(contents->config, "\n  module%s --nounzip", version);
             words = file->arguments;
         }
         fprintf(contents->config, " /files/%zu", contents_add(contents, file->path));

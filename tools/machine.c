@@ -94,11 +94,10 @@ unsigned machine_memory_mib(const struct machine_run *run, bool monitor)
         const struct guest *guest = &run->guest[i];
         mib += guest->config.memory_mib;
         for (uint32_t j = 0; j < guest->file_count; j++)
-            mib += (guest->file[j].size >> MIB_SHIFT) + 1;
+            mib += (guest->file[j].size >> MIB_SHIFT) + 1 +
+                   (guest->file[j].kind == FILE_FLOPPY ? GUEST_FLOPPY_OVERLAY_MIB : 0);
         for (uint32_t j = 0; j < guest->config.disk_count; j++)
             mib += guest->config.disk[j].overlay_mib;
-        for (uint32_t j = 0; j < GUEST_FLOPPIES_MAX; j++)
-            mib += guest->config.floppy[j].present ? GUEST_FLOPPY_OVERLAY_MIB : 0;
     }
     return (unsigned)((mib + MEMORY_STEP_MIB - 1) / MEMORY_STEP_MIB * MEMORY_STEP_MIB);
 }

@@ -8,10 +8,10 @@
 #include "nr.h"
 
 static const struct command *const commands[] = {
-    &command_check,   &command_image,  &command_boot,       &command_list,    &command_info,
-    &command_console, &command_why,    &command_needs,      &command_power,   &command_reset,
-    &command_destroy, &command_screen, &command_screenshot, &command_type,    &command_key,
-    &command_mouse,   &command_pause,  &command_resume,     &command_inspect, &command_gdb,
+    &command_check,      &command_image, &command_boot,  &command_list,  &command_info,    &command_console,
+    &command_why,        &command_needs, &command_power, &command_reset, &command_destroy, &command_screen,
+    &command_screenshot, &command_type,  &command_key,   &command_mouse, &command_pause,   &command_resume,
+    &command_inspect,    &command_gdb,   &command_disk,  &command_eject, &command_insert,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

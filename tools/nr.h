@@ -33,6 +33,7 @@ extern const struct command command_power, command_reset, command_destroy;
 extern const struct command command_screen, command_screenshot;
 extern const struct command command_type, command_key, command_mouse;
 extern const struct command command_pause, command_resume, command_inspect, command_gdb;
+extern const struct command command_disk, command_eject, command_insert;
 
 /* A line on stderr, "nr: ..."; stderr carries nr's and the monitor's lines, stdout the guest's console. */
 void nr_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

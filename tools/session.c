@@ -1,9 +1,10 @@
 /*
  * The event loop of `nr boot`. Its sources: the guest's console, the monitor's log, the emulator's control
- * channel, the user (keys and signals), other commands of nr (hub.h), and stdout, while it has not taken all
- * that the console has brought: until then the console is not read. Nor are the other two while stderr takes
- * no lines. Before the monitor has said its first word the console carries the firmware's and GRUB's text; it
- * is held back, and shown only if the monitor never speaks.
+ * channel, the user (keys and signals), other commands of nr (hub.h), guests' screens if something is
+ * expected, and stdout, while it has not taken all that the console has brought: until then the console is
+ * not read. Nor are the other two while stderr takes no lines. Before the monitor has said its first word the
+ * console carries the firmware's and GRUB's text; it is held back, and shown only if the monitor never
+ * speaks.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,6 +21,7 @@
 #include "image.h"
 #include "nr.h"
 #include "output.h"
+#include "screen_watch.h"
 #include "session.h"
 #include "terminal.h"
 
@@ -39,10 +41,13 @@ struct line {
 
 struct session {
     const struct session_options *options;
+    const struct guest *guests;
+    uint32_t guest_count;
     struct terminal terminal;
     struct output output;
     struct emulator emulator;
     struct hub hub;
+    struct screen_watch watch;
     int signals;
     bool keys; /* stdin is still open */
     bool monitor_spoke, panicked;
@@ -94,6 +99,15 @@ static void console_output(struct session *session, const char *bytes, size_t co
     session->quiet_ms = now_ms() + SETTLE_MS;
 }
 
+/* The first word of the monitor's: whoever asks it for something is heard from now on. */
+static void monitor_speaks(struct session *session)
+{
+    session->monitor_spoke = true;
+    session->load_seconds = emulator_processor_seconds(&session->emulator);
+    if (session->options->expect->count > 0)
+        screen_watch_open(&session->watch, hub_join(&session->hub), session->guests, session->guest_count);
+}
+
 /* A complete line of the monitor's log. */
 static void log_output(struct session *session, const char *line)
 {
@@ -102,8 +116,7 @@ static void log_output(struct session *session, const char *line)
     unsigned value;
 
     if (!session->monitor_spoke)
-        session->load_seconds = emulator_processor_seconds(&session->emulator);
-    session->monitor_spoke = true;
+        monitor_speaks(session);
     nr_print("", line);
     if (session->options->log != NULL)
         fprintf(session->options->log, "%s\n", line);
@@ -332,6 +345,8 @@ static int poll_timeout(const struct session *session)
 
     if (session->options->expect->pending && (next == 0 || session->quiet_ms < next))
         next = session->quiet_ms;
+    if (session->watch.client.fd >= 0 && (next == 0 || session->watch.due_ms < next))
+        next = session->watch.due_ms;
     return time_left(next);
 }
 
@@ -343,6 +358,8 @@ static void check_time(struct session *session)
         expect_settle(session->options->expect);
     if (expect_done(session->options->expect))
         end(session, NR_DONE);
+    if (session->watch.client.fd >= 0 && now >= session->watch.due_ms)
+        screen_watch_ask(&session->watch, now);
     if (session->deadline_ms == 0 || now < session->deadline_ms)
         return;
     if (session->panicked)
@@ -365,6 +382,7 @@ static void step(struct session *session)
         {session->output_failed ? -1 : session->output.fd, full ? POLLOUT : 0, 0}, /* or the reader's end */
         {listens ? -1 : STDERR_FILENO, POLLOUT, 0},
         {session->hub.events, POLLIN, 0},
+        {session->watch.client.fd, POLLIN, 0},
     };
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), poll_timeout(session)) > 0) {
@@ -372,6 +390,10 @@ static void step(struct session *session)
             emulator_accept(&session->emulator);
         if (polled[8].revents)
             hub_run(&session->hub);
+        if (session->hub.line.fd < 0)
+            screen_watch_close(&session->watch);
+        if (polled[9].revents && session->watch.client.fd >= 0)
+            screen_watch_read(&session->watch, now_ms(), session->options->expect);
         if (polled[6].revents)
             output_flush(&session->output);
         if (!full && (polled[6].revents & POLLERR))
@@ -435,7 +457,13 @@ int session_run(const struct session_options *options, struct machine_run *run)
     const struct emulator_kind *kind = options->machine->emulator;
     struct machine_command command = {0};
 
-    session = (struct session){.options = options, .hub.events = -1, .keys = true, .start_ms = now_ms()};
+    session = (struct session){.options = options,
+                               .guests = run->guest,
+                               .guest_count = run->guest_count,
+                               .hub.events = -1,
+                               .watch.client.fd = -1,
+                               .keys = true,
+                               .start_ms = now_ms()};
     session.signals = signalfd(-1, signals_held(), SFD_CLOEXEC);
 
     if (session.signals < 0 || emulator_connect(&session.emulator, kind, &run->channels) != 0)
@@ -456,6 +484,7 @@ int session_run(const struct session_options *options, struct machine_run *run)
         start_hub(&session);
     while (!session.ended)
         step(&session);
+    screen_watch_close(&session.watch);
     if (options->machine->monitor)
         hub_close(&session.hub);
     emulator_end(&session.emulator);

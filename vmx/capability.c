@@ -18,13 +18,9 @@ enum {
     MSR_VMX_SECONDARY = 0x48b,
     MSR_VMX_EPT_VPID = 0x48c,
     MSR_VMX_TRUE_PIN = 0x48d, /* likewise */
-    LEAF_EXTENDED_FEATURES = 0x80000001,
-    LEAF_SIZES = 0x80000008,
-    EDX_1G_PAGES = 1 << 26,
 };
 
 #define BASIC_TRUE_CONTROLS (1ull << 55)
-#define MAY(bit)            ((uint64_t)(bit) << 32) /* in a capability MSR of controls */
 
 /* IA32_VMX_EPT_VPID_CAP (A.10). */
 #define EPT_4_LEVELS       (1ull << 6)
@@ -44,18 +40,19 @@ enum {
 
 struct vmx_capability vmx_capability;
 struct vmx_features vmx_features;
+static _Alignas(PAGE_SIZE) uint8_t lapic_page[PAGE_SIZE]; /* its address counts: nothing is ever in it */
+
+/* Whether all these controls may be 1. */
+static bool may(uint64_t capability, uint32_t controls)
+{
+    return !(controls & ~(capability >> 32));
+}
 
 const char *vmx_capability_read(struct vmx_capability *c)
 {
-    static const struct {
-        uint64_t pin, primary, exit, entry;
-    } needed = {
-        MAY(PIN_EXTERNAL | PIN_NMI),
-        MAY(PRIMARY_TSC_OFFSET | PRIMARY_HLT | PRIMARY_INVLPG | PRIMARY_MWAIT | PRIMARY_RDPMC | PRIMARY_IO |
-            PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE | PRIMARY_MSR_BITMAPS | PRIMARY_MONITOR),
-        MAY(EXIT_HOST_64),
-        MAY(ENTRY_LONG_MODE),
-    };
+    static const uint32_t primary = PRIMARY_TSC_OFFSET | PRIMARY_HLT | PRIMARY_INVLPG | PRIMARY_MWAIT |
+                                    PRIMARY_RDPMC | PRIMARY_IO | PRIMARY_CR8_LOAD | PRIMARY_CR8_STORE |
+                                    PRIMARY_MSR_BITMAPS | PRIMARY_MONITOR;
     *c = (struct vmx_capability){.basic = rdmsr(MSR_VMX_BASIC), .misc = rdmsr(MSR_VMX_MISC)};
     uint32_t controls = c->basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_PIN : MSR_VMX_PIN;
     c->pin = rdmsr(controls);
@@ -65,12 +62,12 @@ const char *vmx_capability_read(struct vmx_capability *c)
     c->cr0_fixed = rdmsr(MSR_VMX_CR0_FIXED0);
     c->cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0);
     c->cr4_allowed = rdmsr(MSR_VMX_CR4_FIXED1);
-    if (c->primary & MAY(PRIMARY_SECONDARY))
+    if (may(c->primary, PRIMARY_SECONDARY))
         c->secondary = rdmsr(MSR_VMX_SECONDARY);
-    if (c->secondary & MAY(SECONDARY_EPT | SECONDARY_VPID))
+    if (may(c->secondary, SECONDARY_EPT) || may(c->secondary, SECONDARY_VPID))
         c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID);
-    bool able = !(needed.pin & ~c->pin) && !(needed.primary & ~c->primary) && !(needed.exit & ~c->exit) &&
-                !(needed.entry & ~c->entry);
+    bool able = may(c->pin, PIN_EXTERNAL | PIN_NMI) && may(c->primary, primary) &&
+                may(c->exit, EXIT_HOST_64) && may(c->entry, ENTRY_LONG_MODE);
     return able ? NULL
                 : "the processor's VT-x lacks controls that every 64-bit one has; in an emulator choose "
                   "another model";
@@ -84,26 +81,28 @@ const char *vmx_capability_use(void)
     if (why_not)
         return why_not;
     f->ept = vcpu_fact("EPT", "shadow paging",
-                       (c->secondary & MAY(SECONDARY_EPT)) && (c->ept_vpid & EPT_INVEPT_TYPES) &&
+                       may(c->secondary, SECONDARY_EPT) && (c->ept_vpid & EPT_INVEPT_TYPES) &&
                            (c->ept_vpid & EPT_NEEDED) == EPT_NEEDED);
     bool large = vcpu_fact("EPT 1 GiB pages", "2 MiB pages",
-                           (c->ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EDX_1G_PAGES));
+                           (c->ept_vpid & EPT_1G) && (cpuid(LEAF_EXTENDED, 0).edx & EXTENDED_EDX_1G_PAGES));
     f->ept_accessed =
         vcpu_fact("EPT accessed and dirty bits", "not needed", f->ept && (c->ept_vpid & EPT_ACCESSED));
     f->vpid = vcpu_fact("VPID", "each entry and exit flushes",
-                        (c->secondary & MAY(SECONDARY_VPID)) && (c->ept_vpid & VPID_INVVPID) &&
+                        may(c->secondary, SECONDARY_VPID) && (c->ept_vpid & VPID_INVVPID) &&
                             (c->ept_vpid & VPID_INVVPID_TYPES));
     f->unrestricted = vcpu_fact("unrestricted guest", "virtual-8086 mode, shadow paging, emulation",
-                                f->ept && (c->secondary & MAY(SECONDARY_UNRESTRICTED)));
+                                f->ept && may(c->secondary, SECONDARY_UNRESTRICTED));
     f->preemption_timer = vcpu_fact("preemption timer", "NMIs interrupt guests that mask interrupts",
-                                    (c->pin & MAY(PIN_PREEMPTION_TIMER)) && (c->exit & MAY(EXIT_SAVE_TIMER)));
+                                    may(c->pin, PIN_PREEMPTION_TIMER) && may(c->exit, EXIT_SAVE_TIMER));
     f->virtual_nmis = vcpu_fact("virtual NMIs", "open with interrupts",
-                                (c->pin & MAY(PIN_VIRTUAL_NMIS)) && (c->primary & MAY(PRIMARY_NMI_WINDOW)));
-    f->tpr_shadow = vcpu_fact("TPR shadow", "MOV CR8 leaves the guest", c->primary & MAY(PRIMARY_TPR_SHADOW));
+                                may(c->pin, PIN_VIRTUAL_NMIS) && may(c->primary, PRIMARY_NMI_WINDOW));
+    f->tpr_shadow = vcpu_fact("TPR shadow", "MOV CR8 leaves the guest", may(c->primary, PRIMARY_TPR_SHADOW));
+    bool lapic = vcpu_fact("virtual-interrupt delivery", "local APICs are served by the monitor",
+                           f->unrestricted && f->tpr_shadow && may(c->secondary, SECONDARY_LAPIC));
     f->efer = vcpu_fact("EFER controls", "MSR-load areas",
-                        (c->entry & MAY(ENTRY_LOAD_EFER)) && (c->exit & MAY(EXIT_LOAD_EFER)));
+                        may(c->entry, ENTRY_LOAD_EFER) && may(c->exit, EXIT_LOAD_EFER));
     f->pat = vcpu_fact("PAT controls", "the guest's PAT has no effect",
-                       (c->entry & MAY(ENTRY_LOAD_PAT)) && (c->exit & MAY(EXIT_LOAD_PAT)));
+                       may(c->entry, ENTRY_LOAD_PAT) && may(c->exit, EXIT_LOAD_PAT));
     f->physical_mask = (1ull << (cpuid(LEAF_SIZES, 0).eax & 0xff)) - 1;
     static struct entry_demands demands = {
         .segments = true, .events = true, .efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE};
@@ -112,6 +111,7 @@ const char *vmx_capability_use(void)
     vcpu_features = (struct vcpu_features){.nested_paging = f->ept,
                                            .unpaged = f->unrestricted,
                                            .real = f->unrestricted,
+                                           .lapic_page = lapic ? virt_to_phys(lapic_page) : 0,
                                            .nmi_bound = !f->preemption_timer,
                                            .demands = &demands};
     if (f->ept)

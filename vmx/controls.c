@@ -61,7 +61,8 @@ void vmx_controls_update(struct vcpu *vcpu)
     bool wide = vcpu->state.msrs.efer & EFER_LMA, tpr_window = vcpu->windows & WINDOW_TPR;
     uint32_t primary = PRIMARY_TSC_OFFSET | PRIMARY_HLT | PRIMARY_MWAIT | PRIMARY_RDPMC | PRIMARY_IO |
                        PRIMARY_MSR_BITMAPS | PRIMARY_MONITOR | PRIMARY_SECONDARY;
-    uint32_t secondary = SECONDARY_RDTSCP | SECONDARY_WBINVD | (f->vpid ? SECONDARY_VPID : 0);
+    uint32_t secondary = SECONDARY_RDTSCP | SECONDARY_WBINVD | (f->vpid ? SECONDARY_VPID : 0) |
+                         (vcpu->vm->lapic_served ? SECONDARY_LAPIC : 0);
     uint32_t entry = ENTRY_DEBUG | (wide ? ENTRY_LONG_MODE : 0);
 
     primary |= f->tpr_shadow ? PRIMARY_TPR_SHADOW : PRIMARY_CR8_STORE;

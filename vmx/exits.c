@@ -4,19 +4,15 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "lapic_registers.h"
+#include "layout.h"
 #include "vtlb.h"
 
 static void describe_io(struct vcpu *vcpu)
 {
     uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
-    vcpu->exit.pio = (struct vcpu_exit_pio){
-        .port = (uint16_t)(info >> IO_PORT_SHIFT),
-        .size = (uint8_t)((info & IO_SIZE_MASK) + 1),
-        .in = (info & IO_IN) != 0,
-        .string = (info & IO_STRING) != 0,
-        .rep = (info & IO_REP) != 0,
-        .value = (uint32_t)vcpu->state.gpr.reg[RAX],
-    };
+    exit_pio(vcpu, info >> IO_PORT_SHIFT, (info & IO_SIZE_MASK) + 1, info & IO_IN, info & IO_STRING,
+             info & IO_REP);
 }
 
 static void describe_msr(struct vcpu *vcpu)
@@ -88,6 +84,27 @@ static void describe_violation(struct vcpu *vcpu)
                 (walk ? ACCESS_WALK : 0) | (info & VIOLATION_RIGHTS ? ACCESS_PRESENT : 0));
 }
 
+/* Where the processor serves the local APIC: what it does not do to its page, */
+static void describe_apic_access(struct vcpu *vcpu)
+{
+    uint32_t info = (uint32_t)vmread(VMCS_QUALIFICATION);
+    exit_memory(vcpu, GUEST_LAPIC_BASE | (info & APIC_OFFSET_MASK), info & APIC_FETCH, info & APIC_WRITE, 0);
+}
+
+/* and what it has done. RIP is behind the instruction. */
+static void describe_apic_write(struct vcpu *vcpu)
+{
+    uint32_t at = (uint32_t)vmread(VMCS_QUALIFICATION) & ~(LAPIC_REGISTER_SIZE - 1u);
+    vcpu->exit.detail = at;
+    lapic_write(vcpu, at, lapic_get(&vcpu->lapic, at));
+}
+
+static void describe_virtual_eoi(struct vcpu *vcpu)
+{
+    vcpu->exit.detail = LAPIC_EOI;
+    vm_queue_eoi(vcpu->vm, (uint8_t)vmread(VMCS_QUALIFICATION));
+}
+
 /* Without virtual NMIs they are taken to be open again when interrupts are. */
 static void describe_window(struct vcpu *vcpu)
 {
@@ -133,7 +150,7 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_EPT_MISCONFIGURED] = NEVER, /* would be our own mistake */
     /* Guests have no VT-x: #UD, as with CR4.VMXE clear. SMX is not offered, RSM is outside of system
      * management mode. */
-    [CODE_VMCALL]           = {0, VCPU_EXIT_HYPERCALL, SKIPPED, NULL},
+    [CODE_VMCALL]           = {0, VCPU_EXIT_HYPERCALL, 0, NULL},
     [CODE_VMCLEAR ... CODE_VMXON] = UD,
     [CODE_INVEPT]           = UD,
     [CODE_INVVPID]          = UD,
@@ -154,10 +171,13 @@ const struct exit_decision vmx_exits[EXIT_CODES] = {
     [CODE_DR_ACCESS]        = NEVER,
     [CODE_MONITOR_TRAP]     = NEVER,
     [CODE_PAUSE]            = NEVER,
-    /* TPR lies in a page of the processor's and its threshold is 0, the local APIC's page is not virtualised;
-     * tables and TR are the guest's own. */
-    [CODE_TPR ... CODE_LDTR_TR] = NEVER,
-    [CODE_APIC_WRITE ... CODE_INVPCID] = NEVER, /* and RDRAND */
+    [CODE_APIC_ACCESS]      = {0, VCPU_EXIT_MEMORY, 0, describe_apic_access},
+    [CODE_APIC_WRITE]       = {0, VCPU_EXIT_LAPIC, 0, describe_apic_write},
+    [CODE_VIRTUAL_EOI]      = {0, VCPU_EXIT_LAPIC, 0, describe_virtual_eoi},
+    /* The threshold of TPR is 0; tables and TR are the guest's own. */
+    [CODE_TPR]              = NEVER,
+    [CODE_TABLES ... CODE_LDTR_TR] = NEVER,
+    [CODE_RDRAND ... CODE_INVPCID] = NEVER,
     /* RDSEED, page-modification log, sub-page rights; supervisor state of XSAVE, which is #UD. */
     [CODE_RDSEED ... CODE_XRSTORS] = NEVER,
     [CODE_SPP]              = NEVER,

@@ -4,6 +4,7 @@
  */
 #include "vmx.h"
 #include "cpu.h"
+#include "lapic_registers.h"
 #include "vtlb.h"
 
 enum { MASKED_US_MIN = 250, MASKED_US_MAX = 10000, MISC_TIMER_RATE = 0x1f, RIGHTS_MODE_SHIFT = 4 };
@@ -49,6 +50,17 @@ void vmx_window(struct vcpu *vcpu)
 {
     if (this_cpu()->loaded == vcpu)
         vmx_controls_update(vcpu);
+}
+
+void vmx_lapic(struct vcpu *vcpu, uint16_t status)
+{
+    const struct lapic *lapic = &vcpu->lapic;
+    vmwrite(VMCS_GUEST_INTERRUPT_STATUS, status);
+    for (unsigned i = 0; i < 4; i++) {
+        enum lapic_register at = lapic_word(LAPIC_TMR, (uint8_t)(i * 64));
+        uint64_t high = lapic_get(lapic, at + LAPIC_REGISTER_SIZE);
+        vmwrite(VMCS_EOI_EXITS + 2 * i, high << 32 | lapic_get(lapic, at));
+    }
 }
 
 void vmx_code(const struct vcpu *vcpu, struct vcpu_code *code)

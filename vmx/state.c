@@ -21,9 +21,8 @@ enum {
     PDPTE_P = 1,
 };
 
-#define VMCS_GROUPS   (VCPU_SEGMENTS | VCPU_CONTROL | VCPU_TABLES | VCPU_MSRS)
-#define CR3_PAE_TABLE 0xffffffe0ull
-#define PDPTE_KNOWN   0x000ffffffffff019ull /* SDM Vol. 3A, table 4-8 */
+#define VMCS_GROUPS (VCPU_SEGMENTS | VCPU_CONTROL | VCPU_TABLES | VCPU_MSRS)
+#define PDPTE_KNOWN 0x000ffffffffff019ull /* SDM Vol. 3A, table 4-8 */
 
 /* Virtual-8086 mode that stands for real mode has its own attributes, limits, LDTR and TR. */
 static void get_segments(struct vcpu_state *state, bool vm86)
@@ -122,7 +121,6 @@ static void mode_update(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 
 static void set_control(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
-    static const uint64_t translation = CR0_PE | CR0_WP | CR0_PG;
     const struct vcpu_control *control = &vcpu->state.control;
     bool free = vmx_features.unrestricted && !vmx->shadow, paging = control->cr0 & CR0_PG;
     uint64_t fixed = vmx_capability.cr0_fixed & ~(free ? CR0_PE | CR0_PG : 0);
@@ -132,7 +130,7 @@ static void set_control(struct vcpu *vcpu, struct vmx_vcpu *vmx)
         cr0 &= ~CR0_AM; /* counts at CPL 3 */
         cr4 |= CR4_VME;
     }
-    bool changed = ((vmread(VMCS_GUEST_CR0) ^ cr0) & translation) || vmread(VMCS_GUEST_CR4) != cr4 ||
+    bool changed = ((vmread(VMCS_GUEST_CR0) ^ cr0) & CR0_TRANSLATES) || vmread(VMCS_GUEST_CR4) != cr4 ||
                    (!vmx->shadow && vmread(VMCS_GUEST_CR3) != control->cr3);
     if (changed) {
         vmx_invalidate_linear(vcpu); /* as the write of a control register does */

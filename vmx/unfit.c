@@ -24,7 +24,7 @@ enum {
 };
 
 #define TSS_LIMIT (TSS_SIZE + REDIRECTION_SIZE + PORTS_SIZE)
-_Static_assert(TSS_LIMIT < TSS_PAGES * PAGE_SIZE && (int)TSS_PAGES <= (int)VTLB_FIXED_MAX, "mapped");
+_Static_assert(TSS_LIMIT < TSS_PAGES * PAGE_SIZE, "mapped");
 
 static _Alignas(PAGE_SIZE) uint8_t vm86_tss[TSS_PAGES * PAGE_SIZE]; /* one for all: nothing in it changes */
 
@@ -37,8 +37,7 @@ void vmx_vm86_init(void)
 
 void vmx_vm86_prepare(struct vcpu *vcpu)
 {
-    for (uint64_t at = 0; at < TSS_PAGES * PAGE_SIZE; at += PAGE_SIZE)
-        vtlb_fixed_map(vcpu, TSS_LINEAR + at, virt_to_phys(vm86_tss) + at);
+    vtlb_fixed_map(vcpu, TSS_LINEAR, virt_to_phys(vm86_tss), sizeof(vm86_tss));
 }
 
 /* The state is one that fits, or it is not entered. */

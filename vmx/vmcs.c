@@ -48,6 +48,8 @@ void vmx_vmcs_init(const struct vcpu *vcpu)
         vmwrite(VMCS_ENTRY_MSR_LOADS, 1);
         vmwrite(VMCS_EXIT_MSR_LOADS, 1);
     }
+    if (vcpu->vm->lapic_served)
+        vmwrite(VMCS_APIC_ACCESS, vcpu_features.lapic_page);
     vmx_controls_init();
     vmx_tags_write(vcpu);
 }

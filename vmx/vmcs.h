@@ -12,11 +12,14 @@
 enum vmcs_field {
     VMCS_VPID = 0x0000,
     /* Guest segments are 2 apart, in the order of enum segment_name. */
-    VMCS_GUEST_SELECTOR = 0x0800, VMCS_HOST_ES_SELECTOR = 0x0c00, VMCS_HOST_CS_SELECTOR = 0x0c02,
+    VMCS_GUEST_SELECTOR = 0x0800, VMCS_GUEST_INTERRUPT_STATUS = 0x0810, /* RVI, and SVI from bit 8 on */
+    VMCS_HOST_ES_SELECTOR = 0x0c00, VMCS_HOST_CS_SELECTOR = 0x0c02,
     VMCS_HOST_SS_SELECTOR = 0x0c04, VMCS_HOST_DS_SELECTOR = 0x0c06, VMCS_HOST_FS_SELECTOR = 0x0c08,
     VMCS_HOST_GS_SELECTOR = 0x0c0a, VMCS_HOST_TR_SELECTOR = 0x0c0c, VMCS_MSR_BITMAP = 0x2004,
     VMCS_EXIT_MSR_LOAD = 0x2008, VMCS_ENTRY_MSR_LOAD = 0x200a, VMCS_TSC_OFFSET = 0x2010,
-    VMCS_VIRTUAL_APIC = 0x2012, VMCS_EPT_POINTER = 0x201a,
+    VMCS_VIRTUAL_APIC = 0x2012, VMCS_APIC_ACCESS = 0x2014,
+    VMCS_EOI_EXITS = 0x201c, /* four, 2 apart: a bit for each vector */
+    VMCS_EPT_POINTER = 0x201a,
 #define EPT_POINTER_WB       6ull        /* memory type of its tables */
 #define EPT_POINTER_LEVELS   (3ull << 3) /* less one */
 #define EPT_POINTER_ACCESSED (1ull << 6) /* accessed and dirty bits */
@@ -62,11 +65,15 @@ enum vmcs_field {
 #define EVENT_NMI_OPENED (1u << 12) /* exits only: the IRET that raised it had ended the blocking of NMIs */
     VMCS_ENTRY_ERROR_CODE = 0x4018, VMCS_ENTRY_LENGTH = 0x401a, VMCS_TPR_THRESHOLD = 0x401c,
     VMCS_SECONDARY_CONTROLS = 0x401e,
+#define SECONDARY_APIC_ACCESS  (1u << 0)
 #define SECONDARY_EPT          (1u << 1)
 #define SECONDARY_RDTSCP       (1u << 3)
 #define SECONDARY_VPID         (1u << 5)
 #define SECONDARY_WBINVD       (1u << 6)
 #define SECONDARY_UNRESTRICTED (1u << 7)
+#define SECONDARY_APIC_REGISTERS (1u << 8)
+#define SECONDARY_INTERRUPTS   (1u << 9) /* virtual-interrupt delivery */
+#define SECONDARY_LAPIC        (SECONDARY_APIC_ACCESS | SECONDARY_APIC_REGISTERS | SECONDARY_INTERRUPTS)
 #define SECONDARY_INVPCID      (1u << 12)
     VMCS_INSTRUCTION_ERROR = 0x4400, VMCS_EXIT_REASON = 0x4402, VMCS_EXIT_EVENT = 0x4404,
     VMCS_EXIT_ERROR_CODE = 0x4406, VMCS_VECTORING = 0x4408, VMCS_VECTORING_ERROR_CODE = 0x440a,
@@ -131,6 +138,11 @@ _Static_assert(CODE_RSM == 17 && CODE_MONITOR == 39 && CODE_XRSTORS == 64 && COD
 #define VIOLATION_LINEAR     (1u << 7)
 #define VIOLATION_FINAL      (1u << 8) /* else the processor's own walk */
 #define VIOLATION_NMI_OPENED (1u << 12)
+
+/* Of an access to the local APIC's page (table 28-6). */
+#define APIC_OFFSET_MASK 0xfffu
+#define APIC_WRITE       (1u << 12)
+#define APIC_FETCH       (1u << 13)
 
 /* INVEPT and INVVPID (SDM Vol. 3C, 31.3). */
 enum invalidation { INVALIDATE_CONTEXT = 1, INVALIDATE_ALL = 2 };

@@ -9,15 +9,11 @@
 #include "string.h"
 
 enum {
-    LEAF_FEATURES = 1,
     ECX_VMX = 1 << 5,
     MSR_FEATURE_CONTROL = 0x3a,
     FEATURE_CONTROL_LOCK = 1 << 0,
     FEATURE_CONTROL_VMXON = 1 << 2, /* outside of SMX */
-    VCPU_ORDER = 1,
 };
-
-_Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE << VCPU_ORDER, "two pages");
 
 #define CR4_VMXE       (1ull << 13)
 #define BASIC_REVISION 0x7fffffffu
@@ -84,7 +80,7 @@ const struct vcpu_ops vmx_ops = {
     .name = "Intel VT-x",
     .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
-    .vcpu_order = VCPU_ORDER,
+    .vcpu_order = ORDER_OF(sizeof(struct vmx_vcpu)),
     .vcpu_init = vmx_vcpu_init,
     .load = vmx_load,
     .unload = vmx_unload,
@@ -94,6 +90,7 @@ const struct vcpu_ops vmx_ops = {
     .code = vmx_code,
     .inject = vmx_inject,
     .window = vmx_window,
+    .lapic = vmx_lapic,
     .flush = vmx_invalidate,
     .set_cr2 = vmx_set_cr2,
 };

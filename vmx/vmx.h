@@ -107,6 +107,7 @@ void vmx_debug_exception(uint64_t pending);
 void vmx_run(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu);
 void vmx_window(struct vcpu *vcpu);
+void vmx_lapic(struct vcpu *vcpu, uint16_t status);
 /* Takes back the event that the exit interrupted in delivery, if there is one. */
 void vmx_recover_event(struct vcpu *vcpu, bool soft);
 void vmx_set_cr2(struct vcpu *vcpu, uint64_t linear);

@@ -7,9 +7,11 @@ Those that Debian does not package lie in ../shared/guests, or in the folder tha
 import os
 import pathlib
 import re
+import time
 
 import pytest
 from nullring import TREE, WORK, Live, description
+from test_screen import Bare, difference, read_png
 
 GUESTS = pathlib.Path(os.environ.get("NULLRING_GUESTS", TREE.parent / "shared/guests"))
 
@@ -71,10 +73,85 @@ def usertests(machine="svm", seconds=600):
 
 
 def floppinux(machine="svm"):
+    """To its shell, in which a command finds another one."""
     image = published("floppinux.img")
     path = guest("floppinux", f'floppy0 {{ compatible = "nullring,floppy"; image = "{image}"; }};', root='boot = "floppy0";')
     with Live("--machine", machine, path) as live:
         live.wait("floppinux", "_CHOOSE:")
+        live.do("type", "--enter", "floppinux", "c")
+        live.wait("floppinux", "built-in shell.*(.*\n)*#")
+        live.do("type", "--enter", "floppinux", "echo from the shell of $(uname -s)")
+        live.wait("floppinux", "^from the shell of Linux$")
+
+
+# What KolibriOS draws anew all the time, the clock and a bar of the processor's load, and how large its pointer is at most.
+KOLIBRI_CLOCK = (748, 576, 52, 24)
+KOLIBRI_POINTER = 32
+
+
+def without(picture, x, y, width, height):
+    """A picture with a black rectangle in it."""
+    line, pixels = 3 * picture[0], bytearray(picture[2])
+    for row in range(y, min(y + height, picture[1])):
+        pixels[line * row + 3 * x:line * row + 3 * (x + width)] = bytes(3 * width)
+    return *picture[:2], bytes(pixels)
+
+
+class Kolibri(Live):
+    """KolibriOS on its floppy."""
+
+    def __init__(self, machine, image):
+        super().__init__("--machine", machine, guest("kolibri", f'floppy0 {{ compatible = "nullring,floppy"; image = "{image}"; }};',
+                                                     root='boot = "floppy0";'))
+        self.shot = pathlib.Path(self.directory.name) / "kolibri.png"
+
+    def picture(self):
+        self.shot.unlink(missing_ok=True)
+        self.nr("screenshot", "kolibri", "-o", str(self.shot))
+        return without(read_png(self.shot), *KOLIBRI_CLOCK) if self.shot.exists() else None
+
+    def wait_picture(self, found, seconds=600):
+        """Until found() says None, and not in words what is missing, of the screen."""
+        end = time.monotonic() + seconds
+        while True:
+            picture = self.picture()
+            missing = found(picture) if picture else "no picture"
+            if not missing:
+                return picture
+            assert time.monotonic() < end and self.process.poll() is None, missing
+            time.sleep(1)
+
+
+def kolibri_natively(directory, image, seconds=300, quiet=8):
+    """The desktop of a bare machine: what has stood there for some seconds, with all of its icons."""
+    bare = Bare(directory, "-m", "64", "-boot", "a", "-drive", f"if=floppy,format=raw,snapshot=on,file={image}")
+    end, picture, since = time.monotonic() + seconds, None, time.monotonic()
+    while time.monotonic() - since < quiet or len({picture[2][i:i + 3] for i in range(0, len(picture[2]), 3)}) < 1000:
+        assert time.monotonic() < end, "no desktop on the bare machine"
+        time.sleep(1)
+        now = without(bare.picture(), *KOLIBRI_CLOCK)
+        if now != picture:
+            picture, since = now, time.monotonic()
+    bare.end()
+    return picture
+
+
+def kolibri(machine="svm"):
+    """Its desktop is that of a bare machine, pixel by pixel but for the clock, and its pointer goes where the mouse does."""
+    image = published("kolibri.img")
+    with Kolibri(machine, image) as live:
+        wanted = kolibri_natively(pathlib.Path(live.directory.name), image)
+        live.wait_picture(lambda picture: difference(picture, wanted))
+        live.do("mouse", "kolibri", "move=100,50")
+        x, y = wanted[0] // 2, wanted[1] // 2  # where the pointer was
+        moved = live.wait_picture(lambda picture: None if difference(picture, wanted) else "the pointer stands still")
+    changed = [divmod(i // 3, wanted[0]) for i in range(0, len(wanted[2]), 3) if moved[2][i:i + 3] != wanted[2][i:i + 3]]
+    gone = [pixel for pixel in changed if y <= pixel[0] < y + KOLIBRI_POINTER and x <= pixel[1] < x + KOLIBRI_POINTER]
+    come = [pixel for pixel in changed if pixel not in gone]
+    assert gone and come, changed
+    for axis, start in enumerate((y, x)):
+        low, high = min(pixel[axis] for pixel in come), max(pixel[axis] for pixel in come)
+        assert low > start and high - low < KOLIBRI_POINTER, (axis, low, high)
 
 
 def ipxe(machine="svm"):

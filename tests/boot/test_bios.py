@@ -5,7 +5,7 @@ import re
 import struct
 
 import pytest
-from nullring import DONE, UNEXPECTED, WORK, boot, description
+from nullring import DONE, UNEXPECTED, WORK, Live, boot, description
 
 COM1, DEBUG_EXIT, RESET = 0x3F8, 0xF4, 0xCF9
 SECTOR = 512
@@ -97,8 +97,14 @@ def test_without_a_drive_the_firmware_says_so():
 
 
 def test_text_of_the_screen_goes_to_the_serial_port_too():
-    run = boot(guest("bios-serial", chosen='firmware-screen = "serial";'), expect=["No bootable device"])
-    assert run.status == DONE, run.text
+    with Live(guest("bios-serial", chosen='firmware-screen = "serial";')) as live:
+        live.wait("bios-serial", "No bootable device", serial=True)
+
+
+def test_what_is_expected_may_come_on_the_screen():
+    """Nothing is on the serial port; what is expected stands on the screen in that order."""
+    run = boot(guest("bios-screen"), expect=["^SeaBIOS", "^No bootable device"])
+    assert (run.status, run.console) == (DONE, ""), run.text
 
 
 def test_grub_starts_from_a_cd():

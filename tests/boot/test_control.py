@@ -3,6 +3,7 @@ wrong on the line gets a clear answer or none, and costs neither the monitor nor
 
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -11,12 +12,37 @@ import zlib
 
 import pexpect
 import pytest
-from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, description
+from nullring import DONE, NR, TIMEOUT, TREE, UNEXPECTED, USAGE, WORK, description
 
 SECONDS = 240
 REQUEST, PIECE, END = 1, 2, 3
-HELLO, LIST, EVENTS, DEBUG = 0, 1, 13, 14
+HELLO, LIST, EVENTS, DEBUG, STOPPED, DISK, EJECT, INSERT = 0, 1, 13, 14, 15, 17, 18, 19
+COMMANDS = 20
 NO_EVENTS = "these are no keys and motions of a mouse"
+DISC = 2048
+
+
+def disc(name):
+    """What an image in the drives below holds."""
+    return (name.encode() * DISC)[:3 * DISC] + bytes(5 * DISC)
+
+
+def with_drives(path):
+    """The description with a CD drive and a floppy drive, and what each of them may have."""
+    for name in ("one", "two"):
+        (WORK / f"control-{name}.iso").write_bytes(disc(name))
+        (WORK / f"control-{name}.img").write_bytes(disc(name).ljust(1440 << 10, b"\0"))
+    (WORK / "control-large.img").write_bytes(bytes(1200 << 10))
+    text = path.read_text().replace("    disk0 {", """
+    cd0 { compatible = "nullring,ide-cd"; image = "control-one.iso"; others = "control-two.iso"; };
+    cd1 { compatible = "nullring,ide-cd"; };
+    floppy0 { compatible = "nullring,floppy"; others = "control-two.img", "control-large.img"; };
+    disk0 {""")
+    if "left" in path.name:
+        text = text.replace('floppy0 { compatible = "nullring,floppy"; ', 'floppy0 { compatible = "nullring,floppy"; '
+                            'image = "control-one.img"; ')
+    path.write_text(text)
+    return path
 
 
 class Machine:
@@ -24,8 +50,8 @@ class Machine:
 
     def __init__(self, directory):
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(directory))
-        guests = [str(description("debian-686", f"control-{name}", model=f'"{name}"', bootargs="console=ttyS0 quiet"))
-                  for name in ("left", "right")]
+        guests = [str(with_drives(description("debian-686", f"control-{name}", model=f'"{name}"',
+                                              bootargs="console=ttyS0 quiet"))) for name in ("left", "right")]
         self.output = directory / "output"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen([NR, "boot", "--machine", "svm", "--name", "test", *guests], env=self.environment,
@@ -114,18 +140,41 @@ def test_reports(machine):
     assert status == DONE and "kinds of access that nobody claimed" in out and "read of port 0x" in out
 
 
-@pytest.mark.parametrize("command", ["info", "why", "needs", "console", "power", "reset", "destroy", "pause", "resume", "inspect"])
-def test_unknown_guest(machine, command):
-    status, out, lines = machine.nr(command, "nobody")
+# Each command about a guest, with what it needs behind the guest's name.
+OF_A_GUEST = [("info",), ("why",), ("needs",), ("console",), ("power",), ("reset",), ("destroy",), ("pause",), ("resume",),
+              ("inspect",), ("gdb",), ("screen",), ("screenshot",), ("type", "text"), ("key", "enter"), ("mouse", "click=left"),
+              ("disk list",), ("disk pull", "disk0"), ("eject", "cd0"), ("insert", "cd0")]
+
+
+@pytest.mark.parametrize("words", OF_A_GUEST, ids=lambda words: words[0])
+def test_unknown_guest(machine, tmp_path, words):
+    command, behind = words[0].split(), list(words[1:])
+    if words[0] in ("screenshot", "disk pull"):
+        behind += ["-o", tmp_path / "out"]
+    status, out, lines = machine.nr(*command, "nobody", *behind)
     assert (status, out) == (USAGE, "")
     assert lines == 'nr: no guest is called "nobody"; nr list shows those there are\n'
-    status, _, lines = machine.nr(command, "n" * 40)
+    status, _, lines = machine.nr(*command, "n" * 40, *behind)
     assert status == USAGE and "a name has at most 31 characters" in lines
-    status, _, lines = machine.nr(command)
+    status, _, lines = machine.nr(*command)
     assert status == USAGE and "no guest given" in lines
-    status, _, lines = machine.nr(command, "left", "right", "third", "fourth")
+    status, _, lines = machine.nr(*command, "left", *["word"] * 70)
     assert status == USAGE and "one word too many" in lines
-    assert machine.works()
+    status, _, lines = machine.nr(*command, "left", *behind, "--no-such-option")
+    assert status == USAGE and "no-such-option" in lines
+    status, _, lines = machine.nr(*command, "left", *behind, "--monitor", "other")
+    assert status == USAGE and "there is no such run" in lines
+    assert machine.works() and not list(tmp_path.iterdir())
+
+
+def test_each_command_is_tested():
+    """The commands that `nr --help` lists, but for those that speak to no monitor, stand in the table above; and those of the
+    protocol in the tests below."""
+    lines = subprocess.run([NR, "--help"], capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert listed - {"check", "image", "boot", "list"} == {words[0].split()[0] for words in OF_A_GUEST}
+    text = (TREE / "include" / "control.h").read_text()
+    assert len(re.findall(r"^    CONTROL_\w+,", text.split("enum control_command {")[1].split("};")[0], re.M)) == COMMANDS + 1
 
 
 def test_which_monitor(machine, tmp_path):
@@ -195,15 +244,25 @@ def test_a_console_that_nobody_reads_holds_up_no_other(machine):
     assert machine.works()
 
 
+def guest_clocks(terminal):
+    """What a guest's kernel and the chip of its RTC say, in seconds, and when it was asked."""
+    asked = time.monotonic()
+    terminal.send("echo $(cut -d' ' -f1 /proc/uptime) $(cat /sys/class/rtc/rtc0/since_epoch)\r")
+    terminal.expect(r"\r\n(\d+\.\d+) (\d+)\r\n")
+    return float(terminal.match[1]), int(terminal.match[2]), asked
+
+
 def test_pause_and_inspect(machine):
-    """A guest that is paused executes nothing and can be looked at, and its neighbour does not notice."""
+    """A guest that is paused executes nothing, its clocks stand, and it can be looked at; its neighbour does not notice."""
     left, right = console(machine, "left"), console(machine, "right")
     for terminal in (left, right):
         terminal.expect("guest:/# ")
     status, out, _ = machine.nr("inspect", "left")
     assert status == DONE and re.match(r"vCPU 0: protected mode, 32-bit code, (runs|halted)\n", out)
     assert re.search(r"cr3 [1-9a-f][0-9a-f]*000 ", out) and "\n8259 master: " in out and "\nIOAPIC pin 23: " in out
+    before, others = guest_clocks(left), guest_clocks(right)
     assert machine.nr("pause", "left") == (DONE, "", "")
+    paused = time.monotonic()
     assert machine.nr("pause", "left") == (DONE, "", "")
     first, second = machine.nr("inspect", "left"), machine.nr("inspect", "left")
     assert first[0] == DONE and ", held\n" in first[1]
@@ -211,9 +270,14 @@ def test_pause_and_inspect(machine):
     left.send("echo $((7 * 7))-left\r")
     right.send("echo $((8 * 8))-right\r")
     right.expect("\r\n64-right\r\n")
-    assert left.expect(["\r\n49-left\r\n", pexpect.TIMEOUT], timeout=1) == 1
+    assert left.expect(["\r\n49-left\r\n", pexpect.TIMEOUT], timeout=3) == 1
+    paused = time.monotonic() - paused
     assert machine.nr("resume", "left") == (DONE, "", "")
     left.expect("\r\n49-left\r\n")
+    after = guest_clocks(left)
+    most = time.monotonic() - before[2] - paused  # that went by for the guest
+    assert after[0] - before[0] <= most and after[1] - before[1] <= most + 1, (before, after, most)
+    assert guest_clocks(right)[0] - others[0] > 3
     assert machine.nr("resume", "left") == (UNEXPECTED, "", "nr: guest left is not paused\n")
     left.send("\x01x")
     right.send("\x01x")
@@ -239,10 +303,137 @@ def test_wrong_debugger_questions(machine):
     end.close()
     for _ in range(6):  # who waits for a stop, and goes; as many as may wait to be accepted
         end = machine.connect()
-        end.sendall(request(60, DEBUG + 1, b"left") + debug(61, op=1)[:60])
+        end.sendall(request(60, STOPPED, b"left") + debug(61, op=1)[:60])
         end.close()
     assert machine.works()
     assert machine.nr("inspect", "left")[0] == DONE
+
+
+def drives(machine, guest):
+    status, out, _ = machine.nr("disk", "list", guest)
+    assert status == DONE
+    return {line.split()[0]: line.split()[-1] for line in out.splitlines()}
+
+
+def test_discs_and_diskettes(machine):
+    """Out and in; what the guest sees of it, unit tests and tests of whole systems show."""
+    assert drives(machine, "left") == {"disk0": "../examples/686/disk.img", "cd0": "control-one.iso", "cd1": "empty",
+                                       "floppy0": "control-one.img"}
+    assert drives(machine, "right")["floppy0"] == "empty"
+    for drive in ("cd0", "floppy0"):
+        suffix = "iso" if drive == "cd0" else "img"
+        for words, holds in ((("eject",), "empty"), (("insert",), f"control-one.{suffix}"),
+                             (("insert", f"control-two.{suffix}"), f"control-two.{suffix}"), (("eject",), "empty"),
+                             (("insert", f"control-one.{suffix}"), f"control-one.{suffix}")):
+            assert machine.nr(words[0], "left", drive, *words[1:]) == (DONE, "", "")
+            assert drives(machine, "left")[drive] == holds
+    assert machine.nr("insert", "right", "floppy0", "control-two.img") == (DONE, "", "")
+    for words, status, sentence in (
+            (("eject", "left", "cd1"), UNEXPECTED, "cd1 is empty"),
+            (("eject", "left", "disk0"), USAGE, "disk0 is built in; a CD or floppy drive is wanted"),
+            (("eject", "left", "cd2"), USAGE, 'the guest has no drive "cd2"; nr disk list shows those it has'),
+            (("eject", "left", "d" * 40), USAGE, f'no drive is called "{"d" * 40}"; nr disk list shows those there are'),
+            (("insert", "left", "cd0", "x.iso"), USAGE, 'cd0 takes no "x.iso" but control-one.iso, control-two.iso'),
+            (("insert", "left", "cd0", "x" * 200), USAGE, f'no image is called "{"x" * 200}": a name has 1 to 95 characters'),
+            (("insert", "left", "cd0", "control-one.iso"), UNEXPECTED, "control-one.iso is in cd0 already"),
+            (("insert", "left", "cd1"), USAGE, "cd1 has had nothing in it; it takes nothing"),
+            (("insert", "left", "floppy0", "control-large.img"), UNEXPECTED,
+             "control-large.img does not fit: it is a diskette of 1200 KiB, and the drive is for others")):
+        assert machine.nr(*words) == (status, "", f"nr: {sentence}\n")
+    assert machine.works()
+
+
+def test_copies_of_disks(machine, tmp_path):
+    """Of a disk with what the guest has written, as a whole and over its image; of a disc."""
+    image = (TREE / "build/examples/686/disk.img").read_bytes()
+    text = b"written by left" * 100
+    left = console(machine, "left")
+    left.expect("guest:/# ")
+    left.send("for i in `seq 100`; do printf 'written by left'; done | dd of=/dev/vda bs=1000 seek=3000 2>/dev/null; sync\r")
+    left.send("echo $((9 * 9))-done\r")
+    left.expect("\r\n81-done\r\n")
+    left.send("\x01x")
+    expected = image[:3000000] + text + image[3000000 + len(text):]
+    note = "nr: guest left runs: what it writes while disk0 is copied may be missing; nr pause makes it stand still\n"
+    path = tmp_path / "copy"
+    assert machine.nr("disk", "pull", "left", "disk0", "-o", path) == (DONE, "", note)
+    assert path.read_bytes() == expected and path.stat().st_blocks * 512 < len(image)
+    assert machine.nr("pause", "left")[0] == DONE
+    assert machine.nr("disk", "pull", "left", "disk0", "-o", path, "--base", TREE / "build/examples/686/disk.img") == (DONE, "", "")
+    assert path.read_bytes() == expected
+    assert machine.nr("resume", "left")[0] == DONE
+    assert machine.nr("disk", "pull", "left", "cd0", "-o", path) == (DONE, "", "")
+    assert path.read_bytes() == disc("one")
+    assert machine.nr("disk", "pull", "right", "disk0", "-o", path)[0] == DONE
+    assert path.read_bytes() == image
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
+def test_wrong_copies(machine, tmp_path):
+    """Each leaves the file that was there, and nothing beside it."""
+    path = tmp_path / "copy"
+    path.write_text("old")
+    for words, status, sentence in (
+            (("left", "disk1", "-o", path), USAGE, 'the guest has no drive "disk1"; nr disk list shows those it has'),
+            (("left", "cd1", "-o", path), UNEXPECTED, "cd1 is empty"),
+            (("left", "disk0", "-o", tmp_path / "none" / "copy"), UNEXPECTED, "none/copy: cannot be written: No such file or dir"),
+            (("left", "disk0", "-o", tmp_path), USAGE, "there is something of this name that is no file"),
+            (("left", "disk0", "-o", "/dev/null"), USAGE, "there is something of this name that is no file"),
+            (("left", "disk0", "-o", path, "--base", "/none"), USAGE, "/none: cannot be read: No such file or directory"),
+            (("left", "disk0", "-o", path, "--base", WORK / "control-one.iso"), USAGE,
+             "control-one.iso is not what disk0 of guest left was started with; give that, or no --base"),
+            (("left", "disk0"), USAGE, "-o FILE is missing"), (("left",), USAGE, "DRIVE wanted")):
+        code, out, lines = machine.nr("disk", "pull", *words)
+        assert (code, out) == (status, "") and sentence in lines, lines
+    for words in ((), ("push",), ("list",)):
+        status, _, lines = machine.nr("disk", *words)
+        assert status == USAGE and lines
+    assert path.read_text() == "old" and [each.name for each in tmp_path.iterdir()] == ["copy"]
+    assert machine.works()
+
+
+class Between:
+    """Somebody between nr and the hub, who passes on so many bytes of answers and then does something else."""
+
+    def __init__(self, machine, directory):
+        self.path = directory / "between"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        self.machine = machine
+
+    def accept(self):
+        self.near, self.far = self.listener.accept()[0], self.machine.connect()
+        self.listener.close()
+        self.path.unlink()
+
+    def pass_on(self, count):
+        """Fewer when one of them has gone."""
+        while count > 0:
+            for end in select.select([self.near, self.far], [], [], 60)[0]:
+                received = end.recv(4096 if end is self.near else min(1000, count))
+                if not received:
+                    return
+                (self.far if end is self.near else self.near).sendall(received)
+                count -= len(received) if end is self.far else 0
+
+    def hang_up(self):
+        self.near.close()
+        self.far.close()
+
+
+def test_a_copy_over_a_connection_that_is_cut(machine, tmp_path):
+    for count in (0, 500, 3000, 6000):
+        between = Between(machine, tmp_path)
+        process = subprocess.Popen([NR, "disk", "pull", "left", "cd0", "-o", tmp_path / "copy", "--monitor", between.path],
+                                   stderr=subprocess.PIPE)
+        between.accept()
+        between.pass_on(count)
+        between.hang_up()
+        lines = process.communicate(timeout=60)[1].decode()
+        assert process.returncode == UNEXPECTED and "the connection to the monitor was cut" in lines, lines
+        assert not list(tmp_path.iterdir())
+    assert machine.works()
 
 
 def test_garbage(machine):
@@ -279,6 +470,13 @@ def test_a_cut_connection(machine):
     (request(2, EVENTS, b"left", struct.pack("<BBBbhh", 1, 0x80, 0, 0, 0, 0)), 3, NO_EVENTS),
     (request(2, EVENTS, b"left", struct.pack("<BBBbhh", 1, 0x1E, 0, 0, 0, 0) + struct.pack("<BBBbhh", 6, 1, 0, 0, 0, 0)), 3,
      NO_EVENTS),
+    (request(2, STOPPED, b"nobody"), 4, 'no guest is called "nobody"'),
+    (request(2, DISK, b"left"), 3, ""),
+    (request(2, DISK, b"left", b"disk0".ljust(107, b"\0")), 3, ""),
+    (request(2, DISK, b"left", b"d" * 108), 3, ""),
+    (request(2, DISK, b"left", bytes(108)), 3, 'the guest has no drive ""; nr disk list shows those it has'),
+    (request(2, EJECT, b"left", b"cd0".ljust(109, b"\0")), 3, ""),
+    (request(2, INSERT, b"left", b"cd0".ljust(12, b"\0") + b"x" * 96), 3, ""),
     (request(2, HELLO, version=9), 1, "this monitor speaks version 1 of the control protocol, not 9"),
 ])
 def test_wrong_requests(machine, bytes_sent, error, sentence):
@@ -305,10 +503,22 @@ def test_power_and_reset(machine):
     assert machine.works()
 
 
-def test_destroy(machine):
+def test_destroy(machine, tmp_path):
+    """While somebody follows its console, and another one copies its disk."""
     left = console(machine, "left")
     left.expect("guest:/# ")
+    left.send("dd if=/dev/urandom of=/dev/vda bs=1k count=300 2>/dev/null; sync; echo $((6 * 9))-left\r")
+    left.expect("\r\n54-left\r\n")
+    between = Between(machine, tmp_path)
+    process = subprocess.Popen([NR, "disk", "pull", "left", "disk0", "-o", tmp_path / "copy", "--monitor", between.path],
+                               stderr=subprocess.PIPE)
+    between.accept()
+    between.pass_on(5000)
     assert machine.nr("destroy", "left") == (DONE, "", "")
+    between.pass_on(1 << 20)
+    lines = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == UNEXPECTED and re.search(r"nr: (guest left|the guest) has ended", lines), lines
+    assert not list(tmp_path.iterdir())
     left.expect(pexpect.EOF)
     left.close()
     assert left.exitstatus == DONE
@@ -316,7 +526,14 @@ def test_destroy(machine):
     assert " killed " in machine.nr("list")[1]
     status, _, lines = machine.nr("reset", "left")
     assert (status, lines) == (UNEXPECTED, "nr: guest left has ended: killed\n")
-    assert machine.nr("info", "left")[0] == DONE
+    for words in OF_A_GUEST:  # reports are of it, too
+        behind = ["-o", tmp_path / "out"] if words[0] in ("screenshot", "disk pull") else []
+        status, out, lines = machine.nr(*words[0].split(), "left", *words[1:], *behind)
+        if words[0] in ("info", "why", "needs"):
+            assert status == DONE and out
+        else:
+            assert (status, lines) == (UNEXPECTED, "nr: guest left has ended: killed\n"), words
+    assert not list(tmp_path.iterdir())
     assert machine.nr("destroy", "right")[0] == DONE
     machine.wait_for("all guests have ended, status 1")
     assert machine.process.wait(60) != DONE

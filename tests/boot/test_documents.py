@@ -94,6 +94,8 @@ COMMANDS = {
     "build/nr inspect debian-686": elsewhere,
     "build/nr resume debian-686": elsewhere,
     "build/nr gdb debian-686": elsewhere,  # test_gdb.py
+    "build/nr disk list debian-686": elsewhere,  # test_control.py
+    "build/nr disk pull debian-686 disk0 -o disk.img": elsewhere,
     "build/nr image -o debian.iso examples/debian-686.dts": makes_an_image,
 }
 

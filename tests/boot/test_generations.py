@@ -8,7 +8,7 @@ before the firmware runs)."""
 import time
 
 import pytest
-from nullring import DONE, TREE, UNEXPECTED, boot, description, marker
+from nullring import DONE, TREE, UNEXPECTED, WORK, boot, description, marker
 
 EXAMPLE = TREE / "examples" / "debian-686.dts"
 
@@ -18,6 +18,24 @@ def test_kernel(machine):
     run = boot("--machine", machine, "--append", "quiet mode=report nonce=1234",
                description("debian-686", machine.replace(":", "-")), expect=[marker(1234), "^processors: 1$"], seconds=1200)
     assert run.status == DONE, run.text
+
+
+@pytest.mark.parametrize("choice", ["hardware", "software"])
+def test_who_serves_the_local_apic(choice):
+    """The processor does, where it can, unless the description says otherwise; the guest sees no difference."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    guest = WORK / f"local-apic-{choice}.dts"
+    guest.write_text(f'''/dts-v1/;
+/ {{
+    compatible = "nullring,guest"; model = "k"; local-apic = "{choice}";
+    memory {{ size-mib = <64>; }};
+    chosen {{ loader = "multiboot"; kernel = "{TREE}/build/guests/lapic_priority.elf"; bootargs = "nonce=7 cpus=1"; }};
+}};
+''')
+    run = boot("--machine", "vmx:haswell", "--why", guest, seconds=300)
+    assert run.status == DONE and " 0 failed" in run.console, run.text
+    assert "  virtual-interrupt delivery: yes" in run.lines, run.text
+    assert (": local APIC at " in run.lines) == (choice == "hardware"), run.text
 
 
 @pytest.mark.parametrize("words", [

@@ -15,7 +15,7 @@ def test_ipxe_answers_at_its_prompt():
     images.ipxe()
 
 
-def test_floppinux_comes_up():
+def test_floppinux_runs_a_command_in_its_shell():
     images.floppinux()
 
 

@@ -31,3 +31,6 @@ fuzz: $(FUZZ:%=fuzz-%)
 ##  make fuzz-smoke the same, two at a time, 30 seconds each
 fuzz-smoke: fuzz-build
 	@printf '%s\n' $(FUZZ) | xargs -P 2 -I{} $(MAKE) --no-print-directory fuzz-{} SECONDS=30
+
+# Targets that include sources, so that the rule above does not know of them.
+$(B)/fuzz/control: $(wildcard service/*.c service/*.h) tests/unit/service_world.h

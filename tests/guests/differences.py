@@ -29,6 +29,9 @@ AC = "TCG has no alignment check; hardware: #AC(0)"
 GD = "TCG has no DR7.GD"
 RESERVED = "TCG leaves out P in the error code of a reserved bit"
 FLOPPY = "QEMU's floppy controller has status bits of its own"
+AT_FIRST = "QEMU reports the first sector of the command or block, and moves none; ATA/ATAPI-6, 8.25.6: the first that failed"
+NO_EXCHANGE = "QEMU's COMRESET does not tell that the drive has come back; AHCI 1.3.1, 3.3.12"
+AHCI_GOES_ON = "QEMU's AHCI goes on behind an error; AHCI 1.3.1, 6.2.2.1: the port stops at the command, which CCS names"
 NOBODY = "QEMU answers 0 where nobody does"
 APIC_OFF = "QEMU's APIC does not mask on software disable"
 DR6_OF_BOCHS = "Bochs' SVM exits for #DB before the cause is in DR6; hardware writes it first (APM Vol. 2, 15.12.2)"
@@ -82,6 +85,24 @@ WRONG = [
     ("native", "floppy", "  no data: ST1: 80 observed", "  no data: ST1: 4 observed", FLOPPY),
     ("native", "floppy", re.compile(r"  fillers: [0-9a-f]+ observed"), "  fillers: 2400 observed",
      "QEMU formats one sector of a track"),
+    ("native", "disk_ide", "  reported: 1ffd observed", "  reported: 2000 observed", AT_FIRST),
+    ("native", "disk_ide", "  reported: 1fff observed", "  reported: 2000 observed", AT_FIRST),
+    ("native", "disk_ide", "READ VERIFY over the end fails: 0 observed", "READ VERIFY over the end fails: 1 observed",
+     "QEMU verifies nothing"),
+    ("native", "disk_ide", "  no data come when it does: 0 observed", "  no data come when it does: 1 observed",
+     "QEMU's SRST does not end a DMA command that waits for the bus master"),
+    ("native", "disk_ide", "  the drive asks for more: 50 observed", "  the drive asks for more: 58 observed",
+     "QEMU ends the command with the table, and writes nothing"),
+    ("native", "disk_ide", re.compile(r"  raw sectors whose address has other than decimal digits: [0-9a-f]+ observed"),
+     "  raw sectors whose address has other than decimal digits: 0 observed", "QEMU writes the numbers in binary; ECMA-130, 14.2"),
+    ("native", "disk_ide", "  error register: 0 observed", "  error register: 1 observed",
+     "QEMU's DEVICE RESET leaves out the diagnostic's code; ATA/ATAPI-6, 9.12"),
+    ("native", "disk_ahci", "  PxCI: 8 observed", "  PxCI: 28 observed", AHCI_GOES_ON),
+    ("native", "disk_ahci", "  PxCMD: current slot: 0 observed", "  PxCMD: current slot: 3 observed", AHCI_GOES_ON),
+    ("native", "disk_ahci", "  the command behind it has run: 1 observed", "  the command behind it has run: 0 observed", AHCI_GOES_ON),
+    ("native", "disk_ahci", "  reported: 1fff observed", "  reported: 2000 observed", AT_FIRST),
+    ("native", "disk_ahci", "  PxSERR: exchanged: 0 observed", "  PxSERR: exchanged: 4000000 observed", NO_EXCHANGE),
+    ("native", "disk_ahci", "  PxIS: connection changed: 0 observed", "  PxIS: connection changed: 40 observed", NO_EXCHANGE),
     ("native", "pit", "status: no count yet: null count: 0 observed", "status: no count yet: null count: 40 observed",
      "QEMU's 8254 has no null-count bit"),
     ("native", "lapic_priority", "software disable masks the LVTs: 0 observed",

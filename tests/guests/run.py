@@ -12,14 +12,17 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     cpus=N memory=MIB   of the machine (1, 64)
     disk=MIB            a virtio disk with a known pattern; Bochs has none, so natively on QEMU only
     ide=MIB             the same on IDE, and a disc of 2 MiB with its pattern in a CD drive
+    ahci=MIB            the same on AHCI
     floppy=KIB[p][,...]  diskettes with the same pattern, p: write-protected; natively on QEMU only
     firmware=bios       started by a BIOS from a disk (boot_sector.asm), which leaves its services there; natively on QEMU only
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
+    native-args=WORDS   more words natively
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
+    loader=multiboot2   started by that protocol, not by version 1's
     hpet=on             with high precision event timers
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is
@@ -29,7 +32,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
 A run passes when the test's last line has the right marker and says "0 failed", and what it printed is the same as on the
 reference, except for what differences.py lists. Prints "ok NAME MACHINE" or "FAIL NAME MACHINE: why" for each, with
 --table the results as a table, and a count. Status 0: all passed. With --once a test is tried once and with its first seed
-only; --limit and --args stand for timeout and args of the head comment.
+only; --limit and --args stand for timeout and args of the head comment; --local-apic for a property of the description.
 """
 import argparse
 import concurrent.futures
@@ -50,6 +53,8 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / "build"
 NONCE = int(time.time()) & 0xFFFFFFFF
 TIMEOUT = 60
+# Options of a disk, and what its node is compatible with.
+DISKS = {"disk": "virtio,block", "ide": "nullring,ide-disk", "ahci": "nullring,ahci-disk"}
 OVERRIDDEN = {}
 
 RETRIES = 2
@@ -122,16 +127,15 @@ def guest_name(name):
     return name.replace("_", "-")
 
 
-def describe(name, options, directory, seed):
+def describe(name, options, directory, seed, native=False):
     """Writes the description of the guest; returns its path."""
     disk = ""
-    if "disk" in options:
-        make_disk(directory / f"{name}.img", int(options["disk"]) * 2048)
-        disk = f'    disk0 {{ compatible = "virtio,block"; image = "{name}.img"; }};\n'
+    for option, kind in DISKS.items():
+        if option in options:
+            make_disk(directory / f"{name}.img", int(options[option]) * 2048)
+            disk = f'    disk0 {{ compatible = "{kind}"; image = "{name}.img"; }};\n'
     if "ide" in options:
-        make_disk(directory / f"{name}.img", int(options["ide"]) * 2048)
         make_disc(directory / f"{name}.iso", 2)
-        disk = f'    disk0 {{ compatible = "nullring,ide-disk"; image = "{name}.img"; }};\n'
         disk += f'    cd0 {{ compatible = "nullring,ide-cd"; image = "{name}.iso"; }};\n'
     for unit, floppy in enumerate(listed_words(options.get("floppy", ""))):
         make_disk(directory / f"{name}{unit}.img", int(floppy.rstrip("p")) * 2)
@@ -139,7 +143,9 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
-    chosen = f'loader = "multiboot"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
+    if native and "native-args" in options:
+        words += " " + options["native-args"].replace("+", " ")
+    chosen = f'loader = "{options.get("loader", "multiboot")}"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
     if "firmware" in options:
         make_boot_disk(name, directory / f"{name}-boot.img", words)
         chosen = 'loader = "bios";'
@@ -149,6 +155,7 @@ def describe(name, options, directory, seed):
         "/dts-v1/;\n/ {\n"
         '    compatible = "nullring,guest";\n'
         f'    model = "{guest_name(name)}";\n'
+        f'    local-apic = "{options.get("local-apic", "hardware")}";\n'
         f'    hpet = "{options.get("hpet", "auto")}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
@@ -170,7 +177,7 @@ def boot(guests, machine, options, directory, seed):
         command += ["--cpus", options["processors"]]
     if options.get("clock") == "virtual" and not is_bochs(machine):
         command += ["--emulator", VIRTUAL_CLOCK]
-    command += [str(describe(name, its, directory, seed)) for name, its in guests]
+    command += [str(describe(name, its, directory, seed, not is_monitor(machine))) for name, its in guests]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit + 60, check=False)
     texts = {}
     for name, _ in guests:
@@ -339,7 +346,7 @@ def runs_on(name, machine):
     if is_monitor(machine):
         return "svm" in options["machines"].split(",") and not differences.not_under(machine, name)
     return "native" in options["machines"].split(",") and (
-        machine == REFERENCE or not ({"disk", "ide", "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
+        machine == REFERENCE or not ({*DISKS, "floppy", "firmware"} & set(options) or name in differences.NOT_NATIVE))
 
 
 def show(run, again=""):
@@ -431,9 +438,11 @@ def main():
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
     parser.add_argument("--args", help="words for the command line, whatever its head comment says")
+    parser.add_argument("--local-apic", choices=["hardware", "software"], help="of the guests' descriptions")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None}
+    overridden = {"timeout": arguments.limit, "args": arguments.args, "seeds": "1" if arguments.once else None,
+                  "local-apic": arguments.local_apic}
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or [name for name in routine_names() if name not in arguments.without]

@@ -102,6 +102,13 @@ static bool test_write_msr(void *context, unsigned vcpu, uint32_t index, uint64_
     return index == TEST_MSR;
 }
 
+/* The calls that there are answer with their number and one more; there is none above 9. */
+static bool test_hypercall(void *context, uint64_t *rax)
+{
+    (void)context;
+    return (*rax)++ < 10;
+}
+
 static const struct emulator_machine test_emulator_machine = {
     .ram = test_ram,
     .read = test_read,
@@ -111,6 +118,7 @@ static const struct emulator_machine test_emulator_machine = {
     .read_msr = test_read_msr,
     .write_msr = test_write_msr,
     .get = test_get,
+    .hypercall = test_hypercall,
 };
 
 /* An EPYC's. */

@@ -210,7 +210,7 @@ const struct guest_config *effect_guest_config(void)
     return &host.config;
 }
 
-const uint8_t *effect_file(const char *path, uint64_t *size)
+__attribute__((weak)) const uint8_t *effect_file(const char *path, uint64_t *size)
 {
     (void)path;
     *size = host.file_size;
@@ -225,7 +225,7 @@ uint8_t *effect_disk(unsigned unit, uint64_t *size)
     return host.disk[unit];
 }
 
-uint8_t *effect_cd(unsigned unit, uint64_t *size)
+__attribute__((weak)) uint8_t *effect_cd(unsigned unit, uint64_t *size)
 {
     if (unit >= GUEST_CDS_MAX || !host.cd[unit])
         return NULL;
@@ -233,12 +233,17 @@ uint8_t *effect_cd(unsigned unit, uint64_t *size)
     return host.cd[unit];
 }
 
-uint8_t *effect_floppy(unsigned unit, uint64_t *size)
+__attribute__((weak)) uint8_t *effect_floppy(unsigned unit, uint64_t *size)
 {
     if (unit >= GUEST_FLOPPIES_MAX || !host.floppy[unit])
         return NULL;
     *size = host.floppy_size[unit];
     return host.floppy[unit];
+}
+
+__attribute__((weak)) uint64_t effect_floppy_described(unsigned unit)
+{
+    return unit < GUEST_FLOPPIES_MAX && host.floppy[unit] ? host.floppy_size[unit] : 0;
 }
 
 int effect_disk_prepare(uint8_t *bytes, uint64_t length)

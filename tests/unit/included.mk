@@ -15,3 +15,5 @@ $(B)/unit/test_emulate_guests: $(patsubst %,$(B)/guests/%.elf,task_switch segmen
 $(B)/unit/test_effects: devices/effects_ring3.c
 $(B)/unit/test_svm_probe: svm/svm.c
 $(B)/unit/test_vmx_probe: vmx/vmx.c $(wildcard vmx/*.h)
+$(B)/unit/test_control: $(wildcard service/control*.[ch])
+$(B)/unit/test_disk_copy: tools/disk_command.c

@@ -89,7 +89,25 @@ static void world_window(struct vcpu *vcpu)
     world_windows = vcpu->windows;
 }
 
-static const struct vcpu_ops world_ops = {.name = "test", .inject = world_inject, .window = world_window};
+static uint16_t world_status; /* what the processor that serves local APICs was told last */
+static uint32_t world_status_calls, world_placed;
+
+static void world_lapic(struct vcpu *vcpu, uint16_t status)
+{
+    (void)vcpu;
+    world_status_calls++;
+    world_status = status;
+}
+
+int vm_place_lapic(struct vm *vm)
+{
+    (void)vm;
+    world_placed++;
+    return NR_OK;
+}
+
+static const struct vcpu_ops world_ops = {
+    .name = "test", .inject = world_inject, .window = world_window, .lapic = world_lapic};
 const struct vcpu_ops *vcpu_ops = &world_ops;
 
 /* All local APICs software-enabled, no guest's EOI protocol, TSC at 1 GHz; interrupts of the vCPUs on. */
@@ -102,6 +120,8 @@ static int world_reset(void **state)
     world_tsc = 1000;
     tsc_khz = GHZ;
     world_injects = world_window_calls = world_windows = 0;
+    world_status = 0;
+    world_status_calls = world_placed = 0;
     world_injected = (struct vcpu_event){0};
     world_vm.vcpu_count = WORLD_VCPUS;
     for (uint32_t i = 0; i < WORLD_VCPUS; i++) {
@@ -129,7 +149,7 @@ static inline uint32_t world_take_requests(unsigned index)
 /* What the run loop does with an interrupt that may be taken now: the vector, or LAPIC_NO_VECTOR. */
 static inline int world_take_interrupt(struct vcpu *vcpu)
 {
-    lapic_sync_pv_eoi(vcpu);
+    lapic_sync(vcpu);
     int vector = lapic_pending_vector(vcpu);
     if (vector >= 0)
         lapic_accept(vcpu, (uint8_t)vector);

@@ -219,11 +219,13 @@ static void test_errors(void **state)
     assert_int_equal(port_get(P_IS), TFES | DHRS);
     assert_int_equal(port_get(P_TFD), IDNF << 8 | 0x51);
     assert_int_equal(port_get(P_CI), 8);
+    assert_int_equal(port_get(P_CMD) >> 8 & 31, 3); /* which one it was (6.2.2.1) */
     put_command(0x25, 5, 1, 1, 512);
     issue();
     assert_int_equal(port_get(P_CI), 8);
     port_set(P_CMD, 0x10);
     assert_int_equal(port_get(P_CI), 0);
+    assert_int_equal(port_get(P_CMD) >> 8 & 31, 0);
     port_set(P_IS, UINT32_MAX);
     port_set(P_CMD, 0x11);
     issue();

@@ -120,6 +120,20 @@ static void test_one_cpu_without_cpus(void **state)
     assert_int_equal(f->config.cpu_count, 1);
 }
 
+static void test_local_apic(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.lapic_software, 0);
+    set_text(f, "/", "local-apic", "software");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.lapic_software, 1);
+    set_text(f, "/", "local-apic", "hardware");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.lapic_software, 0);
+}
+
 static void test_timers(void **state)
 {
     struct fixture *f = *state;
@@ -390,6 +404,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_smallest),
         TEST(test_one_cpu_without_cpus),
+        TEST(test_local_apic),
         TEST(test_timers),
         TEST(test_two_disks_of_one_file),
         TEST(test_everything),

@@ -13,7 +13,7 @@
  * sources: devices/table_area.c devices/smbios.c devices/cpuid.c
  * sources: devices/virt*.c devices/dma8237.c devices/guest_time.c lib/format.c lib/modules.c
  * sources: devices/disk_image.c devices/ide.c devices/bmide.c devices/ata*.c lib/ide_places.c
- * sources: devices/ahci*.c devices/hpet.c
+ * sources: devices/ahci*.c devices/hpet.c devices/media.c
  * sources: devices/fdc*.c lib/image_floppy.c
  */
 #include <setjmp.h>
@@ -30,11 +30,13 @@
 #define sys_intr_level    recorded_intr
 #define sys_lapic_message recorded_message
 #define sys_lapic_access  recorded_access
+#define sys_timer_set     recorded_timer
 static int64_t recorded_end(enum guest_end end, uint32_t guest);
 static int64_t recorded_intr(uint32_t level);
 static int64_t recorded_map(uint64_t gpa, uint64_t offset, uint32_t rights, uint64_t length);
 static int64_t recorded_message(uint64_t address, uint32_t data);
 static int64_t recorded_access(uint32_t offset, uint32_t write, uint64_t value);
+static int64_t recorded_timer(uint64_t ticks);
 #include "../../devices/effects_ring3.c"
 
 static unsigned ended;
@@ -74,6 +76,16 @@ static int64_t recorded_access(uint32_t offset, uint32_t write, uint64_t value)
     return apic_base;
 }
 
+static uint64_t timer;
+static unsigned timers;
+
+static int64_t recorded_timer(uint64_t ticks)
+{
+    timer = ticks;
+    timers++;
+    return 0;
+}
+
 static uint64_t mapped_gpa, mapped_offset, mapped_length;
 static unsigned mapped, mapped_rights;
 static int64_t map_answer;
@@ -101,8 +113,8 @@ static int map_all(void **state)
 {
     (void)state;
     map(USER_UPCALL, PAGE);
-    map(USER_INFO, PAGE);
-    map(USER_CONFIG, PAGE);
+    map(USER_INFO, sizeof(struct process_info));
+    map(USER_CONFIG, GUEST_CONFIG_SIZE);
     map(USER_STATE, USER_STATE_SIZE);
     map(USER_CHANNEL, CHANNEL_SIZE);
     return 0;
@@ -285,6 +297,34 @@ static void windows_are_counted_and_checked(void **state)
     assert_non_null(memory_map_check(memory));
 }
 
+/* While a debugger holds the guest no time goes by for its devices, and nothing falls due. */
+static void a_clock_that_stands_has_no_deadlines(void **state)
+{
+    struct process_info *info = (struct process_info *)USER_INFO;
+    struct pc *pc = ring3_pc();
+
+    (void)state;
+    *info = (struct process_info){.tsc_mult = 1ull << 32, .tsc_shift = 32}; /* a tick is a nanosecond */
+    pc->timer_deadline = 0;
+    pc->bus.next_deadline = 9000;
+    timers = 0;
+    effects_end();
+    assert_int_equal(timer, 9000);
+    pc->debugger.stood_at = 5000;
+    effects_begin();
+    assert_int_equal(effect_now(), 5000);
+    effects_end();
+    assert_int_equal(timer, 0);
+    effects_end();
+    assert_int_equal(timers, 2);
+    pc->debugger.stood_at = 0;
+    effects_begin();
+    assert_true(effect_now() != 5000);
+    effects_end();
+    assert_int_equal(timer, 9000);
+    pc->bus.next_deadline = DEADLINE_NONE;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup(devices_move_data_where_the_guest_may_write, set_up),
         cmocka_unit_test_setup(a_window_is_mapped_in_pieces_and_taken_back, set_up),
         cmocka_unit_test_setup(windows_are_counted_and_checked, set_up),
+        cmocka_unit_test_setup(a_clock_that_stands_has_no_deadlines, set_up),
     };
     return cmocka_run_group_tests_name("effects", tests, map_all, NULL);
 }

@@ -69,7 +69,7 @@ static uint64_t go_at(uint64_t start, const char *code, size_t length)
     machine.accesses = 0;
     emulate_ahead(&emulator, &ahead);
     assert_null(emulator.ahead);
-    assert_int_equal(emulator.modified & ~(uint32_t)VCPU_GPR, 0);
+    assert_int_equal(emulator.modified & ~(uint32_t)(VCPU_GPR | VCPU_SEGMENTS), 0);
     return state.gpr.rip - start;
 }
 #define GO(code) go_at(CODE, code, sizeof(code) - 1)
@@ -179,8 +179,8 @@ static void other_instructions(void **unused)
 static void stops(void **unused)
 {
     (void)unused;
-    assert_int_equal(GO("\x40\xfb"), 1);         /* inc eax; sti */
-    assert_int_equal(GO("\x40\x9d"), 1);         /* popf */
+    assert_int_equal(GO("\x40\xfb"), 1); /* inc eax; sti */
+    state.gpr.reg[RCX] = EMULATE_ELEMENTS_MAX + 1;
     assert_int_equal(GO("\x40\xf3\xaa"), 1);     /* rep stosb */
     assert_int_equal(GO("\x40\x0f\x01\xe0"), 1); /* smsw eax */
     assert_int_equal(GO("\x40\x0f\xa2"), 1);     /* cpuid */
@@ -196,6 +196,85 @@ static void stops(void **unused)
                      8); /* its second page is refused */
     assert_int_equal(ahead.accesses, 1);
     assert_int_equal(machine.accesses, 1);
+}
+
+/* In real mode a selector says where a segment lies; a descriptor is read by the processor alone, and behind
+ * a load of SS nothing may come between. */
+static void segments(void **unused)
+{
+    (void)unused;
+    begin(TEST_REAL);
+    state.gpr.reg[RSP] = 0x2000;
+    state.gpr.reg[RBX] = 5;
+    /* mov ax, 0x1234; mov ds, ax; push ds; pop es; mov fs, ax; mov [bx], al */
+    assert_int_equal(GO("\xb8\x34\x12\x8e\xd8\x1e\x07\x8e\xe0\x88\x07"), 11);
+    assert_int_equal(emulator.modified, VCPU_GPR | VCPU_SEGMENTS);
+    assert_int_equal(state.segment[SEG_DS].base, 0x12340);
+    assert_int_equal(state.segment[SEG_ES].base, 0x12340);
+    assert_int_equal(state.segment[SEG_FS].selector, 0x1234);
+    assert_int_equal(machine.ram[0x12345], 0x34);
+    assert_int_equal(state.gpr.reg[RSP], 0x2000);
+    assert_int_equal(GO("\x40\x8e\xd0"), 1); /* mov ss, ax */
+    assert_int_equal(GO("\x40\x17"), 1);     /* pop ss */
+    assert_int_equal(emulator.modified, VCPU_GPR);
+    begin(TEST_PROTECTED_16);
+    state.gpr.reg[RSP] = 0x2000;
+    assert_int_equal(GO("\x1e\x8e\xd8"), 1); /* push ds; mov ds, ax */
+    assert_int_equal(GO("\x40\x07"), 1);     /* pop es */
+}
+
+/* POPF ends it where it lets an interrupt in, and is left alone where it sets TF: the first trap comes behind
+ * the instruction after it, and a reply with TF set has executed one (core/vcpu.c). */
+static void flags(void **unused)
+{
+    static const struct {
+        uint64_t before, popped;
+        unsigned length;
+    } rows[] = {{0, FLAG_CF, 2},       {0, FLAG_IF, 1},       {FLAG_IF, FLAG_IF, 2},
+                {FLAG_IF, FLAG_CF, 2}, {FLAG_IF, FLAG_TF, 0}, {0, FLAG_TF | FLAG_IF, 0}};
+
+    (void)unused;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        state.gpr.reg[RSP] = 0x20000;
+        state.gpr.rflags = rows[i].before | 2;
+        memcpy(machine.ram + 0x20000, &rows[i].popped, 4);
+        assert_int_equal(GO("\x9d\x90"), rows[i].length); /* popf; nop */
+        assert_int_equal(state.gpr.rflags, (rows[i].length ? rows[i].popped : rows[i].before) | 2);
+        assert_int_equal(state.gpr.reg[RSP], rows[i].length ? 0x20004 : 0x20000);
+    }
+}
+
+/* Short ones, to RAM across the end of a page and to a device, and the end of a comparison. */
+static void strings(void **unused)
+{
+    (void)unused;
+    state.gpr.reg[RDI] = 0x20ffe;
+    state.gpr.reg[RAX] = 0x11;
+    state.gpr.reg[RCX] = 4;
+    assert_int_equal(GO("\xf3\xaa\x90"), 3); /* rep stosb; nop */
+    assert_memory_equal(machine.ram + 0x20ffe, "\x11\x11\x11\x11\0", 5);
+    assert_int_equal(state.gpr.reg[RDI], 0x21002);
+    assert_int_equal(state.gpr.reg[RCX], 0);
+    state.gpr.reg[RSI] = 0x20ffe;
+    state.gpr.reg[RDI] = TEST_DEVICE;
+    state.gpr.reg[RCX] = EMULATE_ELEMENTS_MAX;
+    assert_int_equal(GO("\xf3\xa4\xa4"), 3); /* rep movsb; movsb */
+    assert_int_equal(ahead.accesses, EMULATE_ELEMENTS_MAX + 1);
+    assert_int_equal(ahead.instructions, EMULATE_ELEMENTS_MAX + 3);
+    state.gpr.reg[RDI] = 0x20ffe;
+    state.gpr.reg[RCX] = 10;
+    assert_int_equal(GO("\xf3\xae\xfc"), 3); /* repe scasb; cld */
+    assert_int_equal(state.gpr.reg[RCX], 5);
+    state.gpr.reg[RSI] = 0x20000;
+    state.gpr.reg[RDI] = TEST_DEVICE;
+    GO("\xb9\x40\0\0\0\xf3\xa4\xeb\xf7"); /* again: mov ecx, 64; rep movsb; jmp again */
+    assert_in_range(ahead.instructions, EMULATE_AHEAD_MAX, EMULATE_AHEAD_MAX + EMULATE_ELEMENTS_MAX);
+    /* An element beyond the limit: the elements before it are the processor's, too. */
+    state.segment[SEG_ES].limit = 0x20fff;
+    state.gpr.reg[RDI] = 0x21000;
+    state.gpr.reg[RCX] = 2;
+    assert_int_equal(GO("\x40\xf3\xaa"), 1);
+    assert_int_equal(state.gpr.reg[RCX], 2);
 }
 
 /* Nothing of an instruction that faults has happened. */
@@ -283,6 +362,9 @@ int main(void)
         cmocka_unit_test_setup(page_end, set_up),
         cmocka_unit_test_setup(other_instructions, set_up),
         cmocka_unit_test_setup(stops, set_up),
+        cmocka_unit_test_setup(segments, set_up),
+        cmocka_unit_test_setup(flags, set_up),
+        cmocka_unit_test_setup(strings, set_up),
         cmocka_unit_test_setup(stops_before_faults, set_up),
         cmocka_unit_test_setup(single_step_and_breakpoints, set_up),
         cmocka_unit_test_setup(bounds, set_up),

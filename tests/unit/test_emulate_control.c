@@ -112,6 +112,20 @@ static void cr8(void **unused)
     expect_fault(AGAIN("\x0f\x20\xe8", 0), EXCEPTION_UD, -1); /* CR5 */
 }
 
+static void hypercalls(void **unused)
+{
+    (void)unused;
+    begin(TEST_PROTECTED_32);
+    DONE("\x0f\x01\xc1", 4); /* vmcall */
+    assert_int_equal(state.gpr.reg[RAX], 5);
+    DONE("\x0f\x01\xd9", 8); /* vmmcall */
+    assert_int_equal(state.gpr.reg[RAX], 9);
+    expect_fault(AGAIN("\x0f\x01\xd9", 10), EXCEPTION_UD, -1);
+    state.segment[SEG_CS].attributes |= SEG_DPL_MASK;
+    state.segment[SEG_SS].attributes |= SEG_DPL_MASK;
+    expect_fault(AGAIN("\x0f\x01\xd9", 4), EXCEPTION_UD, -1); /* the kernel alone may */
+}
+
 static void xcr0(void **unused)
 {
     (void)unused;
@@ -192,14 +206,9 @@ static void lme_with_paging(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cr0),
-        cmocka_unit_test(long_mode),
-        cmocka_unit_test(cr4),
-        cmocka_unit_test(cr8),
-        cmocka_unit_test(pae_pointers),
-        cmocka_unit_test(xcr0),
-        cmocka_unit_test(model_specific),
-        cmocka_unit_test(lme_with_paging),
+        cmocka_unit_test(cr0),  cmocka_unit_test(long_mode),      cmocka_unit_test(cr4),
+        cmocka_unit_test(cr8),  cmocka_unit_test(pae_pointers),   cmocka_unit_test(hypercalls),
+        cmocka_unit_test(xcr0), cmocka_unit_test(model_specific), cmocka_unit_test(lme_with_paging),
     };
     return cmocka_run_group_tests_name("emulate_control", tests, NULL, NULL);
 }

@@ -95,9 +95,8 @@ static void lengths(void **unused)
     assert_int_equal(upcall.insn.gpa, CODE);
     assert_int_equal(located(VCPU_EXIT_CPUID, "\x66\x2e\x0f\xa2", 4, CODE), 4);
     assert_int_equal(located(VCPU_EXIT_HLT, "\xf4", 1, CODE), 1);
-    assert_int_equal(located(VCPU_EXIT_HYPERCALL, "\x0f\x01\xd9", 3, CODE), 3);
     assert_int_equal(located(VCPU_EXIT_HLT, "\x0f\xa2", 2, CODE), 0); /* the code was changed meanwhile */
-    assert_int_equal(located(VCPU_EXIT_HYPERCALL, "\x0f\x01\xf9", 3, CODE), 0);
+    assert_int_equal(located(VCPU_EXIT_INVLPG, "\x0f\x01\xf9", 3, CODE), 0);
     assert_int_equal(located(VCPU_EXIT_CPUID, "\x0f\xa2", 2, CODE + TEST_PAGE - 2), 2);
     assert_int_equal(upcall.insn.words,
                      0); /* the word crosses into another page: known once, not remembered */

@@ -145,7 +145,23 @@ static void control_registers(void **state)
     BREAKS(state_protected, "EFER.LMA does not follow LME and paging", s.msrs.efer = EFER_LMA);
     BREAKS(state_protected, "CR4.PCIDE is set outside of long mode", s.control.cr4 = CR4_PCIDE);
     BREAKS(state_real, "CR8 is above 15", s.control.cr8 = 16);
-    BREAKS(state_real, "XCR0 has not x87", s.control.xcr0 = 2);
+}
+
+static void xcr0(void **state)
+{
+    (void)state;
+    enum { X87 = 1, SSE = 2, AVX = 4, MPX = 0x18, AVX512 = 0xe0, PKRU = 0x200, ALL = 0x2ff };
+    static const uint32_t good[] = {
+        X87, X87 | SSE, X87 | SSE | AVX, X87 | MPX, X87 | PKRU, X87 | SSE | AVX | AVX512, ALL};
+    static const uint32_t bad[] = {0,          SSE,        X87 | AVX,          X87 | 0x08, X87 | 0x10,
+                                   ALL - 0x20, ALL - 0x80, X87 | SSE | AVX512, ALL - X87};
+    for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct vcpu_state s = state_real();
+        s.control.xcr0 = good[i];
+        assert_null(entry_check(&s, NULL));
+    }
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        BREAKS(state_real, "XCR0 has components that do not go without others", s.control.xcr0 = bad[i]);
 }
 
 static void segments(void **state)
@@ -402,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_states),
         cmocka_unit_test(control_registers),
+        cmocka_unit_test(xcr0),
         cmocka_unit_test(segments),
         cmocka_unit_test(descriptor_tables),
         cmocka_unit_test(flags_and_addresses),

@@ -284,6 +284,94 @@ static void test_wakes(void **state)
     assert_false(event_wakes(vcpu));
 }
 
+/* The processor delivers; as it does, and as the register page shows it (SDM Vol. 3C, 30.2.2). */
+static void processor_delivers(uint8_t vector)
+{
+    struct lapic *lapic = &vcpu->lapic;
+    enum lapic_register irr = lapic_word(LAPIC_IRR, vector), isr = lapic_word(LAPIC_ISR, vector);
+    assert_true(lapic_get(lapic, irr) & lapic_bit(vector));
+    lapic_set(lapic, irr, lapic_get(lapic, irr) & ~lapic_bit(vector));
+    lapic_set(lapic, isr, lapic_get(lapic, isr) | lapic_bit(vector));
+}
+
+static void expect_status(uint32_t calls, uint8_t requested, uint8_t in_service)
+{
+    expect(true, EVENT_NONE, 0, WINDOW_NONE);
+    assert_int_equal(world_status_calls, calls);
+    assert_int_equal(world_status, in_service << 8 | requested);
+}
+
+static void test_served(void **state)
+{
+    (void)state;
+    world_vm.lapic_served = true;
+    set_if(false); /* no window is asked for */
+    expect_status(0, 0, 0);
+    lapic_raise(vcpu, 0x41, false);
+    lapic_raise(vcpu, 0x62, true);
+    expect_status(1, 0x62, 0);
+    assert_false(lapic_any_request(&vcpu->lapic)); /* they are the processor's now */
+    expect_status(1, 0x62, 0);
+    processor_delivers(0x62);
+    lapic_raise(vcpu, 0x9f, false);
+    expect_status(2, 0x9f, 0x62);
+    assert_true(lapic_get(&vcpu->lapic, lapic_word(LAPIC_IRR, 0x41)) & lapic_bit(0x41));
+    processor_delivers(0x9f);
+    lapic_write(vcpu, LAPIC_EOI, 0); /* of the device model's instruction emulator */
+    assert_int_equal(world_vm.eoi[1], 0);
+    expect_status(3, 0x41, 0x62);
+    lapic_write(vcpu, LAPIC_EOI, 0);
+    assert_int_equal(world_vm.eoi[1], 1ull << (0x62 - 64));
+    expect_status(4, 0x41, 0);
+    lapic_reset(vcpu, true);
+    expect_status(5, 0, 0);
+}
+
+static void test_served_wakes(void **state)
+{
+    (void)state;
+    world_vm.lapic_served = true;
+    lapic_raise(vcpu, 0x41, false);
+    expect_status(1, 0x41, 0);
+    assert_true(world_bank_bit(vcpu, LAPIC_IRR, 0x41));
+    assert_true(event_wakes(vcpu));
+    set_if(false);
+    assert_int_equal(event_waiting(vcpu), WINDOW_INTERRUPT); /* nothing is emulated ahead */
+    set_if(true);
+    lapic_write(vcpu, LAPIC_TPR, 0x40);
+    assert_false(event_wakes(vcpu));
+    assert_int_equal(event_waiting(vcpu), WINDOW_NONE);
+    expect_status(2, 0x41, 0); /* what was taken back for the look is there again */
+    lapic_write(vcpu, LAPIC_TPR, 0);
+    processor_delivers(0x41);
+    assert_int_equal(lapic_read(vcpu, LAPIC_PPR), 0x40);
+    lapic_raise(vcpu, 0x4f, false);
+    assert_false(event_wakes(vcpu));
+    set_if(false);
+    lapic_raise(vcpu, 0x50, false);
+    assert_false(event_wakes(vcpu));
+    set_if(true);
+    assert_true(event_wakes(vcpu));
+}
+
+/* Those of the 8259 pair are injected by the monitor, before what the processor delivers. */
+static void test_served_extint(void **state)
+{
+    (void)state;
+    world_vm.lapic_served = true;
+    lapic_raise(vcpu, 0x41, false);
+    lapic_intr_level(&world_vm, true);
+    set_if(false);
+    expect(true, EVENT_NONE, 0, WINDOW_INTERRUPT);
+    assert_int_equal(world_status, 0x41);
+    set_if(true);
+    expect(false, EVENT_NONE, 0, WINDOW_INTERRUPT);
+    event_extint(vcpu, 0x20);
+    world_vm.intr_level = 0;
+    expect(true, EVENT_INTERRUPT, 0x20, WINDOW_NONE);
+    assert_int_equal(world_status, 0x41);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +394,9 @@ int main(void)
         cmocka_unit_test_setup(test_pv_eoi_flag_back_before_a_second, world_reset),
         cmocka_unit_test_setup(test_pv_eoi_at_hlt, world_reset),
         cmocka_unit_test_setup(test_wakes, world_reset),
+        cmocka_unit_test_setup(test_served, world_reset),
+        cmocka_unit_test_setup(test_served_wakes, world_reset),
+        cmocka_unit_test_setup(test_served_extint, world_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,6 +336,21 @@ static void test_offsets_between_registers(void **state)
     assert_int_equal(lapic_read(bsp, UINT32_MAX), 0); /* only the offset in the page counts */
 }
 
+/* The processor's page follows the base; not every write moves it. */
+static void test_page_is_placed(void **state)
+{
+    (void)state;
+    uint32_t placed = world_placed;
+    assert_false(lapic_write_base(ap, 0xfee00c00));
+    assert_int_equal(world_placed, placed);
+    assert_true(lapic_write_base(ap, 0xfed00800));
+    assert_int_equal(world_placed, placed + 1);
+    lapic_reset(ap, true);
+    assert_int_equal(world_placed, placed + 1);
+    lapic_reset(ap, false);
+    assert_int_equal(world_placed, placed + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup(test_nested_service, world_reset),
         cmocka_unit_test_setup(test_software_disable, world_reset),
         cmocka_unit_test_setup(test_base_msr, world_reset),
+        cmocka_unit_test_setup(test_page_is_placed, world_reset),
         cmocka_unit_test_setup(test_hardware_disable, world_reset),
         cmocka_unit_test_setup(test_extint_through_lint0, world_reset),
         cmocka_unit_test_setup(test_lint1_and_nmi, world_reset),

@@ -298,6 +298,23 @@ static void test_written_in_the_page(void **state)
     assert_int_equal(lapic_timer_deadline(vcpu), 0);
 }
 
+/* What a timer has left stays when the guest's clock has stood for a while, whatever the host's has done. */
+static void test_clock_that_stood(void **state)
+{
+    (void)state;
+    world_vm.clock_offset = 7000;
+    start(VECTOR, DIVIDE_BY_1, 5000);
+    assert_int_equal(lapic_timer_deadline(vcpu), world_tsc + 5000);
+    world_tsc += 2000 + 1000000;
+    world_vm.clock_offset -= 1000000;
+    assert_int_equal(lapic_read(vcpu, LAPIC_CURRENT_COUNT), 3000);
+    assert_int_equal(lapic_timer_deadline(vcpu), world_tsc + 3000);
+    lapic_timer_expire(vcpu, world_tsc + 2999 + world_vm.clock_offset);
+    assert_false(lapic_any_request(&vcpu->lapic));
+    lapic_timer_expire(vcpu, world_tsc + 3000 + world_vm.clock_offset);
+    assert_int_equal(world_take_interrupt(vcpu), VECTOR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup(test_tick_held_by_software_disable, world_reset),
         cmocka_unit_test_setup(test_illegal_vector, world_reset),
         cmocka_unit_test_setup(test_reset_stops, world_reset),
+        cmocka_unit_test_setup(test_clock_that_stood, world_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

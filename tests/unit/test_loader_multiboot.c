@@ -162,7 +162,7 @@ static void test_modules(void **state)
     machine_expect_refusal(&f->m,
                            "module \"second\": 15360 KiB do not fit above the kernel's end at 1056 KiB");
     f->m.module[3].size = UINT64_C(5) << 32;
-    machine_expect_refusal(&f->m, "20480 MiB are more than Multiboot 1 can load");
+    machine_expect_refusal(&f->m, "20480 MiB are more than Multiboot can load");
     strcpy(f->m.config.module[1].path, "third");
     machine_expect_refusal(&f->m, "module \"third\": no boot module \"g:third\"");
 }

@@ -195,6 +195,31 @@ static void test_generation(void **state)
     }
 }
 
+/* A page for the guest alone, as the processor's local APIC has it; where each side has a tree of its own. */
+static void test_guest_only(void **state)
+{
+    const struct stage2_format shared = stage2_format;
+    unsigned level;
+    uint64_t at;
+    stage2_destroy(&tree);
+    stage2_format =
+        (struct stage2_format){.separate = true, .leaf = 6 << 3, .execute = 4, .level_max = LEVEL_2M};
+    assert_int_equal(setup(state), 0);
+    uint64_t generation = tree.generation;
+    unsigned rights = STAGE2_GUEST_ONLY | STAGE2_READ | STAGE2_WRITE;
+    assert_int_equal(stage2_set(&tree, 0xfee00000, LEVEL_4K, 0x5000, rights), NR_OK);
+    assert_int_equal(*paging_entry(tree.root_table, 0xfee00000, LEVEL_4K), 0x5000 | 6 << 3 | 3);
+    assert_int_equal(walk(process_root, USER_GUEST_RAM + 0xfee00000, &level), 0);
+    assert_int_equal(stage2_get(&tree, 0xfee00000, &at, &level), NR_EFAULT);
+    assert_int_equal(tree.generation, generation);
+    pages_left = 0; /* what is there once changes without memory */
+    assert_int_equal(stage2_set(&tree, 0xfee00000, LEVEL_4K, 0x5000, STAGE2_GUEST_ONLY), NR_OK);
+    assert_int_equal(*paging_entry(tree.root_table, 0xfee00000, LEVEL_4K), 0);
+    assert_int_equal(tree.generation, generation + 1);
+    assert_int_equal(stage2_set(&tree, 0xfee00000, LEVEL_4K, 0x5000, rights), NR_OK);
+    stage2_format = shared;
+}
+
 static void test_dirty_bits_do_not_matter(void **state)
 {
     (void)state;
@@ -313,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_create_runs_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_frames_given_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_guest_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_whole_guest, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,10 +42,10 @@ static struct cpuid_result fake_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     (void)subleaf;
     switch (leaf) {
-    case LEAF_EXTENDED_MAX:
+    case LEAF_MAX_EXTENDED:
         return (struct cpuid_result){.eax = fake.extended_max};
-    case LEAF_EXTENDED_FEATURES:
-        return (struct cpuid_result){.ecx = fake.features_ecx, .edx = EDX_PAGE_1G};
+    case LEAF_EXTENDED:
+        return (struct cpuid_result){.ecx = fake.features_ecx, .edx = EXTENDED_EDX_1G_PAGES};
     case LEAF_SVM:
         return (struct cpuid_result){.ebx = fake.svm_ebx, .edx = fake.svm_edx};
     default:

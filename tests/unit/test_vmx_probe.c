@@ -22,7 +22,7 @@ static bool fake_rdmsr(uint32_t index, uint64_t *value);
 
 /* What nothing here calls. */
 __asm__(".irp name, vmx_capability_read, vmx_msr_bitmaps_init, vmx_vm86_init, vmx_vm86_prepare, vmx_load, "
-        "vmx_unload, vmx_run, vmx_get, vmx_set, vmx_code, vmx_inject, vmx_window, vmx_invalidate, "
+        "vmx_unload, vmx_run, vmx_get, vmx_set, vmx_code, vmx_inject, vmx_window, vmx_lapic, vmx_invalidate, "
         "vmx_invalidate_all, vmx_set_cr2, vmcs_clear, page_alloc, virt_to_phys\n"
         ".globl \\name\n\\name:\n.endr\nud2\n");
 

@@ -731,7 +731,7 @@ static void test_fixed(void **state)
 {
     (void)state;
     unsigned level;
-    vtlb_fixed_map(vcpu, 5 * MIB, 0x7654321000);
+    vtlb_fixed_map(vcpu, 5 * MIB, 0x7654321000, PAGE_SIZE);
     load_registers();
     reaches(7 * MIB, READ, 7 * MIB);
     assert_int_equal(fault(5 * MIB + 0x67, READ), NONE);

@@ -1,9 +1,9 @@
 /*
  * What lies behind an access to a device: a monitor may go on emulating there, and it must not show. Each
  * sequence runs many times, so that one that learns where this is worth it has learnt; results, flags and
- * memory are held against the same sequence on plain memory. Arithmetic, branches, the stack, code that
- * changes itself, the ends of pages, single steps, and an interrupt that waits. Manual: none, nothing here
- * depends on the device. Real hardware: as checked here.
+ * memory are held against the same sequence on plain memory. Arithmetic, branches, the stack, strings, code
+ * that changes itself, the ends of pages, single steps, and an interrupt that waits. Manual: none, nothing
+ * here depends on the device. Real hardware: as checked here.
  */
 #include "guest.h"
 #include "memory.h"
@@ -55,6 +55,11 @@ struct result {
         "push %%eax; call 1f; pop %%edi; addl %%edi, %%ecx; jmp 2f\n1: push %%ebp; movl %%esp, %%ebp\n" read \
         "addl 8(%%ebp), %%ebx; pushf; pop %%edi; andl $0x8d5, %%edi; xorl %%edi, %%edx; leave; ret\n2: "     \
         "push $-3; pop %%edi; addl %%edi, %%edx"
+#define STRINGS(write, read)                                                                                 \
+    "movl $words, %%esi; leal 4(%%esi), %%edi; movl %%eax, (%%esi); movl $3, %%ecx\n" write                  \
+    "pushf; rep; movsl; popf; lodsb; adcl %%eax, %%ebx; pushw %%ds; popw %%di; xorw %%di, %%dx\n" read       \
+    "subl $5, %%esi; leal 1(%%esi), %%edi; movl $9, %%ecx; std; repe; cmpsb; cld; movw %%ds, %%cx\n" write   \
+    "sbbl %%esi, %%ebx; addl %%edi, %%edx; addl %%ebx, words+12"
 
 SEQUENCE(arithmetic_device, TO_PORT, FROM_PORT, ARITHMETIC)
 SEQUENCE(arithmetic_plain, TO_MEMORY, FROM_MEMORY, ARITHMETIC)
@@ -62,6 +67,8 @@ SEQUENCE(branches_device, TO_PORT, FROM_PORT, BRANCHES)
 SEQUENCE(branches_plain, TO_MEMORY, FROM_MEMORY, BRANCHES)
 SEQUENCE(stack_device, TO_PORT, FROM_PORT, STACK)
 SEQUENCE(stack_plain, TO_MEMORY, FROM_MEMORY, STACK)
+SEQUENCE(strings_device, TO_PORT, FROM_PORT, STRINGS)
+SEQUENCE(strings_plain, TO_MEMORY, FROM_MEMORY, STRINGS)
 
 static uint32_t mix(uint32_t sum, const struct result *r)
 {
@@ -185,6 +192,21 @@ static uint32_t run_waiting(void)
     return taken - label;
 }
 
+/* The same with POPF, behind which nothing is shielded. */
+static uint32_t run_popped(void)
+{
+    uint32_t label;
+
+    taken = 0;
+    lapic_send(0, ICR_SELF | ICR_ASSERT | VECTOR);
+    __asm__ volatile("mov $1f, %0; pushf; orl $0x200, (%%esp)\n"
+                     "1: inb $0xa1, %%al; outb %%al, $0xa1; popf; nop; outb %%al, $0xa1; cli"
+                     : "=&b"(label)
+                     :
+                     : "eax", "memory", "cc");
+    return taken - label;
+}
+
 void guest_main(void)
 {
     uint32_t offsets = 0, sums = 0;
@@ -195,6 +217,7 @@ void guest_main(void)
     check_value("arithmetic behind accesses", run(arithmetic_device), run(arithmetic_plain));
     check_value("branches", run(branches_device), run(branches_plain));
     check_value("stack", run(stack_device), run(stack_plain));
+    check_value("strings", run(strings_device), run(strings_plain));
     check_value("code changed behind an access", run_changing(0), expected_changing());
     for (uint32_t offset = 4096 - 18; offset < 4096; offset++)
         sums += run_changing(offset) == expected_changing();
@@ -211,5 +234,9 @@ void guest_main(void)
     for (uint32_t i = 0; i < ROUNDS; i++)
         sums += run_waiting();
     check_value("an interrupt waits for STI and one instruction", sums, ROUNDS * 5);
+    sums = 0;
+    for (uint32_t i = 0; i < ROUNDS; i++)
+        sums += run_popped();
+    check_value("  and for POPF alone", sums, ROUNDS * 5);
     outb(PORT, 0xff);
 }

@@ -1,9 +1,11 @@
 ; The first and the last instructions of every test kernel: Multiboot 1 entry (32-bit, paging off), the interrupt stubs
-; of 32-bit mode, and recovery from an expected fault. Follows the Multiboot Specification 0.6.96, section 3.
+; of 32-bit mode, and recovery from an expected fault. Follows the Multiboot Specification 0.6.96, section 3, and for a
+; loader that is asked for it the Multiboot2 Specification 2.0.
 
 bits 32
 
 MULTIBOOT_MAGIC equ 0x1badb002
+MULTIBOOT2_MAGIC equ 0xe85250d6
 MULTIBOOT_FLAGS equ 3                   ; page-aligned modules, memory map
 CR0_START       equ 0x31                ; PE, ET, NE
 SELECTOR_DATA   equ 0x10
@@ -12,6 +14,20 @@ FIRST_STACK     equ 16384
 section .multiboot
 align 4
     dd MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+align 8
+multiboot2:
+    dd MULTIBOOT2_MAGIC, 0, MULTIBOOT2_LENGTH, -(MULTIBOOT2_MAGIC + MULTIBOOT2_LENGTH)
+    dw 1, 0                             ; information that it requires: memory, memory map, ACPI 1.0's RSDP
+    dd 20, 4, 6, 14
+    align 8
+    dw 6, 0                             ; page-aligned modules
+    dd 8
+    dw 5, 1                             ; a frame buffer, if there is one
+    dd 20, 640, 480, 32
+    align 8
+    dw 0, 0
+    dd 8
+MULTIBOOT2_LENGTH equ $ - multiboot2
 
 section .text
 extern guest_start, interrupt_dispatch

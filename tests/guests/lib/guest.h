@@ -37,10 +37,11 @@ _Noreturn void guest_abort(const char *why);
 uint32_t option_number(const char *name, uint32_t otherwise);
 const char *guest_command_line(void);
 
-/* Multiboot information, copied before anything is overwritten. */
+/* Multiboot information of either version, copied before anything is overwritten. */
 struct boot_info {
     uint32_t magic, flags;
     uint32_t memory_lower, memory_upper; /* KiB */
+    uint32_t rsdp;                       /* Multiboot2: address of a copy */
     uint32_t module_count, map_length;
     struct {
         uint32_t start, end;

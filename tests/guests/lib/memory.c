@@ -1,10 +1,14 @@
-/* The four functions that GCC calls on its own. */
+/* The four functions that GCC calls on its own. By dwords as far as that goes: emulators do strings element
+ * by element.
+ */
 #include "memory.h"
 
 void *memcpy(void *to, const void *from, size_t n)
 {
     void *result = to;
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+    size_t dwords = n / 4, rest = n % 4;
+    __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(dwords) : : "memory");
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) : : "memory");
     return result;
 }
 void *memmove(void *to, const void *from, size_t n)
@@ -21,7 +25,9 @@ void *memmove(void *to, const void *from, size_t n)
 void *memset(void *to, int value, size_t n)
 {
     void *result = to;
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+    size_t dwords = n / 4, rest = n % 4;
+    __asm__ volatile("rep stosl" : "+D"(to), "+c"(dwords) : "a"((value & 0xff) * 0x01010101u) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(value) : "memory");
     return result;
 }
 int memcmp(const void *a, const void *b, size_t n)

@@ -6,7 +6,9 @@
 #include "descriptors.h"
 #include "power.h"
 
-enum { MULTIBOOT_LOADED = 0x2badb002, INFO_MEMORY = 1, INFO_COMMAND = 4, INFO_MODULES = 8, INFO_MAP = 64 };
+enum { MULTIBOOT_LOADED = 0x2badb002, MULTIBOOT2_LOADED = 0x36d76289 };
+enum { TAG_COMMAND = 1, TAG_MODULE = 3, TAG_MEMORY = 4, TAG_MAP = 6, TAG_OLD_RSDP = 14 };
+enum { INFO_MEMORY = 1, INFO_COMMAND = 4, INFO_MODULES = 8, INFO_MAP = 64 };
 enum { MARKER_BASIS = 0x811c9dc5, MARKER_PRIME = 0x01000193 };
 
 enum { PIC_MASTER_MASK = 0x21, PIC_SLAVE_MASK = 0xa1 };
@@ -21,10 +23,42 @@ static void copy_command_line(const char *text)
         boot_info.command_line[i] = text[i];
 }
 
+/* Multiboot2 Specification 2.0, section 3.6: flags has a bit for each type of tag. */
+static void copy_tags(const uint32_t *info)
+{
+    const uint32_t *end = info + info[0] / 4;
+
+    for (const uint32_t *tag = info + 2; tag < end && tag[0] != 0; tag += (tag[1] + 7) / 8 * 2) {
+        boot_info.flags |= 1u << (tag[0] & 31);
+        if (tag[0] == TAG_COMMAND) {
+            copy_command_line((const char *)(tag + 2));
+        } else if (tag[0] == TAG_MEMORY) {
+            boot_info.memory_lower = tag[2];
+            boot_info.memory_upper = tag[3];
+        } else if (tag[0] == TAG_OLD_RSDP) {
+            boot_info.rsdp = (uint32_t)(tag + 2);
+        } else if (tag[0] == TAG_MODULE && boot_info.module_count < ARRAY_LENGTH(boot_info.module)) {
+            boot_info.module[boot_info.module_count].start = tag[2];
+            boot_info.module[boot_info.module_count++].end = tag[3];
+        }
+        for (uint32_t at = 4; tag[0] == TAG_MAP && 4 * at < tag[1]; at += tag[2] / 4) {
+            uint32_t i = boot_info.map_length;
+            if (i == ARRAY_LENGTH(boot_info.map))
+                break;
+            boot_info.map[i].base = (uint64_t)tag[at + 1] << 32 | tag[at];
+            boot_info.map[i].length = (uint64_t)tag[at + 3] << 32 | tag[at + 2];
+            boot_info.map[i].type = tag[at + 4];
+            boot_info.map_length++;
+        }
+    }
+}
+
 /* Multiboot Specification 0.6.96, section 3.3. */
 static void copy_boot_info(uint32_t magic, const uint32_t *info)
 {
     boot_info.magic = magic;
+    if (magic == MULTIBOOT2_LOADED)
+        copy_tags(info);
     if (magic != MULTIBOOT_LOADED)
         return;
     boot_info.flags = info[0];

@@ -24,6 +24,7 @@ enum {
     FEATURE_VERSION_1 = 1,
     DESC_NEXT = 1,
     DESC_WRITE = 2,
+    DESC_INDIRECT = 4,
     BAR_PLACE = 0xfe800000
 };
 
@@ -33,6 +34,7 @@ struct descriptor {
     uint16_t flags, next;
 };
 static struct descriptor descriptors[VIRTIO_QUEUE_SIZE] __attribute__((aligned(4096)));
+static struct descriptor indirect_tables[VIRTIO_INDIRECT_SLOTS][VIRTIO_QUEUE_SIZE];
 static volatile struct {
     uint16_t flags, index, ring[VIRTIO_QUEUE_SIZE], event;
 } available __attribute__((aligned(4096)));
@@ -104,6 +106,11 @@ bool virtio_find(struct virtio_blk *blk)
 
 bool virtio_start(struct virtio_blk *blk)
 {
+    return virtio_start_with(blk, 0);
+}
+
+bool virtio_start_with(struct virtio_blk *blk, uint32_t features)
+{
     volatile struct virtio_common *common = blk->common;
 
     memset((void *)&available, 0, sizeof(available));
@@ -115,7 +122,7 @@ bool virtio_start(struct virtio_blk *blk)
     common->device_status = STATUS_ACKNOWLEDGE;
     common->device_status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
     common->driver_feature_select = 0;
-    common->driver_feature = 0;
+    common->driver_feature = features;
     common->driver_feature_select = 1;
     common->driver_feature = FEATURE_VERSION_1;
     common->device_status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK;
@@ -136,6 +143,13 @@ bool virtio_start(struct virtio_blk *blk)
     return true;
 }
 
+static void make_available(struct virtio_blk *blk, uint16_t head)
+{
+    available.ring[blk->next % VIRTIO_QUEUE_SIZE] = head;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    available.index = ++blk->next;
+}
+
 void virtio_queue(struct virtio_blk *blk, uint32_t slot, uint32_t type, uint64_t sector, void *data,
                   uint32_t bytes)
 {
@@ -148,9 +162,55 @@ void virtio_queue(struct virtio_blk *blk, uint32_t slot, uint32_t type, uint64_t
     descriptors[second] = (struct descriptor){
         (uint32_t)data, bytes, (uint16_t)(DESC_NEXT | (type == VIRTIO_BLK_READ ? DESC_WRITE : 0)), third};
     descriptors[third] = (struct descriptor){(uint32_t)&status[slot], 1, DESC_WRITE, 0};
-    available.ring[blk->next % VIRTIO_QUEUE_SIZE] = first;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    available.index = ++blk->next;
+    make_available(blk, first);
+}
+
+/* Adds a part of the request to a table; the one before it points to it. */
+static void chain(struct descriptor *table, uint32_t *count, const volatile void *at, uint32_t bytes,
+                  uint16_t flags)
+{
+    if (*count == VIRTIO_QUEUE_SIZE)
+        guest_abort("a request has too many pieces");
+    if (*count) {
+        table[*count - 1].flags |= DESC_NEXT;
+        table[*count - 1].next = (uint16_t)*count;
+    }
+    table[(*count)++] = (struct descriptor){(uint32_t)at, bytes, flags, 0};
+}
+
+void virtio_queue_pieces(struct virtio_blk *blk, uint32_t slot, uint32_t type, uint64_t sector,
+                         const struct dma_pieces *pieces, uint32_t split, bool indirect)
+{
+    struct descriptor *table = indirect ? indirect_tables[slot] : descriptors;
+    uint8_t *first = (uint8_t *)&header[slot];
+    uint32_t count = 0;
+
+    header[slot].type = type;
+    header[slot].sector = sector;
+    status[slot] = 0xff;
+    if (split)
+        chain(table, &count, first, split, 0);
+    chain(table, &count, first + split, (uint32_t)sizeof(header[slot]) - split, 0);
+    for (uint32_t i = 0; i < pieces->count; i++)
+        chain(table, &count, pieces->piece[i].at, pieces->piece[i].bytes,
+              type == VIRTIO_BLK_READ ? DESC_WRITE : 0);
+    chain(table, &count, &status[slot], 1, DESC_WRITE);
+    if (indirect)
+        descriptors[slot] =
+            (struct descriptor){(uint32_t)table, count * (uint32_t)sizeof(*table), DESC_INDIRECT, 0};
+    make_available(blk, (uint16_t)slot);
+}
+
+void virtio_queue_chain(struct virtio_blk *blk, const struct dma_pieces *readable,
+                        const struct dma_pieces *writable)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < readable->count; i++)
+        chain(descriptors, &count, readable->piece[i].at, readable->piece[i].bytes, 0);
+    for (uint32_t i = 0; i < writable->count; i++)
+        chain(descriptors, &count, writable->piece[i].at, writable->piece[i].bytes, DESC_WRITE);
+    make_available(blk, 0);
 }
 
 void virtio_notify(struct virtio_blk *blk)
@@ -165,6 +225,11 @@ uint32_t virtio_completed(struct virtio_blk *blk)
 
     blk->seen = index;
     return count;
+}
+
+uint32_t virtio_written(const struct virtio_blk *blk)
+{
+    return used.ring[(uint16_t)(blk->seen - 1) % VIRTIO_QUEUE_SIZE].length;
 }
 
 uint8_t virtio_status(uint32_t slot)

@@ -7,14 +7,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "dma.h"
 
 enum {
     VIRTIO_QUEUE_SIZE = 64,
     VIRTIO_SECTOR = 512,
     VIRTIO_BLK_READ = 0,
     VIRTIO_BLK_WRITE = 1,
-    VIRTIO_BLK_FLUSH = 4
+    VIRTIO_BLK_FLUSH = 4,
+    VIRTIO_INDIRECT_SLOTS = 8
 };
+enum { VIRTIO_F_INDIRECT_DESC = 1 << 28 };
 
 /* Common configuration structure, 4.1.4.3. */
 struct virtio_common {
@@ -41,14 +44,26 @@ struct virtio_blk {
 bool virtio_find(struct virtio_blk *blk);
 /* Reset, feature negotiation (VERSION_1), queue 0, DRIVER_OK; false when the device refuses. */
 bool virtio_start(struct virtio_blk *blk);
+/* The same with features of the lower half of the bits beside VERSION_1. */
+bool virtio_start_with(struct virtio_blk *blk, uint32_t features);
 /* Puts a request of up to 64 KiB into slot (0 to VIRTIO_QUEUE_SIZE / 3 - 1) of the queue without notifying.
  */
 void virtio_queue(struct virtio_blk *blk, uint32_t slot, uint32_t type, uint64_t sector, void *data,
                   uint32_t bytes);
+/* The same with data in pieces, the header in two parts if `split` of its bytes stand in the first (0: in
+ * one), and as a chain of the queue's own descriptors, then in slot 0 alone, or of an indirect table in one
+ * of VIRTIO_INDIRECT_SLOTS slots. */
+void virtio_queue_pieces(struct virtio_blk *blk, uint32_t slot, uint32_t type, uint64_t sector,
+                         const struct dma_pieces *pieces, uint32_t split, bool indirect);
+/* A chain of slot 0 as it comes: what the device reads, and what it writes. */
+void virtio_queue_chain(struct virtio_blk *blk, const struct dma_pieces *readable,
+                        const struct dma_pieces *writable);
 void virtio_notify(struct virtio_blk *blk);
 /* Number of requests that have been completed since the last call. */
 uint32_t virtio_completed(struct virtio_blk *blk);
 /* Status byte of the request in a slot: 0 good, 1 I/O error, 2 unsupported. */
 uint8_t virtio_status(uint32_t slot);
+/* What the used ring says of the last one that was completed: bytes written by the device. */
+uint32_t virtio_written(const struct virtio_blk *blk);
 /* One request, polled; its status, or 0xff when it did not end in about 5 seconds. */
 uint8_t virtio_transfer(struct virtio_blk *blk, uint32_t type, uint64_t sector, void *data, uint32_t bytes);
