@@ -7,7 +7,7 @@ above it says what the monitor does wrong then.
 # Words for the command line, for kernels that have much to do.
 ARGS = {"hostile": "ops=2000"}
 # Where a kernel's change shows; the others run on svm.
-MACHINES = {"tlb": "svm:no-npt"}
+MACHINES = {"double_fault": "svm:no-npt", "tlb": "svm:no-npt"}
 
 MUTATIONS = [
     # Masked, the memory behind 1 MiB is there all the same.
@@ -57,7 +57,7 @@ MUTATIONS = [
     # There is no single-step trap behind CPUID, IN, OUT and reads of the local APIC.
     ("debug", "core/vcpu.c", "vcpu_inject_exception(vcpu, EXCEPTION_DB, false, 0);", ""),
     # A page fault is taken for benign: ring 0 makes no double fault of two.
-    ("double_fault", "core/vcpu.c", "first & (1u << EXCEPTION_PF | 1u << EXCEPTION_DF)", "first & 1u << EXCEPTION_DF"),
+    ("double_fault", "core/vcpu.c", "? EXCEPTIONS_CONTRIBUTORY | 1u << EXCEPTION_PF", "& ~(1u << EXCEPTION_PF) ? EXCEPTIONS_CONTRIBUTORY"),
     # #UD comes as #GP.
     (
         "exceptions",
@@ -272,8 +272,8 @@ MUTATIONS = [
     (
         "string_io",
         "devices/emulate_string.c",
-        "(page && single))\n            return OUTCOME_REPEAT;",
-        "(page && single))\n            return OUTCOME_NEXT;",
+        "outcome == OUTCOME_NEXT && more && left; page++",
+        "outcome == OUTCOME_NEXT && more && left && !page; page++",
     ),
     # What the emulator gives back loses NT.
     (
