@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs test kernels natively and under the monitor and compares what they print, byte for byte.
 
-    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--without NAME,...] [--once] [--not-held]
+    tests/guests/run.py [--machine M[,M...]]... [--jobs N] [--keep DIR] [--table] [--without NAME[@MACHINE],...] [--once] [--not-held]
                         [--limit S] [--args WORDS] [NAME...]
 
 Machines are those of `nr boot`; the default is native,svm. A run under the monitor is held to the native one, on QEMU or
@@ -433,7 +433,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="keep each output in this directory")
     parser.add_argument("--table", action="store_true", help="the results as a table")
     parser.add_argument("--seeds-on", action="append", help="run all seeds on these machines, one on the others")
-    parser.add_argument("--without", type=listed_words, default=[], help="kernels that are left out where none is named")
+    parser.add_argument("--without", type=listed_words, default=[], help="kernels that are left out where none is named, or left out on a machine")
     parser.add_argument("--not-held", action="store_true", help="no native run that is not named")
     parser.add_argument("--once", action="store_true", help="no second try, no other seeds")
     parser.add_argument("--limit", help="seconds that a run may take, whatever its head comment says")
@@ -446,12 +446,14 @@ def main():
     OVERRIDDEN.update({key: value for key, value in overridden.items() if value})
     machines = listed(arguments.machine) or [REFERENCE, "svm"]
     names = arguments.names or [name for name in routine_names() if name not in arguments.without]
-    unknown = [name for name in names + arguments.without if not (HERE / name / "main.c").exists()]
+    without = [word.partition("@")[0] for word in arguments.without]
+    unknown = [name for name in names + without if not (HERE / name / "main.c").exists()]
     if unknown:
         parser.error(f"no test kernel is called {unknown[0]}")
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     runs = runs_of(names, machines, listed(arguments.seeds_on), not arguments.not_held)
+    runs = [run for run in runs if f"{run.name}@{run.machine}" not in arguments.without]
     run_all(runs, arguments.jobs, arguments.keep, 0 if arguments.once else RETRIES)
     if arguments.table:
         print_table(runs)

@@ -1,11 +1,10 @@
 /*
- * A fixed script of 2,000 random reads and writes of a diskette, 1 to 64 sectors each, over as many tracks as
- * that takes (a command costs some fifty port accesses; more would take too long in each test run): by DMA
- * side by side, by DMA of both sides at once, and now and then byte by byte. Every sector is held against
- * what was last written there, in each read and for the whole diskette at the end; the sums cover every byte
- * read. Byte by byte only reads: QEMU's controller never ends such a write. Then what goes wrong: writes past
- * the end and in another data rate, resets in mid-transfer. Manual: 82077AA data sheet. Real hardware: as
- * checked here, and slower.
+ * A fixed script of 10,000 random reads and writes of a diskette, 1 to 64 sectors each, over as many tracks
+ * as that takes: by DMA side by side, by DMA of both sides at once, and now and then byte by byte. Every
+ * sector is held against what was last written there, in each read and for the whole diskette at the end; the
+ * sums cover every byte read. Byte by byte only reads: QEMU's controller never ends such a write. Then what
+ * goes wrong: writes past the end and in another data rate, resets in mid-transfer. Manual: 82077AA data
+ * sheet. Real hardware: as checked here, and slower.
  *
  * guest: floppy=1440 timeout=180
  */
@@ -21,7 +20,6 @@ enum {
     TRACKS = 160,
     SECTORS = TRACK_SECTORS * TRACKS,
     MOST = 64,
-    COMMANDS = 2000,
     BYTES_MOST = 2,
     TRACK = 30
 };
@@ -137,7 +135,7 @@ void guest_main(void)
     outb(FDC_DOR, 0);
     begin();
     disk_script_begin(&medium);
-    disk_script_run(option_number("commands", COMMANDS));
+    disk_script_run(option_number("commands", DISK_SCRIPT_COMMANDS));
     disk_script_check("diskette after the script");
     errors();
     reset_in_write();
