@@ -140,6 +140,9 @@ static bool is_plain_ram(uint64_t gpa, uint64_t length)
 void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
 {
     uint64_t mapped = length; /* of it, what comes before the RAM behind the upper memory */
+    uint64_t low = ring3_low_size();
+    if (gpa >= GUEST_HMA_END && gpa < low && length <= low - gpa) /* nearly always */
+        return (uint8_t *)USER_GUEST_RAM + gpa;
     if (is_plain_ram(gpa, length))
         return (uint8_t *)USER_GUEST_RAM + gpa;
     if (gpa < upper_end() && length > upper_end() - gpa)

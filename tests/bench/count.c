@@ -5,6 +5,7 @@
  *   range=NAME:LOW-HIGH  counted under that name; the first range that fits is taken; "other" for the rest
  *   start=LOW-HIGH       all counts begin anew when code there is first met: the hand-off by the boot loader
  *   mark=LOW-HIGH        the counts are noted when code there is first met after the start
+ *   end=LOW-HIGH         all counts end when code there is first met; without it, when the machine ends
  *
  * Addresses are linear, hexadecimal, HIGH excluded. For each range the file gets "NAME count count-at-mark".
  * The counters are not atomic: run one processor.
@@ -22,13 +23,13 @@ enum { RANGES_MAX = 32, NAME_SIZE = 32 };
 struct range {
     char name[NAME_SIZE];
     uint64_t low, high;
-    uint64_t count, at_start, at_mark;
+    uint64_t count, at_start, at_mark, at_end;
 };
 
 static struct range range[RANGES_MAX + 1]; /* the last in use: other */
 static unsigned range_count;
-static struct range start, mark;
-static bool started = true, marked = true;
+static struct range start, mark, end;
+static bool started = true, marked = true, has_end, at_end;
 static char *out;
 
 /* Code is translated just before it runs for the first time: then a counter's value is that of the moment. */
@@ -43,6 +44,11 @@ static void note(uint64_t address)
         marked = true;
         for (unsigned i = 0; i <= range_count; i++)
             range[i].at_mark = range[i].count;
+    }
+    if (has_end && !at_end && address >= end.low && address < end.high) {
+        at_end = true;
+        for (unsigned i = 0; i <= range_count; i++)
+            range[i].at_end = range[i].count;
     }
 }
 
@@ -69,7 +75,8 @@ static void ended(qemu_plugin_id_t id, void *unused)
     if (file == NULL)
         return;
     for (unsigned i = 0; i <= range_count; i++)
-        fprintf(file, "%s %lu %lu\n", range[i].name, range[i].count - range[i].at_start,
+        fprintf(file, "%s %lu %lu\n", range[i].name,
+                (at_end ? range[i].at_end : range[i].count) - range[i].at_start,
                 range[i].at_mark >= range[i].at_start ? range[i].at_mark - range[i].at_start : 0);
     fclose(file);
 }
@@ -90,6 +97,10 @@ static bool parse(const char *argument)
     if (strncmp(argument, "mark=", 5) == 0) {
         marked = false;
         return parse_range(&mark, argument + 5);
+    }
+    if (strncmp(argument, "end=", 4) == 0) {
+        has_end = true;
+        return parse_range(&end, argument + 4);
     }
     const char *colon = strchr(argument, ':');
     if (strncmp(argument, "range=", 6) != 0 || colon == NULL || range_count == RANGES_MAX)

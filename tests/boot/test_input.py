@@ -48,7 +48,8 @@ class Heard:
         wanted = " ".join(wanted).split()
         end = time.monotonic() + 60
         while True:
-            got = self.live.console.read_bytes()[self.before:].decode().split()
+            got = self.live.console.read_bytes()[self.before:].decode()
+            got = got.split() if got[-1:].isspace() else got.split()[:-1]  # the last word may not be whole yet
             if len(got) >= len(wanted) or time.monotonic() > end:
                 assert got == wanted
                 self.before = self.live.console.stat().st_size
