@@ -192,6 +192,8 @@ static bool step(struct emulation *m, struct code_page *page, enum decode_mode m
     if (!code || !code->handler || (m->protected && loads_segment(code->handler)))
         return false;
     m->in = &code->in;
+    struct vcpu_gpr *gpr = &m->state->gpr;
+    uint64_t rflags = gpr->rflags, rsp = gpr->reg[RSP];
     enum outcome outcome = OUTCOME_NEXT;
     if (code->place_size)
         outcome = emulate_place_operand(m, code->place_size, (enum memory_intent)code->place_intent);
@@ -199,7 +201,11 @@ static bool step(struct emulation *m, struct code_page *page, enum decode_mode m
         outcome = code->handler == emulate_string ? do_string(m) : code->handler(m);
     if (outcome != OUTCOME_NEXT && outcome != OUTCOME_BRANCH)
         return outcome == OUTCOME_REPEAT;
-    struct vcpu_gpr *gpr = &m->state->gpr;
+    if (gpr->rflags & ~rflags & FLAG_TF) { /* POPF: no trap is due before the next instruction has run */
+        gpr->rflags = rflags;
+        gpr->reg[RSP] = rsp;
+        return false;
+    }
     if (outcome == OUTCOME_NEXT)
         gpr->rip += code->in.length;
     if (!m->long64)
@@ -226,7 +232,7 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
 {
     struct emulation m;
     struct code_page page = {0};
-    const uint64_t *flags = &e->state->gpr.rflags, closed = ~*flags & (FLAG_IF | FLAG_TF);
+    const uint64_t *flags = &e->state->gpr.rflags, closed = ~*flags & FLAG_IF;
     uint64_t cr2 = e->state->control.cr2;
     uint32_t quiet = 0, accesses = 0;
 

@@ -18,6 +18,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     end=reset           the guest resets the machine once; natively the run ends there, the monitor starts it again
     machines=svm        not run natively (the reason stands in the head comment)
     args=WORDS          words for the command line, joined by +
+    native-args=WORDS   more words natively
     seeds=N             run N times, with seed=1 to N on the command line
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
@@ -126,7 +127,7 @@ def guest_name(name):
     return name.replace("_", "-")
 
 
-def describe(name, options, directory, seed):
+def describe(name, options, directory, seed, native=False):
     """Writes the description of the guest; returns its path."""
     disk = ""
     for option, kind in DISKS.items():
@@ -142,6 +143,8 @@ def describe(name, options, directory, seed):
         disk += f'    floppy{unit} {{ compatible = "nullring,floppy"; image = "{name}{unit}.img";{protected} }};\n'
     words = " ".join([f"nonce={NONCE}", f"cpus={options['cpus']}"] + options.get("args", "").split("+"))
     words += f" seed={seed}"
+    if native and "native-args" in options:
+        words += " " + options["native-args"].replace("+", " ")
     chosen = f'loader = "{options.get("loader", "multiboot")}"; kernel = "{BUILD}/guests/{name}.elf"; bootargs = "{words.strip()}";'
     if "firmware" in options:
         make_boot_disk(name, directory / f"{name}-boot.img", words)
@@ -174,7 +177,7 @@ def boot(guests, machine, options, directory, seed):
         command += ["--cpus", options["processors"]]
     if options.get("clock") == "virtual" and not is_bochs(machine):
         command += ["--emulator", VIRTUAL_CLOCK]
-    command += [str(describe(name, its, directory, seed)) for name, its in guests]
+    command += [str(describe(name, its, directory, seed, not is_monitor(machine))) for name, its in guests]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit + 60, check=False)
     texts = {}
     for name, _ in guests:

@@ -223,14 +223,15 @@ static void segments(void **unused)
     assert_int_equal(GO("\x40\x07"), 1);     /* pop es */
 }
 
-/* POPF ends it where it lets an interrupt in, or a trap, and else nowhere. */
+/* POPF ends it where it lets an interrupt in, and is left alone where it sets TF: the first trap comes behind
+ * the instruction after it, and a reply with TF set has executed one (core/vcpu.c). */
 static void flags(void **unused)
 {
     static const struct {
         uint64_t before, popped;
         unsigned length;
     } rows[] = {{0, FLAG_CF, 2},       {0, FLAG_IF, 1},       {FLAG_IF, FLAG_IF, 2},
-                {FLAG_IF, FLAG_CF, 2}, {FLAG_IF, FLAG_TF, 1}, {0, FLAG_TF | FLAG_IF, 1}};
+                {FLAG_IF, FLAG_CF, 2}, {FLAG_IF, FLAG_TF, 0}, {0, FLAG_TF | FLAG_IF, 0}};
 
     (void)unused;
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -238,8 +239,8 @@ static void flags(void **unused)
         state.gpr.rflags = rows[i].before | 2;
         memcpy(machine.ram + 0x20000, &rows[i].popped, 4);
         assert_int_equal(GO("\x9d\x90"), rows[i].length); /* popf; nop */
-        assert_int_equal(state.gpr.rflags, rows[i].popped | 2);
-        assert_int_equal(state.gpr.reg[RSP], 0x20004);
+        assert_int_equal(state.gpr.rflags, (rows[i].length ? rows[i].popped : rows[i].before) | 2);
+        assert_int_equal(state.gpr.reg[RSP], rows[i].length ? 0x20004 : 0x20000);
     }
 }
 

@@ -8,7 +8,7 @@
  * used. Manuals: Serial ATA AHCI 1.3.1, Serial ATA 2.6. Real hardware: as checked here; what QEMU does
  * otherwise is in differences.py.
  *
- * guest: ahci=4 timeout=180
+ * guest: ahci=4 timeout=180 native-args=still=1
  */
 #include "disk_ahci.h"
 #include "guest.h"
