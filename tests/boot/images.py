@@ -49,6 +49,7 @@ def memtest(machine, cpus=1, mib=64, whole=False, seconds=240):
     assert re.search(r"Memtest86\+ v6\.10 ", screen), screen
     assert re.search(r"Errors: +0 *$", screen, re.M), screen
     assert re.search(rf"^Memory *: *{mib}MB ", screen, re.M), screen
+    assert "Nullring 440FX" in screen, screen  # what SMBIOS says of the board
     threads = int(re.search(r"CPU: \d+ Cores (\d+) Threads", screen)[1])
     assert threads == cpus and (cpus == 1 or re.search(rf"SMP: {cpus}T \(PAR\)", screen)), screen
 
