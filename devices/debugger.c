@@ -18,8 +18,7 @@
 #include "debugger_internal.h"
 #include "effects.h"
 #include "emulate.h"
-#include "emulate_unfit.h"
-#include "guest_machine.h"
+#include "pc.h"
 #include "ring3.h"
 #include "string.h"
 #include "syscall.h"
@@ -28,11 +27,9 @@
 enum {
     FLAG_TF = 1 << 8,
     FLAG_RF = 1 << 16,
-    INT3 = 0xcc,
     DR7_LENGTH_SHIFT = 18,
     DR7_TYPE_SHIFT = 16,
     LAPIC_STRIDE = 16,
-    PREFIX_OPERAND = 0x66,
 };
 
 uint32_t debugger_all(void)
@@ -101,7 +98,7 @@ void debugger_look(struct debugger *debugger)
 static void count_stop(struct debugger *debugger, uint32_t vcpu, enum debug_reason reason, uint32_t kind,
                        uint64_t address)
 {
-    if (debugger->last.reason == DEBUG_ASKED || reason != DEBUG_ASKED)
+    if (debugger->last.reason == DEBUG_ASKED)
         debugger->last.reason = reason, debugger->last.vcpu = vcpu, debugger->last.kind = kind,
         debugger->last.address = address;
 }
@@ -151,13 +148,17 @@ static void hold(struct debugger *debugger, struct upcall *upcall)
     struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
 
     look_at(debugger, upcall);
-    sys_vcpu_get(VCPU_TABLES |
-                 VCPU_FPU); /* which brings all as the monitor has it: not yet what was changed here */
-    vcpu->state.tables = upcall->state.tables;
+    uint32_t missing = (VCPU_TABLES | VCPU_TIME | VCPU_FPU) & ~upcall->groups;
+    if (missing)
+        sys_vcpu_get(missing); /* which brings all as the monitor has it: not yet what was changed here */
+    if (missing & VCPU_TABLES)
+        vcpu->state.tables = upcall->state.tables;
+    if (missing & VCPU_TIME)
+        vcpu->state.time = upcall->state.time;
     vcpu->state.fpu = upcall->state.fpu;
-    vcpu->state.time = upcall->state.time;
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, fpu));
     vcpu->stepping = 0;
+    debugger->passing &= ~bit;
     debugger->swapped &= ~bit;
     debugger->held |= bit;
     debugger->wanted |= bit;
@@ -165,15 +166,17 @@ static void hold(struct debugger *debugger, struct upcall *upcall)
     settle(debugger);
 }
 
-static void stop(struct debugger *debugger, struct upcall *upcall, enum debug_reason reason, uint32_t kind,
-                 uint64_t address)
+void debugger_stop(struct debugger *debugger, struct upcall *upcall, enum debug_reason reason, uint32_t kind,
+                   uint64_t address)
 {
+    bool software = reason == DEBUG_BREAKPOINT && kind == DEBUG_SOFTWARE;
+    debugger->vcpu[upcall->vcpu].stopped = software && debugger->last.reason == DEBUG_ASKED;
     count_stop(debugger, upcall->vcpu, reason, kind, address);
     hold(debugger, upcall);
     debugger_hold(debugger);
 }
 
-static uint64_t linear_rip(const struct vcpu_state *state)
+uint64_t debugger_linear_rip(const struct vcpu_state *state)
 {
     const struct segment *cs = &state->segment[SEG_CS];
     bool wide = (state->msrs.efer & EFER_LMA) && (cs->attributes & SEG_L);
@@ -207,36 +210,18 @@ static void load_watches(struct debugger *debugger, uint32_t vcpu, struct vcpu_s
     state->gpr.rflags |= FLAG_RF; /* not the same one again */
 }
 
-/* Whether the emulator is to do the instruction, so that the guest does not see TF. */
-static bool is_delicate(struct debugger *debugger, const struct vcpu_state *state)
+/* Of one that runs: the debugger has gone, or a reset has taken its registers away. */
+static void watches_follow(struct debugger *debugger, struct upcall *upcall)
 {
-    uint8_t bytes[2] = {0};
+    uint32_t bit = 1u << upcall->vcpu;
 
-    debugger_move(debugger, state, linear_rip(state), bytes, sizeof(bytes), false);
-    switch (bytes[0] == PREFIX_OPERAND ? bytes[1] : bytes[0]) {
-    case 0x9c: /* PUSHF */
-    case 0x9d: /* POPF */
-    case 0xcc: /* INT3 */
-    case 0xcd: /* INT n */
-    case 0xcf: /* IRET */
-        return true;
-    default:
-        return false;
+    if (!debugger->attached && debugger->swapped & bit) {
+        upcall->state.control = debugger->vcpu[upcall->vcpu].state.control;
+        debugger->swapped &= ~bit;
+    } else if (debugger->attached && !(debugger->swapped & bit)) {
+        load_watches(debugger, upcall->vcpu, &upcall->state);
+        upcall->modified |= VCPU_GPR;
     }
-}
-
-/* A step by the emulator, after which the vCPU stands still again. */
-static void step_emulated(struct upcall *upcall, struct pc *pc)
-{
-    struct vcpu_exit exit = upcall->exit;
-    uint32_t modified = upcall->modified;
-
-    upcall->exit = (struct vcpu_exit){.reason = VCPU_EXIT_UNFIT, .detail = UNFIT_ONCE};
-    emulate_unfit(upcall, &guest_machine, pc, &pc->limits, NULL);
-    upcall->exit = exit;
-    upcall->modified |= modified;
-    if (upcall->status == UPCALL_OK || upcall->status == UPCALL_HALTED)
-        stop(&pc->debugger, upcall, DEBUG_STEPPED, 0, 0);
 }
 
 /* What was kept goes back, and the vCPU with it. */
@@ -245,7 +230,8 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     struct debugger *debugger = &pc->debugger;
     uint32_t bit = 1u << upcall->vcpu;
     struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
-    bool steps = debugger->steps & bit;
+    bool steps = debugger->steps & bit,
+         passes = vcpu->stopped && debugger_at_breakpoint(debugger, &vcpu->state);
     uint8_t activity = upcall->state.interrupts.activity;
 
     memcpy(&upcall->state, &vcpu->state, offsetof(struct vcpu_state, fpu));
@@ -255,17 +241,44 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     debugger->steps &= ~bit;
     debugger->last.held = 0;
     debugger->last.reason = DEBUG_ASKED;
+    vcpu->stopped = 0;
+    if (passes) { /* GDB has left it there: in real mode it does not find it at its IP */
+        debugger->passing |= bit;
+        debugger_lift(debugger);
+    }
     if (steps && activity == ACTIVITY_RUN && upcall->state.interrupts.event.type == EVENT_NONE &&
-        is_delicate(debugger, &vcpu->state)) {
-        step_emulated(upcall, pc);
+        debugger_is_delicate(debugger, &vcpu->state)) {
+        debugger_step(upcall, pc, VCPU_EXIT_UNFIT, UNFIT_ONCE);
         return;
     }
     load_watches(debugger, upcall->vcpu, &upcall->state);
-    if (!steps)
+    if (!steps && !passes)
         return;
     vcpu->stepping = 1;
+    vcpu->counts = steps;
     vcpu->guest_tf = (uint32_t)upcall->state.gpr.rflags & FLAG_TF;
     upcall->state.gpr.rflags |= FLAG_TF;
+}
+
+/* Which of the debug registers has raised it; DEBUGGER_WATCHED: none of the debugger's. Bochs' SVM leaves DR6
+ * without a cause: then the one at RIP, or the first that watches data. */
+static unsigned find_hit(const struct debugger *debugger, uint32_t vcpu, const struct vcpu_state *state)
+{
+    uint64_t dr6 = state->control.dr6;
+    unsigned hit = 0;
+
+    if (!(debugger->swapped >> vcpu & 1))
+        return DEBUGGER_WATCHED;
+    bool silent = !(dr6 & (DR6_TRAPS | DR6_BS | DR6_BD)) && !debugger->vcpu[vcpu].stepping;
+    for (unsigned i = 0; silent && i < DEBUGGER_WATCHED; i++)
+        if (debugger->watch[i].used && debugger->watch[i].kind == DEBUG_HARDWARE &&
+            debugger->watch[i].linear == debugger_linear_rip(state))
+            return i;
+    while (hit < DEBUGGER_WATCHED &&
+           !(silent ? debugger->watch[hit].used && debugger->watch[hit].kind != DEBUG_HARDWARE
+                    : (dr6 >> hit & 1) != 0))
+        hit++;
+    return hit;
 }
 
 /* #DB waits for delivery. True: it was the debugger's, and is gone. */
@@ -273,31 +286,32 @@ static bool take_trap(struct debugger *debugger, struct upcall *upcall)
 {
     struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
     struct vcpu_state *state = &upcall->state;
-    uint64_t dr6 = state->control.dr6;
-    bool swapped = debugger->swapped >> upcall->vcpu & 1;
-    unsigned hit = 0;
-
-    while (hit < DEBUGGER_WATCHED && !(swapped && dr6 >> hit & 1 && debugger->watch[hit].used))
-        hit++;
+    unsigned hit = find_hit(debugger, upcall->vcpu, state);
     bool step = (vcpu->stepping || vcpu->stray) && !vcpu->guest_tf && hit == DEBUGGER_WATCHED;
+
     if (hit == DEBUGGER_WATCHED && !step)
         return false;
     state->interrupts.event.type = EVENT_NONE;
     state->control.dr6 &= ~(DR6_TRAPS | DR6_BS);
     upcall->modified |= VCPU_INTERRUPTS | VCPU_CONTROL;
-    if (step && !vcpu->stepping) { /* of a step that was broken off: the guest goes on */
-        vcpu->stray = 0;
+    bool passes = debugger->passing >> upcall->vcpu & 1 && !vcpu->counts;
+    if (step && (!vcpu->stepping || passes)) { /* of one that was broken off, or a pass: the guest goes on */
+        vcpu->stray = vcpu->stepping = 0;
+        debugger->passing &= ~(1u << upcall->vcpu);
         state->gpr.rflags &= ~(uint64_t)FLAG_TF;
         upcall->modified |= VCPU_GPR;
         return true;
     }
+    if (!step && !debugger->watch[hit].used) /* the debugger has gone, its registers not yet */
+        return true;
     vcpu->stray = 0;
     if (step)
-        stop(debugger, upcall, DEBUG_STEPPED, 0, 0);
+        debugger_stop(debugger, upcall, DEBUG_STEPPED, 0, 0);
     else if (debugger->watch[hit].kind == DEBUG_HARDWARE)
-        stop(debugger, upcall, DEBUG_BREAKPOINT, DEBUG_HARDWARE, 0);
+        debugger_stop(debugger, upcall, DEBUG_BREAKPOINT, DEBUG_HARDWARE, 0);
     else
-        stop(debugger, upcall, DEBUG_WATCHPOINT, debugger->watch[hit].kind, debugger->watch[hit].linear);
+        debugger_stop(debugger, upcall, DEBUG_WATCHPOINT, debugger->watch[hit].kind,
+                      debugger->watch[hit].linear);
     return true;
 }
 
@@ -336,6 +350,7 @@ void debugger_upcall(struct upcall *upcall, struct pc *pc)
             hold(debugger, upcall);
         } else if (!(debugger->held & bit)) {
             look_at(debugger, upcall);
+            watches_follow(debugger, upcall);
         }
     }
 }
@@ -343,25 +358,34 @@ void debugger_upcall(struct upcall *upcall, struct pc *pc)
 bool debugger_takes(struct upcall *upcall, struct pc *pc)
 {
     struct debugger *debugger = &pc->debugger;
-    const struct vcpu_state *state = &upcall->state;
+    const struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
+    struct vcpu_state *state = &upcall->state;
     const struct vcpu_event *event = &state->interrupts.event;
-    bool unfit = upcall->exit.reason == VCPU_EXIT_UNFIT && (upcall->exit.detail & UNFIT_EVENT);
+    bool unfit = upcall->exit.reason == VCPU_EXIT_UNFIT, comes = unfit && upcall->exit.detail & UNFIT_EVENT;
 
-    if (unfit && event->type == EVENT_EXCEPTION && event->vector == EXCEPTION_DB)
+    if (comes && event->type == EVENT_EXCEPTION && event->vector == EXCEPTION_DB)
         return take_trap(debugger, upcall);
-    if (unfit ? event->type != EVENT_SOFT_EXCEPTION || event->vector != EXCEPTION_BP
-              : upcall->exit.reason != VCPU_EXIT_INSTRUCTION)
+    bool int3 = comes ? event->type == EVENT_SOFT_EXCEPTION && event->vector == EXCEPTION_BP
+                      : unfit || upcall->exit.reason == VCPU_EXIT_INSTRUCTION;
+    if (int3 && debugger_at_breakpoint(debugger, state)) {
+        if (comes)
+            state->interrupts.event.type = EVENT_NONE, upcall->modified |= VCPU_INTERRUPTS;
+        debugger_stop(debugger, upcall, DEBUG_BREAKPOINT, DEBUG_SOFTWARE, 0);
+        return true;
+    }
+    if (!vcpu->stepping || !(unfit || upcall->exit.reason == VCPU_EXIT_TASK_SWITCH))
         return false;
-    if (!debugger_has_breakpoint(debugger, state, linear_rip(state)))
-        return false;
-    if (unfit)
-        upcall->state.interrupts.event.type = EVENT_NONE, upcall->modified |= VCPU_INTERRUPTS;
-    stop(debugger, upcall, DEBUG_BREAKPOINT, DEBUG_SOFTWARE, 0);
+    state->gpr.rflags = (state->gpr.rflags & ~(uint64_t)FLAG_TF) | vcpu->guest_tf; /* no trap for the guest */
+    debugger_step(upcall, pc, upcall->exit.reason, upcall->exit.detail | (unfit ? UNFIT_ONCE : 0));
     return true;
 }
 
 const char *debugger_check(const struct debugger *debugger)
 {
+    for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
+        if (debugger->breakpoint[i].spare &&
+            (debugger->breakpoint[i].spare < SPARE_UPPER || debugger->breakpoint[i].spare >= SPARE_FIRMWARE))
+            return "a breakpoint lies in upper memory or in ROM";
     for (unsigned i = 0; i < DEBUGGER_WATCHED; i++)
         if (debugger->watch[i].kind > DEBUG_WATCH_ACCESS || debugger->watch[i].length > sizeof(uint64_t))
             return "what is watched is of a kind, and of at most eight bytes";
@@ -375,7 +399,7 @@ void debugger_reset(struct debugger *debugger)
     for (unsigned i = 0; i < GUEST_CPUS_MAX; i++)
         debugger->vcpu[i].stepping = debugger->vcpu[i].stray = 0;
     clock_go(debugger);
-    debugger->held = debugger->steps = debugger->swapped = 0;
+    debugger->held = debugger->steps = debugger->swapped = debugger->passing = 0;
     debugger->last.held = 0;
     ask(debugger, debugger_all()); /* those that are to be held, and those whose TSC is behind */
 }

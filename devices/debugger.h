@@ -9,13 +9,14 @@
 
 enum { DEBUGGER_BREAKPOINTS = 64, DEBUGGER_WATCHED = 4, DEBUGGER_LAPIC = 64 };
 
-/* INT3 in the guest's memory. */
+/* INT3 in the guest's memory, its ROM included. */
 struct debugger_breakpoint {
     uint64_t linear;
     uint64_t gpa; /* where it lies, when armed */
     uint8_t used, armed;
     uint8_t original; /* what the guest has there */
-    uint8_t reserved[5];
+    uint8_t reserved;
+    uint32_t spare; /* where in its spare memory, if the guest may not write there; 0 */
 };
 
 /* In a debug register. */
@@ -29,8 +30,10 @@ struct debugger_vcpu {
     uint32_t lapic[DEBUGGER_LAPIC]; /* the registers of its local APIC */
     uint32_t stepping;              /* RFLAGS.TF is the debugger's */
     uint32_t guest_tf;              /* what RFLAGS.TF is to be for the guest, meanwhile */
+    uint32_t counts;                /* the step is the debugger's, not only a pass over a breakpoint */
     uint32_t stray;                 /* a step was broken off: its trap may still come */
     uint32_t reserved;
+    uint32_t stopped;    /* what it has stopped for last, and said so, is the breakpoint at RIP */
     uint64_t behind;     /* TSC ticks by which the guest's clock went back, and this one's TSC not yet */
     uint64_t dr[4], dr7; /* the guest's, while the debugger's are loaded */
 };
@@ -43,7 +46,9 @@ struct debugger {
     uint32_t inspected; /* number of the question for which they are being looked at */
     uint32_t looked;    /* ... has been looked at since this was cleared */
     uint32_t swapped;   /* ... has the debugger's debug registers */
-    uint64_t stood_at;  /* guest time in TSC ticks: its clock stands there; 0: it runs */
+    uint32_t passing;   /* ... does the instruction under a breakpoint: none is in place meanwhile */
+    uint32_t reserved;
+    uint64_t stood_at; /* guest time in TSC ticks: its clock stands there; 0: it runs */
     struct debug_state last;
     struct debugger_breakpoint breakpoint[DEBUGGER_BREAKPOINTS];
     struct debugger_watch watch[DEBUGGER_WATCHED];

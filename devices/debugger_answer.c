@@ -92,14 +92,24 @@ static void remove_breakpoint(struct debugger *debugger, const struct debug_requ
         unwatch(debugger, request);
 }
 
-static void detach(struct debugger *debugger)
+void debugger_forget(struct debugger *debugger)
 {
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++) {
         debugger_disarm(&debugger->breakpoint[i]);
         debugger->breakpoint[i].used = 0;
     }
     memset(debugger->watch, 0, sizeof debugger->watch);
+    for (unsigned i = 0; i < GUEST_CPUS_MAX; i++) { /* of one that runs: the trap of its step is nobody's */
+        debugger->vcpu[i].stray |= debugger->vcpu[i].stepping;
+        debugger->vcpu[i].stepping = 0;
+    }
+}
+
+static void detach(struct debugger *debugger)
+{
+    debugger_forget(debugger);
     debugger->attached = 0;
+    debugger->passing = 0;
     debugger_go(debugger, 0, debugger_all());
     debugger_look(debugger); /* what was intercepted is so no more */
 }
@@ -158,6 +168,7 @@ static bool answer_now(struct pc *pc, const struct debug_request *request, struc
             debugger_go(debugger, request->length & all, request->kind & all);
         return true;
     case DEBUG_ATTACH:
+        debugger_forget(debugger); /* what one has left that went without a word */
         debugger->attached = 1;
         debugger_look(debugger);
         return true;

@@ -4,11 +4,13 @@
  *
  * Addresses are linear: in real mode segment * 16 + offset. A breakpoint may lie where nothing is mapped yet,
  * or where a device will write: after each upcall it is put in place (again). What the guest itself writes
- * over one, between two upcalls, takes it away until then.
+ * over one, between two upcalls, takes it away until then. In ROM it lies in the guest's own copy of that.
  *
  * Missing: memory of devices, whose reads have effects; A20.
  */
 #include "debugger_internal.h"
+#include "effects.h"
+#include "layout.h"
 #include "ring3.h"
 #include "string.h"
 #include "walk.h"
@@ -78,46 +80,99 @@ uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state
     return done;
 }
 
-static void arm(struct debugger *debugger, struct debugger_breakpoint *breakpoint,
-                const struct vcpu_state *state)
+/* Where a byte that the guest may not write lies in its spare memory: ROM, or RAM that its chipset protects
+ * (pam.h). Which of the two is tried, and seen in what the guest sees. 0: nowhere. */
+static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
 {
-    uint64_t gpa = breakpoint->gpa;
-    uint8_t *ram;
+    uint64_t high = gpa - (GUEST_HIGH_RAM - SPARE_ROM_SIZE);
+    uint64_t low = gpa < GUEST_UPPER_END ? SPARE_ROM_SIZE - GUEST_UPPER_END + gpa : SPARE_ROM_SIZE;
+    const uint64_t offsets[] = {SPARE_ROM + (high < SPARE_ROM_SIZE ? high : low),
+                                SPARE_UPPER + gpa - GUEST_VGA_HOLE};
 
-    if (!breakpoint->armed && !(state && debugger_walk(state, breakpoint->linear, &gpa)))
-        return;
-    ram = ring3_memory(gpa, 1, MEMORY_READ | MEMORY_WRITE);
-    if (!ram || (breakpoint->armed && *ram == INT3))
-        return;
-    if (!breakpoint->armed && byte_of(debugger, gpa, ram) != ram)
-        return; /* the same place under two addresses */
-    breakpoint->gpa = gpa;
-    breakpoint->original = *ram;
-    breakpoint->armed = 1;
-    *ram = INT3;
+    for (unsigned i = 0; effect_spare(0) && i < sizeof offsets / sizeof offsets[0]; i++) {
+        volatile uint8_t *place = effect_spare(offsets[i]);
+        if (offsets[i] < SPARE_UPPER || offsets[i] >= SPARE_FIRMWARE || *place != *seen)
+            continue;
+        *place ^= UINT8_MAX;
+        bool same = *place == *seen;
+        *place ^= UINT8_MAX;
+        if (same)
+            return offsets[i];
+    }
+    return 0;
+}
+
+static const uint8_t *seen_at(uint64_t gpa)
+{
+    return ring3_memory(gpa, 1, MEMORY_READ);
+}
+
+/* Where what the guest sees can be written; spare: where that is in spare memory, or 0. */
+static uint8_t *code_at(uint64_t gpa, uint64_t *spare)
+{
+    uint8_t *ram = ring3_memory(gpa, 1, MEMORY_READ | MEMORY_WRITE);
+
+    *spare = ram || !seen_at(gpa) ? 0 : spare_of(gpa, seen_at(gpa));
+    return *spare ? effect_spare(*spare) : ram;
 }
 
 void debugger_disarm(struct debugger_breakpoint *breakpoint)
 {
-    uint8_t *ram = breakpoint->armed ? ring3_memory(breakpoint->gpa, 1, MEMORY_READ | MEMORY_WRITE) : NULL;
+    uint64_t spare;
+    uint8_t *place = breakpoint->armed && breakpoint->spare ? effect_spare(breakpoint->spare) : NULL;
 
-    if (ram && *ram == INT3)
-        *ram = breakpoint->original;
+    if (place && *place == INT3)
+        *place = breakpoint->original;
+    /* RAM, or what a firmware has meanwhile copied from its ROM into RAM. */
+    const uint8_t *seen = breakpoint->armed ? seen_at(breakpoint->gpa) : NULL;
+    place = seen && *seen == INT3 ? code_at(breakpoint->gpa, &spare) : NULL;
+    if (place)
+        *place = breakpoint->original;
     breakpoint->armed = 0;
+    breakpoint->spare = 0;
+}
+
+static void arm(struct debugger *debugger, struct debugger_breakpoint *breakpoint,
+                const struct vcpu_state *state)
+{
+    uint64_t gpa = breakpoint->gpa, spare;
+
+    if (!breakpoint->armed && !(state && debugger_walk(state, breakpoint->linear, &gpa)))
+        return;
+    const uint8_t *seen = seen_at(gpa);
+    if (!seen || (breakpoint->armed && *seen == INT3))
+        return;
+    debugger_disarm(breakpoint);
+    uint8_t *place = code_at(gpa, &spare);
+    if (!place || byte_of(debugger, gpa, place) != place)
+        return; /* the same place under two addresses */
+    *breakpoint = (struct debugger_breakpoint){.linear = breakpoint->linear,
+                                               .gpa = gpa,
+                                               .used = 1,
+                                               .armed = 1,
+                                               .original = *place,
+                                               .spare = (uint32_t)spare};
+    *place = INT3;
+}
+
+void debugger_lift(struct debugger *debugger)
+{
+    for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
+        debugger_disarm(&debugger->breakpoint[i]);
 }
 
 void debugger_rearm(struct debugger *debugger, const struct vcpu_state *state)
 {
-    for (unsigned i = 0; debugger->attached && i < DEBUGGER_BREAKPOINTS; i++)
+    for (unsigned i = 0; debugger->attached && !debugger->passing && i < DEBUGGER_BREAKPOINTS; i++)
         if (debugger->breakpoint[i].used)
             arm(debugger, &debugger->breakpoint[i], state);
 }
 
-bool debugger_has_breakpoint(const struct debugger *debugger, const struct vcpu_state *state, uint64_t linear)
+bool debugger_at_breakpoint(const struct debugger *debugger, const struct vcpu_state *state)
 {
     uint64_t gpa;
 
-    if (!debugger->attached || !debugger_walk(state, linear, &gpa))
+    if (!debugger->attached || !debugger_walk(state, debugger_linear_rip(state), &gpa))
         return false;
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
         if (debugger->breakpoint[i].armed && debugger->breakpoint[i].gpa == gpa)

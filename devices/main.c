@@ -47,6 +47,7 @@ static bool machine_reset(struct pc *pc, bool power_on)
 {
     struct cpuid_entry identity;
     struct rtc battery = pc->rtc;
+    debugger_reset(&pc->debugger); /* as long as its breakpoints are where they were */
     memset(&pc->board, 0, sizeof pc->board);
     memory_reset(pc);
     bus_reset(&pc->bus);
@@ -56,7 +57,6 @@ static bool machine_reset(struct pc *pc, bool power_on)
     cpuid_host(CPUID_VENDOR, 0, &identity);
     msr_reset(&pc->msrs, msr_vendor(identity.ebx), ring3_info()->tsc_khz);
     loader_start(&pc->loader);
-    debugger_reset(&pc->debugger);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
     const struct table_machine machine = {.cpu_count = ring3_config()->cpu_count,
                                           .cpu_signature = identity.eax,
@@ -177,9 +177,9 @@ static void handle_pio(struct upcall *upcall, struct pc *pc)
  * has to tell the processor is told before the guest goes on. */
 static bool may_go_on(void *context)
 {
-    (void)context;
+    const struct debugger *debugger = &((const struct pc *)context)->debugger;
     effects_renew();
-    return !effects_seen();
+    return !effects_seen() && !debugger_at_breakpoint(debugger, &((const struct upcall *)USER_UPCALL)->state);
 }
 
 static void handle_emulate(struct upcall *upcall, struct pc *pc)
@@ -244,6 +244,6 @@ void upcall_handle(struct upcall *upcall)
     else
         handle_rare(upcall, pc);
     if (pc->debugger.attached)
-        debugger_rearm(&pc->debugger, upcall->kind == UPCALL_EMULATE ? &upcall->state : NULL);
+        debugger_rearm(&pc->debugger, upcall->groups & VCPU_CONTROL ? &upcall->state : NULL);
     effects_end();
 }

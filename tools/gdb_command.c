@@ -1,6 +1,7 @@
 /*
  * nr gdb: a TCP port of this machine that speaks GDB's remote serial protocol for a guest. The guest stands
- * still from the moment a GDB connects, and goes on when it leaves, whichever way.
+ * still from the moment a GDB connects, and goes on when it leaves, whichever way, and when nr gdb is ended
+ * by a signal. What one has left that was killed, the next one tidies up (DEBUG_ATTACH).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "control_arguments.h"
@@ -34,11 +36,13 @@ struct gdb_arguments {
 struct stub {
     struct control_client client;
     const char *guest;
-    int gdb; /* the connection */
+    int gdb;     /* the connection */
+    int signals; /* that end nr gdb */
     struct gdb_reader reader;
     struct gdb_session session;
     uint32_t wait_id; /* of the CONTROL_STOPPED that waits; 0: none */
-    bool gone;        /* GDB has left */
+    bool gone;        /* GDB has left, or is to */
+    bool ended;       /* a signal has come */
     int status;       /* enum nr_status: not NR_DONE: the monitor has */
     char sent[2 * GDB_PACKET_MAX + 4];
     size_t sent_size;
@@ -255,8 +259,14 @@ static void step(struct stub *stub)
         wait_for_stop(stub);
         return;
     }
-    struct pollfd polled[] = {{stub->gdb, POLLIN, 0}, {stub->wait_id != 0 ? stub->client.fd : -1, POLLIN, 0}};
-    int ready = poll(polled, 2, stub->wait_id != 0 ? RESEND_MS : -1);
+    struct pollfd polled[] = {{stub->gdb, POLLIN, 0},
+                              {stub->wait_id != 0 ? stub->client.fd : -1, POLLIN, 0},
+                              {stub->signals, POLLIN, 0}};
+    int ready = poll(polled, 3, stub->wait_id != 0 ? RESEND_MS : -1);
+    if (ready > 0 && polled[2].revents != 0) {
+        stub->ended = stub->gone = true;
+        return;
+    }
     if (ready == 0)
         wait_for_stop(stub);
     if (ready > 0 && polled[1].revents != 0)
@@ -377,7 +387,14 @@ static int gdb_run(int argc, char **argv)
     int listener = status == NR_DONE ? listen_on(own.port) : -1;
     if (status == NR_DONE && listener < 0)
         status = NR_UNEXPECTED;
-    while (status == NR_DONE) {
+    signals_hold();
+    stub.signals = signalfd(-1, signals_held(), SFD_CLOEXEC);
+    while (status == NR_DONE && !stub.ended) {
+        struct pollfd polled[] = {{listener, POLLIN, 0}, {stub.signals, POLLIN, 0}};
+        if (poll(polled, 2, -1) > 0 && polled[1].revents != 0)
+            stub.ended = true;
+        if (stub.ended)
+            break;
         stub.gdb = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (stub.gdb < 0)
             continue;
@@ -387,6 +404,11 @@ static int gdb_run(int argc, char **argv)
     }
     if (listener >= 0)
         close(listener);
+    struct signalfd_siginfo taken; /* else it would end nr gdb now */
+    if (stub.ended && read(stub.signals, &taken, sizeof(taken)) < 0)
+        nr_say("signals: %s", strerror(errno));
+    close(stub.signals);
+    signals_release();
     control_close(&stub.client);
     return status;
 }

@@ -52,6 +52,16 @@ static bool take(const char **text, char wanted)
     return true;
 }
 
+/* GDB takes a breakpoint that does not lie at its PC for an old one, and lets the guest go on: where CS has a
+ * base, it is a plain SIGTRAP. */
+static bool finds_breakpoint(const struct gdb_session *s, const struct debug_state *stop)
+{
+    struct vcpu_state state;
+
+    return !s->target->get(s->context, stop->vcpu, &state) ||
+           (s->wide && state.segment[SEG_CS].attributes & SEG_L) || state.segment[SEG_CS].base == 0;
+}
+
 static void answer_stop(struct gdb_session *s)
 {
     static const char *const watch[] = {
@@ -64,7 +74,7 @@ static void answer_stop(struct gdb_session *s)
     else if (stop->reason == DEBUG_WATCHPOINT && stop->kind >= DEBUG_WATCH_WRITE &&
              stop->kind <= DEBUG_WATCH_ACCESS)
         answer(s, "T05%s:%llx;thread:%x;", watch[stop->kind], (unsigned long long)stop->address, thread);
-    else if (stop->reason == DEBUG_BREAKPOINT)
+    else if (stop->reason == DEBUG_BREAKPOINT && finds_breakpoint(s, stop))
         answer(s, "T05%s:;thread:%x;", stop->kind == DEBUG_SOFTWARE ? "swbreak" : "hwbreak", thread);
     else
         answer(s, "T05thread:%x;", thread);

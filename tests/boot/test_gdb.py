@@ -4,6 +4,7 @@ a stock kernel at start_kernel and shows the way there; and guests go on when it
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -67,13 +68,14 @@ def freedos():
 @pytest.mark.skipif(not FREEDOS.exists(), reason="FreeDOS's diskette is not there")
 def test_freedos_from_its_boot_sector():
     with Live("--machine", "svm", "--paused", freedos()) as live, Stub(live, "freedos") as stub:
-        out = stub.gdb("p/x $cs_base + $eip", "break *0x7c00", "continue", "delete", "p/x $eip", "x/3xb 0x7c00", "stepi",
-                       "p/x $eip", "stepi", "stepi", "p/x $cs * 16 + $eip", "detach")
+        out = stub.gdb("p/x $cs_base + $eip", "break *0xfe05b", "continue", "x/1xb 0xfe05b", "break *0x7c00", "continue", "delete",
+                       "p/x $eip", "x/3xb 0x7c00", "stepi", "p/x $eip", "stepi", "stepi", "p/x $cs * 16 + $eip", "detach")
         sector = FREEDOS.read_bytes()[:512]
         assert sector[0] == 0xEB  # JMP
         first = 0x7C00 + 2 + sector[1]
         assert "$1 = 0xfffffff0" in out, out
-        assert "Breakpoint 1, 0x00007c00 in" in out and "$2 = 0x7c00" in out, out
+        assert "SIGTRAP" in out and "0x0000e05b in" in out and "0xfe05b:\t0x2e" in out, out  # in ROM: behind the reset vector
+        assert "Breakpoint 2, 0x00007c00 in" in out and "$2 = 0x7c00" in out, out
         assert "0x7c00:\t" + "\t".join(f"0x{byte:02x}" for byte in sector[:3]) in out, out
         assert f"$3 = 0x{first:x}" in out, out
         behind = int(re.search(r"\$4 = (0x\w+)", out)[1], 16)
@@ -107,6 +109,38 @@ def test_debian_at_start_kernel():
         wait_for(lambda: console.read_text(errors="replace").count("guest:/# ") >= 3, "a shell again")
 
 
+def test_debian_amd64_on_two_processors():
+    """64-bit registers; a breakpoint that one of two processors comes to holds both; then the way to start_kernel."""
+    names = ["start_kernel", "x86_64_start_kernel", "x86_64_start_reservations", "secondary_startup_64_no_verify",
+             "__x64_sys_newuname"]
+    guest = description("debian-amd64", "gdb-amd64", cpus=2, model='"amd64"', bootargs="console=ttyS0 quiet nokaslr")
+    with Live("--machine", "svm", guest) as live:
+        console = live.console
+        wait_for(lambda: "guest:/# " in console.read_text(errors="replace"), "a shell")
+        live.type("\rgrep -wE '" + "|".join(names) + "' /proc/kallsyms; echo en''d\r")
+        wait_for(lambda: "\nend" in console.read_text(errors="replace"), "addresses")
+        address = {name: int(where, 16) for where, name in
+                   re.findall(r"^([0-9a-f]{16}) [tT] (\w+)\r?$", console.read_text(errors="replace"), re.M)}
+        uname, start = address["__x64_sys_newuname"], address["start_kernel"]
+        assert min(uname, start) > 0xFFFFFFFF80000000, address
+        live.type("while uname; do :; done\r")
+        with Stub(live, "amd64") as stub:
+            out = stub.gdb(f"break *{uname:#x}", "continue", "info threads", "p/x $rip", "delete", "stepi", "stepi",
+                           "p $rip > " + hex(uname), "thread 1", "p/x $efer & 0x400", "thread 2", "p/x $efer & 0x400", "detach")
+            assert f"$1 = {uname:#x}" in out and "$2 = 1" in out and "$3 = 0x400" in out and "$4 = 0x400" in out, out
+            assert re.search(r"^[* ] +1 +Thread 1 \(vCPU 0\)", out, re.M) and re.search(r"Thread 2 \(vCPU 1\)", out), out
+            said = console.read_text(errors="replace").count("Linux")
+            wait_for(lambda: console.read_text(errors="replace").count("Linux") > said + 2, "the guest going on")
+            subprocess.Popen(["sh", "-c", f"sleep 3; {NR} reset amd64"], env=live.environment)
+            out = stub.gdb(f"break *{start:#x}", "continue", "p/x $rip", "p/x $cr0 & 0x80000001", "bt 3", "info threads", "delete",
+                           "detach")
+            assert f"$1 = {start:#x}" in out and "$2 = 0x80000001" in out and "Thread 2 (vCPU 1)" in out, out
+            frames = [int(frame, 16) for frame in re.findall(r"^#\d +(0x[0-9a-f]+) in", out, re.M)]
+            assert frames[0] == start and len(frames) >= 2, out
+            assert any(0 < frames[1] - address[name] < 0x400 for name in names[1:4] if name in address), out
+        wait_for(lambda: console.read_text(errors="replace").count("guest:/# ") >= 2, "a shell again")
+
+
 def test_wrong_uses():
     """A stub that is asked for nonsense, and a GDB that is cut off: the guest goes on."""
     with Live("--machine", "svm", "--paused", description("debian-686", "gdb-wrong", model='"wrong"')) as live, \
@@ -125,4 +159,10 @@ def test_wrong_uses():
         out = stub.gdb("p/x $eflags", "detach")
         assert "$1 = 0x" in out, out
         wait_for(lambda: "guest:/# " in live.console.read_text(errors="replace"), "a shell")
+        with socket.create_connection(("127.0.0.1", int(stub.command.rsplit(":", 1)[1])), timeout=30) as end:
+            end.sendall(b"$?#3f")
+            wait_for(lambda: ", held\n" in live.nr("inspect", "wrong"), "a guest that is held")
+            stub.process.send_signal(signal.SIGINT)  # Ctrl-c: nobody holds it any more
+            assert stub.process.wait(timeout=60) == DONE
+        assert ", held\n" not in live.nr("inspect", "wrong")
         assert subprocess.run([NR, "info", "wrong"], env=live.environment, capture_output=True, check=False).returncode == DONE

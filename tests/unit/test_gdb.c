@@ -215,6 +215,8 @@ static void test_going_on(void **state)
 
     (void)state;
     assert_string_equal(say("?"), "T05swbreak:;thread:2;");
+    guest.state[1].segment[SEG_CS].base = 0xf0000; /* it does not lie at EIP: GDB would not believe it */
+    assert_string_equal(say("?"), "T05thread:2;");
     assert_string_equal(say("vCont;s:2;c"), "");
     assert_true(session.running);
     assert_int_equal(guest.steps, 2);
