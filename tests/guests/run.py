@@ -23,6 +23,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     beside-args=WORDS   words for the other's command line
     beside=NAME         under the monitor also run beside that test kernel, with the same output
     loader=multiboot2   started by that protocol, not by version 1's
+    local-apic=software never the processor's
     hpet=on             with high precision event timers
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is

@@ -3,6 +3,12 @@
  * there, and the handlers run all the same; no instruction behind is executed. Each of them reaches a monitor
  * as an access to a device, made by the delivery and not by the instruction at EIP. Manual: Intel SDM Vol.
  * 3A, 6.12.1; AMD APM Vol. 2, 8.7.1 and 15.7.2 (EXITINTINFO). Real hardware: as checked here.
+ *
+ * An interrupt that Bochs delivers by itself (virtual-interrupt delivery) is not in the vectoring information
+ * when an exit breaks its delivery: another event is, of some time before. So the monitor serves the local
+ * APIC here.
+ *
+ * guest: local-apic=software
  */
 #include "guest.h"
 #include "apic.h"
