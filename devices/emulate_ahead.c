@@ -180,8 +180,23 @@ static enum outcome do_string(struct emulation *m)
     if (left > EMULATE_ELEMENTS_MAX)
         return OUTCOME_UNKNOWN;
     enum outcome outcome = emulate_string(m);
-    m->emulator->ahead->instructions += (uint32_t)(left - elements_left(m));
+    m->emulator->ahead->elements += (uint32_t)(left - elements_left(m));
     return outcome;
+}
+
+/* What is popped may have to be left to the processor after all, and a device must not be read twice. */
+static bool pops_from_ram(struct emulation *m)
+{
+    enum { LARGEST = 8 };
+    uint64_t linear, sp = gpr_read(m, RSP, emulate_stack_size(m));
+
+    if (emulate_linear(m, SEG_SS, sp, LARGEST, INTENT_READ, &linear) != OUTCOME_NEXT)
+        return false;
+    const struct emulate_translation *first = emulate_translate(m, linear, INTENT_READ);
+    if (!first || !first->ram)
+        return false;
+    const struct emulate_translation *last = emulate_translate(m, linear + LARGEST - 1, INTENT_READ);
+    return last && last->ram;
 }
 
 /* One instruction; false, and nothing has changed, where it is not to be emulated here. */
@@ -192,6 +207,8 @@ static bool step(struct emulation *m, struct code_page *page, enum decode_mode m
     if (!code || !code->handler || (m->protected && loads_segment(code->handler)))
         return false;
     m->in = &code->in;
+    if (code->handler == emulate_pop_flags && !pops_from_ram(m))
+        return false;
     struct vcpu_gpr *gpr = &m->state->gpr;
     uint64_t rflags = gpr->rflags, rsp = gpr->reg[RSP];
     enum outcome outcome = OUTCOME_NEXT;
@@ -236,7 +253,7 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
     uint64_t cr2 = e->state->control.cr2;
     uint32_t quiet = 0, accesses = 0;
 
-    ahead->instructions = ahead->accesses = 0;
+    ahead->instructions = ahead->elements = ahead->accesses = 0;
     e->modified = 0;
     /* Each instruction has its trap, or its breakpoints. */
     if ((e->state->gpr.rflags & FLAG_TF) || (e->state->control.dr7 & DEBUG_ENABLED))
@@ -245,8 +262,8 @@ void emulate_ahead(struct emulator *e, struct emulate_ahead *ahead)
     e->ahead = ahead;
     enum decode_mode mode = emulate_begin(&m, e);
     ahead->flat = flat_segments(&m);
-    while (ahead->instructions < EMULATE_AHEAD_MAX && quiet < EMULATE_GAP_MAX && !(*flags & closed) &&
-           step(&m, &page, mode)) {
+    while (ahead->instructions + ahead->elements < EMULATE_AHEAD_MAX && quiet < EMULATE_GAP_MAX &&
+           !(*flags & closed) && step(&m, &page, mode)) {
         ahead->instructions++;
         quiet++;
         if (ahead->accesses == accesses)

@@ -11,9 +11,9 @@
 #include "emulate.h"
 
 enum {
-    EMULATE_AHEAD_MAX = 1000, /* instructions in one call */
+    EMULATE_AHEAD_MAX = 1000, /* instructions and elements in one call; the last may have more elements */
     EMULATE_GAP_MAX = 40,     /* of them in a row without an access to a device */
-    EMULATE_ELEMENTS_MAX = 64 /* of a string instruction; each counts as an instruction, too */
+    EMULATE_ELEMENTS_MAX = 64 /* of a string instruction */
 };
 
 /* A decoded instruction and the bytes that it came from: good for these bytes in this mode, wherever they
@@ -47,7 +47,8 @@ struct emulate_ahead {
     bool (*may_go_on)(void *context);
     uint32_t flat; /* for itself: segments, a bit each, in which all of 4 GiB may be read and written */
 
-    uint32_t instructions; /* that were emulated, and elements of strings */
+    uint32_t instructions; /* that were emulated; a repeated one counts for each page that it comes to */
+    uint32_t elements;     /* of repeated ones */
     uint32_t accesses;     /* to devices: the machine's functions count them */
 };
 

@@ -350,7 +350,8 @@ static void both_ways(struct vcpu_state *state)
     before = machine;
     ahead = (struct emulate_ahead){.memo = &memo, .refused = TEST_DEVICE + TEST_PAGE, .may_go_on = may_go_on};
     emulate_ahead(&e, &ahead);
-    require((e.modified & ~(uint32_t)VCPU_GPR) == 0 && ahead.instructions <= EMULATE_AHEAD_MAX);
+    require((e.modified & ~(uint32_t)(VCPU_GPR | VCPU_SEGMENTS)) == 0);
+    require(ahead.instructions + ahead.elements <= EMULATE_AHEAD_MAX + EMULATE_ELEMENTS_MAX);
     left = machine;
     machine = before;
     uint32_t instructions = ahead.instructions;
@@ -359,6 +360,7 @@ static void both_ways(struct vcpu_state *state)
         require(emulate(&e) == EMULATE_DONE);
     }
     require(memcmp(&alone.gpr, &state->gpr, sizeof(alone.gpr)) == 0);
+    require(memcmp(alone.segment, state->segment, sizeof(alone.segment)) == 0);
     require(memcmp(machine.ram, left.ram, RAM_END) == 0 &&
             memcmp(machine.device, left.device, sizeof(left.device)) == 0);
     require(machine.accesses == left.accesses);
