@@ -84,21 +84,10 @@ void vcpu_skip(struct vcpu *vcpu, uint64_t next_rip)
     }
 }
 
-/* The exceptions that become #DF, or after it a shutdown, when the delivery of this event raises them (SDM
- * Vol. 3A, table 6-5). */
-static uint32_t doubled_by(const struct vcpu_event *event)
-{
-    uint32_t first = event->type == EVENT_EXCEPTION ? 1u << event->vector : 0;
-    if (first & EXCEPTIONS_CONTRIBUTORY)
-        return EXCEPTIONS_CONTRIBUTORY;
-    return first & (1u << EXCEPTION_PF | 1u << EXCEPTION_DF) ? EXCEPTIONS_CONTRIBUTORY | 1u << EXCEPTION_PF
-                                                             : 0;
-}
-
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code, uint32_t error_code)
 {
     struct vcpu_event *event = &vcpu->state.interrupts.event;
-    if (doubled_by(event) >> vector & 1) {
+    if (event->type == EVENT_EXCEPTION && exceptions_doubled_by(event->vector) >> vector & 1) {
         if (event->vector == EXCEPTION_DF) {
             vm_end(vcpu->vm, GUEST_END_RESET); /* shutdown */
             return;

@@ -11,6 +11,7 @@
 #include "format.h"
 #include "real_mode.h"
 #include "string.h"
+#include "x86.h"
 
 struct batch {
     struct upcall *upcall;
@@ -21,38 +22,14 @@ struct batch {
     bool ended; /* the reply is complete */
 };
 
-enum event_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT, CLASS_DOUBLE_FAULT };
-
-static enum event_class class_of(const struct vcpu_event *event)
-{
-    if (event->type != EVENT_EXCEPTION)
-        return CLASS_BENIGN;
-    switch (event->vector) {
-    case EXCEPTION_DE:
-    case EXCEPTION_TS:
-    case EXCEPTION_NP:
-    case EXCEPTION_SS:
-    case EXCEPTION_GP:
-        return CLASS_CONTRIBUTORY;
-    case EXCEPTION_PF:
-        return CLASS_PAGE_FAULT;
-    case EXCEPTION_DF:
-        return CLASS_DOUBLE_FAULT;
-    default:
-        return CLASS_BENIGN;
-    }
-}
-
 /* What a fault in the delivery of an event becomes (SDM Vol. 3A, table 6-5). False: a shutdown. */
 static bool combine(const struct vcpu_event *first, struct vcpu_event *second)
 {
-    enum event_class before = class_of(first), now = class_of(second);
-
-    if (before == CLASS_DOUBLE_FAULT)
-        return now == CLASS_BENIGN;
-    if (before != CLASS_BENIGN && now != CLASS_BENIGN &&
-        !(before == CLASS_CONTRIBUTORY && now == CLASS_PAGE_FAULT))
-        *second = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_DF, .has_error_code = 1};
+    if (first->type != EVENT_EXCEPTION || !(exceptions_doubled_by(first->vector) >> second->vector & 1))
+        return true;
+    if (first->vector == EXCEPTION_DF)
+        return false;
+    *second = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_DF, .has_error_code = 1};
     return true;
 }
 

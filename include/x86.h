@@ -96,6 +96,17 @@ enum exception {
 #define EXCEPTIONS_CONTRIBUTORY                                                                              \
     (1u << EXCEPTION_DE | 1u << EXCEPTION_TS | 1u << EXCEPTION_NP | 1u << EXCEPTION_SS | 1u << EXCEPTION_GP)
 
+/* The exceptions that become #DF, or after it a shutdown, when the delivery of this one raises them (SDM
+ * Vol. 3A, table 6-5). */
+static inline uint32_t exceptions_doubled_by(uint8_t vector)
+{
+    uint32_t first = 1u << vector;
+    if (first & EXCEPTIONS_CONTRIBUTORY)
+        return EXCEPTIONS_CONTRIBUTORY;
+    return first & (1u << EXCEPTION_PF | 1u << EXCEPTION_DF) ? EXCEPTIONS_CONTRIBUTORY | 1u << EXCEPTION_PF
+                                                             : 0;
+}
+
 /* Vectors that push an error code (SDM Vol. 3A, table 6-1). */
 #define EXCEPTIONS_WITH_CODE                                                                                 \
     (1u << EXCEPTION_DF | 1u << EXCEPTION_TS | 1u << EXCEPTION_NP | 1u << EXCEPTION_SS |                     \
