@@ -4,74 +4,36 @@
  * IBM PS/2 hardware interface technical reference. Real hardware: as checked here.
  */
 #include "guest.h"
+#include "i8042.h"
 #include "pic.h"
 #include "power.h"
 #include "processor.h"
 
-enum {
-    DATA = 0x60,
-    STATUS = 0x64,
-    FULL = 1,
-    INPUT_FULL = 2,
-    FROM_AUX = 0x20,
-    KEYBOARD_LINE = 1,
-    AUX_LINE = 12,
-    NOTHING = 0x100
-};
-
-static void wait_input(void)
-{
-    for (uint32_t i = 0; i < 10000 && inb(STATUS) & INPUT_FULL; i++)
-        delay_us(10);
-}
-
-static void command(uint8_t value)
-{
-    wait_input();
-    outb(STATUS, value);
-}
-
-static void data(uint8_t value)
-{
-    wait_input();
-    outb(DATA, value);
-}
-
-/* The next byte, in the upper half where it comes from; NOTHING. */
-static uint32_t next(void)
-{
-    for (uint32_t i = 0; i < 2000; i++) {
-        uint8_t status = inb(STATUS);
-        if (status & FULL)
-            return (status & FROM_AUX ? 0x1000u : 0) | inb(DATA);
-        delay_us(20);
-    }
-    return NOTHING;
-}
+enum { KEYBOARD_LINE = 1, AUX_LINE = 12 };
 
 static void drain(void)
 {
-    while (next() != NOTHING)
+    while (i8042_next() != I8042_NOTHING)
         ;
 }
 
 static void set_command_byte(uint8_t value)
 {
-    command(0x60);
-    data(value);
+    i8042_command(0x60);
+    i8042_data(value);
 }
 
 static uint32_t ask(uint8_t value)
 {
-    data(value);
-    return next();
+    i8042_data(value);
+    return i8042_next();
 }
 
 static uint32_t ask_mouse(uint8_t value)
 {
-    command(0xd4);
-    data(value);
-    return next() & 0xfff;
+    i8042_command(0xd4);
+    i8042_data(value);
+    return i8042_next() & 0xfff;
 }
 
 static void wait_interrupt(uint8_t line)
@@ -85,54 +47,54 @@ static void wait_interrupt(uint8_t line)
 
 static void test_controller(void)
 {
-    command(0xad);
-    command(0xa7);
+    i8042_command(0xad);
+    i8042_command(0xa7);
     drain();
-    command(0xaa);
-    check_value("self test", next(), 0x55);
-    command(0xab);
-    check_value("keyboard port test", next(), 0);
-    command(0xa9);
-    check_value("mouse port test", next(), 0);
+    i8042_command(0xaa);
+    check_value("self test", i8042_next(), 0x55);
+    i8042_command(0xab);
+    check_value("keyboard port test", i8042_next(), 0);
+    i8042_command(0xa9);
+    check_value("mouse port test", i8042_next(), 0);
     set_command_byte(0x30);
-    command(0x20);
-    check_value("command byte", next(), 0x30);
-    command(0xa8);
-    command(0xae);
-    command(0x20);
-    check_value("  ports enabled", next(), 0x00);
-    command(0xd0);
-    check_value("output port: out of reset", next() & 1, 1);
+    i8042_command(0x20);
+    check_value("command byte", i8042_next(), 0x30);
+    i8042_command(0xa8);
+    i8042_command(0xae);
+    i8042_command(0x20);
+    check_value("  ports enabled", i8042_next(), 0x00);
+    i8042_command(0xd0);
+    check_value("output port: out of reset", i8042_next() & 1, 1);
 }
 
 static void test_loops(void)
 {
     set_command_byte(0x43);
-    command(0xd2);
-    data(0x1c);
+    i8042_command(0xd2);
+    i8042_data(0x1c);
     wait_interrupt(KEYBOARD_LINE);
     check_value("keyboard loop: interrupts", interrupt_count[PIC_VECTOR + KEYBOARD_LINE], 1);
-    check_value("  byte", next(), 0x1c);
-    command(0xd3);
-    data(0x5a);
+    check_value("  byte", i8042_next(), 0x1c);
+    i8042_command(0xd3);
+    i8042_data(0x5a);
     wait_interrupt(AUX_LINE);
     check_value("mouse loop: interrupts", interrupt_count[PIC_VECTOR + AUX_LINE], 1);
-    check_value("  byte", next(), 0x105a);
-    check_value("nothing more", next(), NOTHING);
+    check_value("  byte", i8042_next(), 0x105a);
+    check_value("nothing more", i8042_next(), I8042_NOTHING);
 }
 
 static void test_keyboard(void)
 {
     set_command_byte(0x00);
     check_value("reset", ask(0xff), 0xfa);
-    check_value("  self test", next(), 0xaa);
+    check_value("  self test", i8042_next(), 0xaa);
     check_value("identify", ask(0xf2), 0xfa);
-    check_value("  first byte", next(), 0xab);
-    check_value("  second byte", next(), 0x83);
+    check_value("  first byte", i8042_next(), 0xab);
+    check_value("  second byte", i8042_next(), 0x83);
     check_value("echo", ask(0xee), 0xee);
     check_value("scan code set?", ask(0xf0), 0xfa);
     check_value("  argument", ask(0x00), 0xfa);
-    check_value("  answer", next(), 2);
+    check_value("  answer", i8042_next(), 2);
     check_value("LEDs", ask(0xed), 0xfa);
     check_value("  argument", ask(0x02), 0xfa);
     check_value("typematic", ask(0xf3), 0xfa);
@@ -141,8 +103,8 @@ static void test_keyboard(void)
     check_value("enable", ask(0xf4), 0xfa);
     set_command_byte(0x40);
     check_value("identify, translated", ask(0xf2), 0xfa);
-    check_value("  first byte", next(), 0xab);
-    check_value("  second byte", next(), 0x41);
+    check_value("  first byte", i8042_next(), 0xab);
+    check_value("  second byte", i8042_next(), 0x41);
 }
 
 static void set_rate(uint8_t rate)
@@ -155,32 +117,32 @@ static void test_mouse(void)
 {
     set_command_byte(0x00);
     check_value("mouse reset", ask_mouse(0xff), 0xfa);
-    check_value("  self test", next(), 0x10aa);
-    check_value("  ID", next(), 0x1000);
+    check_value("  self test", i8042_next(), 0x10aa);
+    check_value("  ID", i8042_next(), 0x1000);
     check_value("mouse identify", ask_mouse(0xf2), 0xfa);
-    check_value("  ID", next(), 0x1000);
+    check_value("  ID", i8042_next(), 0x1000);
     set_rate(200);
     set_rate(100);
     set_rate(80);
     check_value("asked for a wheel", ask_mouse(0xf2), 0xfa);
-    check_value("  ID", next(), 0x1003);
+    check_value("  ID", i8042_next(), 0x1003);
     check_value("status", ask_mouse(0xe9), 0xfa);
-    check_value("  first byte", next(), 0x1000);
-    check_value("  resolution", next(), 0x1002);
-    check_value("  rate", next(), 0x1050);
+    check_value("  first byte", i8042_next(), 0x1000);
+    check_value("  resolution", i8042_next(), 0x1002);
+    check_value("  rate", i8042_next(), 0x1050);
     check_value("scaling 2:1", ask_mouse(0xe7), 0xfa);
     check_value("resolution", ask_mouse(0xe8), 0xfa);
     check_value("  argument", ask_mouse(0x03), 0xfa);
     check_value("enable", ask_mouse(0xf4), 0xfa);
     check_value("status", ask_mouse(0xe9), 0xfa);
-    check_value("  first byte", next(), 0x1030);
-    check_value("  resolution", next(), 0x1003);
-    check_value("  rate", next(), 0x1050);
+    check_value("  first byte", i8042_next(), 0x1030);
+    check_value("  resolution", i8042_next(), 0x1003);
+    check_value("  rate", i8042_next(), 0x1050);
     check_value("read data", ask_mouse(0xeb), 0xfa);
-    check_value("  first byte", next() & 0x1008, 0x1008);
-    check_value("  right", next(), 0x1000);
-    check_value("  up", next(), 0x1000);
-    check_value("  wheel", next(), 0x1000);
+    check_value("  first byte", i8042_next() & 0x1008, 0x1008);
+    check_value("  right", i8042_next(), 0x1000);
+    check_value("  up", i8042_next(), 0x1000);
+    check_value("  wheel", i8042_next(), 0x1000);
     check_value("wrap", ask_mouse(0xee), 0xfa);
     check_value("  comes back", ask_mouse(0x12), 0x12);
     check_value("  reset of it", ask_mouse(0xec), 0xfa);
