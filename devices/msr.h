@@ -6,7 +6,7 @@
 #include "guest_config.h"
 #include "process_info.h"
 
-enum { MTRR_PAIRS = 8, MTRR_FIXED = 11, MSR_BANKS = 6 };
+enum { MTRR_PAIRS = 8, MTRR_FIXED = 11, MSR_BANKS = 2 };
 
 /* Whose registers the guest has: that of CPUID's vendor, and Intel's for those that follow it. */
 enum msr_vendor { MSR_VENDOR_INTEL, MSR_VENDOR_AMD };
