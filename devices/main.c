@@ -89,8 +89,11 @@ static void handle_load(struct upcall *upcall, struct pc *pc)
     } else {
         upcall->modified = groups;
         pc->stage = PC_STAGE_RUNNING;
-        if (ring3_config()->paused && upcall->kind == UPCALL_START)
+        if (upcall->kind == UPCALL_RESET)
+            return;
+        if (ring3_config()->paused)
             debugger_hold(&pc->debugger);
+        effect_log(ring3_config()->paused ? "starts, held before its first instruction" : "starts");
     }
 }
 

@@ -59,7 +59,8 @@ struct session {
     bool hurried; /* the user does not want to wait any longer */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
-    double load_seconds; /* its processor time when the monitor said its first word */
+    double load_seconds; /* the emulator's processor time when the monitor said its first word */
+    double boot_seconds; /* the same when the first guest started */
     struct line log_line, control_line;
     char typed[2 * CHUNK]; /* for the guest, not yet taken by the emulator */
     size_t typed_count;
@@ -114,12 +115,15 @@ static void log_output(struct session *session, const char *line)
     static const char panic[] = "nullring: panic";
     static const char cannot_start[] = "nullring: cannot start: ";
     unsigned value;
+    int length = 0;
 
     if (!session->monitor_spoke)
         monitor_speaks(session);
     nr_print("", line);
     if (session->options->log != NULL)
         fprintf(session->options->log, "%s\n", line);
+    if (session->boot_seconds == 0 && sscanf(line, "nullring: guest %*[^:]: starts%n", &length) == 0 && length > 0)
+        session->boot_seconds = emulator_processor_seconds(&session->emulator);
     if (strncmp(line, panic, sizeof(panic) - 1) == 0 && !session->panicked) {
         session->panicked = true;
         session->deadline_ms = now_ms() + PANIC_MS;
@@ -435,10 +439,13 @@ static void say_end(const struct session *session, const struct machine_run *run
     }
     if (session->status != NR_DONE && expect->matched < expect->count)
         nr_say("not seen: %s", expect->source[expect->matched]);
-    nr_say("%s on %s%s%s: %.1f s, %.2f s of processor time (%.2f before the monitor), status %d", names,
-           session->options->machine->name, model != NULL ? ":" : "", model != NULL ? model : "",
-           (double)(now_ms() - session->start_ms) / 1000, emulator_processor_seconds(&session->emulator),
-           session->load_seconds, session->status);
+    char before[64] = "";
+    if (session->options->machine->monitor)
+        snprintf(before, sizeof before, " (%.2f before the monitor, %.2f before the guest)", session->load_seconds,
+                 session->boot_seconds);
+    nr_say("%s on %s%s%s: %.1f s, %.2f s of processor time%s, status %d", names, session->options->machine->name,
+           model != NULL ? ":" : "", model != NULL ? model : "", (double)(now_ms() - session->start_ms) / 1000,
+           emulator_processor_seconds(&session->emulator), before, session->status);
     free(names);
 }
 

@@ -14,7 +14,7 @@ from nullring import DONE, NR, TREE, WORK
 # By itself, and not as a part of the `make` that runs the tests.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
 SECONDS = 300
-SUMMARY = r"nr: debian-686 on svm: [\d.]+ s, [\d.]+ s of processor time \([\d.]+ before the monitor\), status 0"
+SUMMARY = r"nr: debian-686 on svm: [\d.]+ s, [\d.]+ s of processor time \(([\d.]+) before the monitor, ([\d.]+) before the guest\), status 0"
 KEY = "\x01"
 
 
@@ -144,7 +144,9 @@ def test_make_run_without_a_terminal():
     for words in (r"^Linux \S+ 6\.\d\S*-686 .*GNU/Linux", r"^processor\s+: 0", r"^model name\s+: ", r"^MemTotal: +\d+ kB",
                   r"^disk: vda 8192 sectors", r"^MARKER \d+"):
         assert re.search(words, run.stdout, re.M), run.stdout
-    assert re.fullmatch(SUMMARY, run.stderr.strip().splitlines()[-1]), run.stderr
+    summary = re.fullmatch(SUMMARY, run.stderr.strip().splitlines()[-1])
+    assert summary, run.stderr
+    assert 0 < float(summary[1]) < float(summary[2]), "the guest starts behind the monitor's first word"
 
 
 def test_make_run_on_a_terminal():

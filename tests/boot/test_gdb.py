@@ -74,6 +74,7 @@ def test_freedos_from_its_boot_sector():
         assert sector[0] == 0xEB  # JMP
         first = 0x7C00 + 2 + sector[1]
         assert "$1 = 0xfffffff0" in out, out
+        assert "guest freedos: starts, held before its first instruction\n" in live.lines.read_text(), live.lines.read_text()
         assert "SIGTRAP" in out and "0x0000e05b in" in out and "0xfe05b:\t0x2e" in out, out  # in ROM: behind the reset vector
         assert "Breakpoint 2, 0x00007c00 in" in out and "$2 = 0x7c00" in out, out
         assert "0x7c00:\t" + "\t".join(f"0x{byte:02x}" for byte in sector[:3]) in out, out
