@@ -86,13 +86,14 @@ static bool vcpu_rest(struct vcpu *vcpu, uint64_t guest_tsc)
 }
 
 /* After any upcall but the frequent one: as the reply says, or as a debugger found it. */
-static __attribute__((noinline)) enum vcpu_run_state state_after(const struct vcpu *vcpu, uint32_t status)
+static __attribute__((noinline)) enum vcpu_run_state state_after(struct vcpu *vcpu, uint32_t status)
 {
     uint8_t activity = vcpu->state.interrupts.activity;
     if (status == UPCALL_HOLD || status == UPCALL_HALTED)
         return status == UPCALL_HOLD ? VCPU_HELD : VCPU_HALTED;
     if (vcpu->upcall_kind != UPCALL_DEBUG)
         return VCPU_RUN;
+    vcpu->state.interrupts.activity = ACTIVITY_RUN; /* for run_state says it, and the rules look at it */
     return activity == ACTIVITY_HALTED      ? VCPU_HALTED
            : activity == ACTIVITY_WAIT_SIPI ? VCPU_WAIT_SIPI
                                             : VCPU_RUN;
