@@ -114,6 +114,22 @@ unsigned machine_cpus(const struct machine_run *run, bool monitor)
     return cpus;
 }
 
+char *machine_title(const struct machine_run *run, const struct machine *machine)
+{
+    const char *model = run->options->model;
+    char *title = nr_format("%s", run->guest[0].config.name), *longer;
+
+    for (uint32_t i = 1; i < run->guest_count && machine->monitor; i++) {
+        longer = nr_format("%s, %s", title, run->guest[i].config.name);
+        free(title);
+        title = longer;
+    }
+    longer =
+        nr_format("%s on %s%s%s", title, machine->name, model != NULL ? ":" : "", model != NULL ? model : "");
+    free(title);
+    return longer;
+}
+
 void machine_add(struct machine_command *command, const char *first, ...)
 {
     va_list words;

@@ -88,6 +88,9 @@ const struct machine *machine_find(const char *name, const char **model);
 unsigned machine_memory_mib(const struct machine_run *run, bool monitor);
 unsigned machine_cpus(const struct machine_run *run, bool monitor);
 
+/* What runs where, in words, as "a, b on vmx:corei7_haswell_4770"; the caller frees it. */
+char *machine_title(const struct machine_run *run, const struct machine *machine);
+
 /* Adds words to a command; they are copied. */
 void machine_add(struct machine_command *command, const char *first, ...) __attribute__((sentinel));
 /* Adds the words of a text, split at blanks. */

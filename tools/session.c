@@ -59,8 +59,8 @@ struct session {
     bool hurried; /* the user does not want to wait any longer */
     int status;
     int64_t start_ms, deadline_ms, quiet_ms;
-    double load_seconds; /* the emulator's processor time when the monitor said its first word */
-    double boot_seconds; /* the same when the first guest started */
+    double load_seconds; /* its processor time at the monitor's first word */
+    double boot_seconds; /* and when a guest started */
     struct line log_line, control_line;
     char typed[2 * CHUNK]; /* for the guest, not yet taken by the emulator */
     size_t typed_count;
@@ -115,14 +115,13 @@ static void log_output(struct session *session, const char *line)
     static const char panic[] = "nullring: panic";
     static const char cannot_start[] = "nullring: cannot start: ";
     unsigned value;
-    int length = 0;
 
     if (!session->monitor_spoke)
         monitor_speaks(session);
     nr_print("", line);
     if (session->options->log != NULL)
         fprintf(session->options->log, "%s\n", line);
-    if (session->boot_seconds == 0 && sscanf(line, "nullring: guest %*[^:]: starts%n", &length) == 0 && length > 0)
+    if (session->boot_seconds == 0 && strstr(line, ": starts") != NULL)
         session->boot_seconds = emulator_processor_seconds(&session->emulator);
     if (strncmp(line, panic, sizeof(panic) - 1) == 0 && !session->panicked) {
         session->panicked = true;
@@ -421,16 +420,11 @@ static void step(struct session *session)
 
 static void say_end(const struct session *session, const struct machine_run *run)
 {
-    const char *model = run->options->model;
     const struct expect *expect = session->options->expect;
-    char *names = nr_format("%s", run->guest[0].config.name);
+    const struct machine *machine = session->options->machine;
+    char *title = machine_title(run, machine), before[64] = "";
 
-    for (uint32_t i = 1; i < run->guest_count && session->options->machine->monitor; i++) {
-        char *longer = nr_format("%s, %s", names, run->guest[i].config.name);
-        free(names);
-        names = longer;
-    }
-    if (session->options->machine->monitor && !session->monitor_spoke && session->held_count > 0) {
+    if (machine->monitor && !session->monitor_spoke && session->held_count > 0) {
         nr_say("the monitor did not say a word; before it the console said:");
         for (size_t at = 0; at < session->held_count && nr_can_print(SETTLE_MS); at += LINE_SIZE)
             fwrite(session->held + at, 1,
@@ -439,14 +433,13 @@ static void say_end(const struct session *session, const struct machine_run *run
     }
     if (session->status != NR_DONE && expect->matched < expect->count)
         nr_say("not seen: %s", expect->source[expect->matched]);
-    char before[64] = "";
-    if (session->options->machine->monitor)
-        snprintf(before, sizeof before, " (%.2f before the monitor, %.2f before the guest)", session->load_seconds,
-                 session->boot_seconds);
-    nr_say("%s on %s%s%s: %.1f s, %.2f s of processor time%s, status %d", names, session->options->machine->name,
-           model != NULL ? ":" : "", model != NULL ? model : "", (double)(now_ms() - session->start_ms) / 1000,
-           emulator_processor_seconds(&session->emulator), before, session->status);
-    free(names);
+    if (machine->monitor)
+        snprintf(before, sizeof before, " (%.2f before the monitor, %.2f before the guest)",
+                 session->load_seconds, session->boot_seconds);
+    nr_say("%s: %.1f s, %.2f s of processor time%s, status %d", title,
+           (double)(now_ms() - session->start_ms) / 1000, emulator_processor_seconds(&session->emulator),
+           before, session->status);
+    free(title);
 }
 
 /* The control line goes to the hub, which closes it. */
