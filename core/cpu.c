@@ -89,6 +89,7 @@ static void tss_init(struct cpu *cpu)
     cpu->tss.io_bitmap[SERVICE_PORT_2 / 8] = 0;
     cpu->tss.io_bitmap[SERVICE_PORT_3 / 8] = 0;
     cpu->tss.io_bitmap[SERVICE_RTC / 8] &= (uint8_t)~3u;
+    cpu->tss.io_bitmap[SERVICE_I8042 / 8] &= (uint8_t)~0x11u;
     cpu->tss.io_map_base = TSS_NO_PORTS;
     for (unsigned use = STACK_NMI; use < STACK_USES; use++) {
         cpu->tss.ist[use - 1] = stack_map(cpu->index, use);

@@ -1,6 +1,6 @@
 /*
  * The host's local APIC (SDM Vol. 3A, chapter 11), in xAPIC mode, or in x2APIC mode when firmware hands it
- * over so, and the IOAPIC for the one device interrupt that the monitor takes.
+ * over so, and the IOAPIC for the device interrupts that the service takes.
  */
 #include "host_apic.h"
 #include "acpi.h"
@@ -24,7 +24,9 @@ enum {
     DELIVER_NMI = 0x400,
     EVERYBODY = 0xff,
     PIT_GSI = 2,
+    KEYBOARD_GSI = 1,
     SERIAL_2_GSI = 3, /* of the second serial port, and the fourth */
+    MOUSE_GSI = 12,
     PIT_CHANNEL_0 = 0x40,
     PIT_CONTROL = 0x43,
     PIT_RATE_GENERATOR = 0x34, /* channel 0, both bytes, mode 2 */
@@ -154,8 +156,9 @@ void host_ioapic_init(void)
         for (uint32_t pin = 0; pin < pins; pin++) {
             uint32_t gsi = acpi.ioapic[i].gsi_base + pin;
             bool nmi = vcpu_features.nmi_bound && gsi == PIT_GSI;
-            bool serial = gsi == acpi.serial_gsi || gsi == SERIAL_2_GSI;
-            uint32_t entry = nmi ? DELIVER_NMI : serial ? VECTOR_SERIAL : LVT_MASKED;
+            bool input =
+                gsi == acpi.serial_gsi || gsi == SERIAL_2_GSI || gsi == KEYBOARD_GSI || gsi == MOUSE_GSI;
+            uint32_t entry = nmi ? DELIVER_NMI : input ? VECTOR_INPUT : LVT_MASKED;
             ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin + 1,
                          (nmi ? EVERYBODY : cpus[0].apic_id) << ID_SHIFT);
             ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * pin, entry);

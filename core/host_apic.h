@@ -22,6 +22,6 @@ bool host_apic_reaches(uint32_t apic_id);
 /* Commands of ICR: a vector, or one of these; SIPI with the page of the trampoline (SDM Vol. 3A, 9.4.4). */
 enum host_apic_command { IPI_INIT = 0x4500, IPI_STARTUP = 0x4600, IPI_ALL_BUT_SELF = 0xc0000 };
 void host_apic_send(uint32_t apic_id, uint32_t command);
-/* Routes the first serial port's ISA interrupt to VECTOR_SERIAL on the boot processor, and masks all other
- * pins. */
+/* Routes the interrupts of serial ports, keyboard and mouse to VECTOR_INPUT on the boot processor, and masks
+ * all other pins. */
 void host_ioapic_init(void);

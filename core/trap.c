@@ -32,7 +32,7 @@ static void interrupt_handle(uint64_t vector)
         cpu->timer_deadline = 0;
     if (vector == VECTOR_TIMER || vector == VECTOR_KICK)
         cpu->kicked |= KICKED;
-    if (vector == VECTOR_SERIAL && service)
+    if (vector == VECTOR_INPUT && service)
         process_notify(service, EVENT_INPUT);
 }
 

@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct trap_frame) == 22 * 8, "entry.asm knows the layout"
 enum vector {
     VECTOR_TIMER = 0x40,
     VECTOR_KICK = 0x41,
-    VECTOR_SERIAL = 0x42,
+    VECTOR_INPUT = 0x42,
     VECTOR_PANIC = 0x43,
     VECTOR_SPURIOUS = 0xff,
 };

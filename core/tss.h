@@ -1,6 +1,6 @@
 /*
- * Task-state segment in long mode (AMD APM Vol. 2, 12.2.5) with an I/O map that reaches the serial ports and
- * the RTC.
+ * Task-state segment in long mode (AMD APM Vol. 2, 12.2.5) with an I/O map that reaches the serial ports, the
+ * RTC and the keyboard controller.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #define SERVICE_PORT_2 0x2f8
 #define SERVICE_PORT_3 0x3e8
 #define SERVICE_RTC    0x70 /* two */
+#define SERVICE_I8042  0x60 /* and 0x64 */
 #define TSS_NO_PORTS   0xffff
 
 struct tss {

@@ -38,7 +38,7 @@ enum upcall_event {
     EVENT_CHANNEL = 1 << 1, /* something may be in a channel ring */
     EVENT_EOI = 1 << 2,     /* level-triggered EOI: vectors in upcall.eoi */
     EVENT_GUEST = 1 << 3,   /* service: a guest ended, or was restarted */
-    EVENT_INPUT = 1 << 4,   /* service: the host's serial port has interrupted */
+    EVENT_INPUT = 1 << 4,   /* service: a serial port, keyboard or mouse of the host has interrupted */
 };
 
 enum upcall_status {

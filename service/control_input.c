@@ -1,7 +1,7 @@
 /*
- * Keys and motions of the mouse for a guest, over the control line (CONTROL_EVENTS). They wait in the channel
- * until the guest reads its keyboard; when there is no room for all of a request none is taken, so that a key
- * that goes down also goes up, and nr asks again.
+ * Keys and motions of the mouse for a guest, from the control line (CONTROL_EVENTS) and from the machine's
+ * own (host_input.c). They wait in the channel until the guest reads its keyboard; when there is no room for
+ * all of a request none is taken, so that a key that goes down also goes up, and nr asks again.
  */
 #include "control_call.h"
 #include "format.h"
@@ -17,6 +17,19 @@ static bool is_event(const struct input_event *event)
     if (event->kind == INPUT_KEY_DOWN || event->kind == INPUT_KEY_UP)
         return (event->key & (INPUT_KEY_EXTENDED - 1)) != 0;
     return event->kind == INPUT_MOUSE || event->kind == INPUT_BUTTON_DOWN || event->kind == INPUT_BUTTON_UP;
+}
+
+bool input_give(uint32_t guest, const struct input_event *event)
+{
+    struct channel *channel = service.guest[guest].channel;
+    int at = ring_free(CHANNEL_EVENTS, &channel->event_head, &channel->event_tail);
+
+    if (at < 0)
+        return false;
+    channel->event[at] = *event;
+    ring_moved(&channel->event_head);
+    sys_notify(guest);
+    return true;
 }
 
 enum control_error events_begin(struct control_call *call, const uint8_t *data, uint32_t length)
@@ -37,12 +50,9 @@ enum control_error events_begin(struct control_call *call, const uint8_t *data, 
     if (CHANNEL_EVENTS - ring_used(CHANNEL_EVENTS, &channel->event_head, &channel->event_tail) < count)
         return CONTROL_OK;
     for (; call->value < count; call->value++) {
-        int at = ring_free(CHANNEL_EVENTS, &channel->event_head, &channel->event_tail);
-        if (at < 0)
+        memcpy(&event, data + call->value * sizeof event, sizeof event);
+        if (!input_give(call->guest, &event))
             break; /* the other side has moved its index back */
-        memcpy(&channel->event[at], data + call->value * sizeof event, sizeof event);
-        ring_moved(&channel->event_head);
     }
-    sys_notify(call->guest);
     return CONTROL_OK;
 }

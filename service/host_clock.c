@@ -3,6 +3,7 @@
  * monitor opens the two ports to this process.
  */
 #include "calendar.h"
+#include "ports.h"
 #include "service.h"
 
 enum {
@@ -18,10 +19,8 @@ enum { CENTURY = 2000 }; /* its register is where each board has it */
 
 static uint8_t cmos_read(uint8_t index)
 {
-    uint8_t value;
-    __asm__ volatile("outb %0, %1" : : "a"(index), "Nd"((uint16_t)RTC_INDEX));
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"((uint16_t)RTC_DATA));
-    return value;
+    port_write(RTC_INDEX, index);
+    return port_read(RTC_DATA);
 }
 
 static uint32_t number(uint8_t value, bool binary)

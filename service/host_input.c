@@ -8,6 +8,7 @@
  * wheel. Missing: the LEDs that a guest sets, a keyboard or mouse plugged in later, all that is on USB where
  * the firmware does not make it look like PS/2.
  */
+#include "ports.h"
 #include "service.h"
 
 enum { PORT_DATA = 0x60, PORT_COMMAND = 0x64, NO_CONTROLLER = 0xff };
@@ -25,8 +26,21 @@ enum { MODE_INTERRUPT = 1 << 0, MODE_AUX_INTERRUPT = 1 << 1, MODE_OFF = 3 << 4, 
 enum { DEVICE_ID = 0xf2, DEVICE_RATE = 0xf3, DEVICE_ENABLE = 0xf4, DEVICE_DEFAULTS = 0xf6, ACK = 0xfa };
 enum { ID_WHEEL = 3, ANSWER_MS = 30, BYTES_MAX = 32, RETRY_MS = 20 };
 enum { CODE_EXTENDED = 0xe0, CODE_PAUSE = 0xe1, CODE_UP = 0x80, PAUSE_BYTES = 5 };
-enum { KEY_CTRL = 0x1d, KEY_SHIFT = 0x2a, KEY_SHIFT_RIGHT = 0x36, KEY_ALT = 0x38, KEY_PAGE_DOWN = 0x51, KEYS = 256 };
-enum { MOTION_BUTTONS = 7, MOTION_ALWAYS = 1 << 3, MOTION_LEFT = 1 << 4, MOTION_DOWN = 1 << 5, MOTION_OVERFLOW = 3 << 6 };
+enum {
+    KEY_CTRL = 0x1d,
+    KEY_SHIFT = 0x2a,
+    KEY_SHIFT_RIGHT = 0x36,
+    KEY_ALT = 0x38,
+    KEY_PAGE_DOWN = 0x51,
+    KEYS = 256
+};
+enum {
+    MOTION_BUTTONS = 7,
+    MOTION_ALWAYS = 1 << 3,
+    MOTION_LEFT = 1 << 4,
+    MOTION_DOWN = 1 << 5,
+    MOTION_OVERFLOW = 3 << 6
+};
 
 static struct {
     bool present, wheel;
@@ -36,18 +50,6 @@ static struct {
     uint8_t held[KEYS], given[KEYS]; /* keys that are down here, and at that guest */
     uint8_t buttons_given;
 } input;
-
-static uint8_t port_read(uint16_t port)
-{
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static void port_write(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
 
 /* Until the status has the bit or, with `value` 0, has it no more. */
 static bool wait_for(uint8_t bit, uint8_t value)
@@ -140,8 +142,8 @@ static bool give_buttons(uint8_t buttons, bool down)
     return true;
 }
 
-/* What is up here, or belongs to a guest that has the focus no more, comes up there too: at once, or when there
- * is room for it. */
+/* What is up here, or belongs to a guest that has the focus no more, comes up there too: at once, or when
+ * there is room for it. */
 static bool release(bool all)
 {
     bool done = give_buttons(input.buttons_given & (all ? MOTION_BUTTONS : (uint8_t)~input.buttons), false);

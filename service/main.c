@@ -88,12 +88,14 @@ static void end_machine(void)
 /*
  * Serial ports may share an interrupt, which comes when the first of them asks for one. It comes again only
  * if all have been quiet at the same time: so it goes on until one look finds nothing at any of them.
+ * Keyboard and mouse, too, ask only once for a byte that waits.
  */
 static void move_bytes(void)
 {
     for (unsigned i = 0; i < LOOKS_MAX; i++) {
         bool received = console_run();
         received |= control_run();
+        received |= host_input_run();
         if (!received)
             return;
     }
@@ -112,6 +114,7 @@ void upcall_handle(struct upcall *upcall)
         console_start();
         control_start();
         display_start(info);
+        host_input_start();
         boot_report();
         guests_start();
     }

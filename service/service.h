@@ -85,6 +85,14 @@ void console_focus_next(void);
 bool console_give(uint32_t guest, uint8_t byte);
 void console_send_break(uint32_t guest);
 
+/* control_input.c: something happens at a guest's keyboard or mouse. False: there is no room for it, as the
+ * guest does not read. */
+bool input_give(uint32_t guest, const struct input_event *event);
+/* host_input.c: the machine's own keyboard and mouse, for the guest that has the focus. */
+void host_input_start(void);
+/* As console_run(). */
+bool host_input_run(void);
+
 /* prompt.c: the monitor's key and its prompt. Returns true when it took the byte; otherwise it is the
  * guest's. */
 bool prompt_take(uint8_t byte);

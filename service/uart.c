@@ -3,6 +3,7 @@
  * of each to this process in the I/O permission bitmap and turns their interrupts into EVENT_INPUT.
  */
 #include "uart.h"
+#include "ports.h"
 
 enum uart_register { UART_DATA, UART_IER, UART_FCR, UART_LCR, UART_MCR, UART_LSR };
 enum {
@@ -24,14 +25,12 @@ enum {
 
 static uint8_t uart_read(const struct uart *uart, enum uart_register index)
 {
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"((uint16_t)(uart->port + index)));
-    return value;
+    return port_read((uint16_t)(uart->port + index));
 }
 
 static void uart_write(const struct uart *uart, enum uart_register index, uint8_t value)
 {
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)(uart->port + index)));
+    port_write((uint16_t)(uart->port + index), value);
 }
 
 bool uart_start(struct uart *uart, enum uart_base base)

@@ -1,6 +1,7 @@
 """nr type, nr key and nr mouse: what arrives at the guest's keyboard controller, byte by byte; a guest that does not read; and what
 is no key."""
 
+import socket
 import subprocess
 import time
 
@@ -11,23 +12,27 @@ DISK = 1 << 20
 GUEST = "input"
 
 
-@pytest.fixture(scope="module")
-def live():
+def guest(name):
     WORK.mkdir(parents=True, exist_ok=True)
-    image, path = WORK / "input.img", WORK / "input.dts"
+    image, path = WORK / f"{name}.img", WORK / f"{name}.dts"
     subprocess.run(["nasm", "-f", "bin", "-o", image, TREE / "tests/boot/input.asm"], check=True)
     with image.open("r+b") as file:
         file.truncate(DISK)
     path.write_text(f"""/dts-v1/;
 / {{
     compatible = "nullring,guest";
-    model = "{GUEST}";
+    model = "{name}";
     memory {{ size-mib = <16>; }};
     chosen {{ loader = "bios"; }};
     disk0 {{ compatible = "nullring,ide-disk"; image = "{image}"; overlay-mib = <1>; }};
 }};
 """)
-    with Live(path) as running:
+    return path
+
+
+@pytest.fixture(scope="module")
+def live():
+    with Live(guest(GUEST)) as running:
         running.wait(GUEST, "^ready$", serial=True)
         yield running
 
@@ -121,3 +126,31 @@ def test_what_cannot_be_done_is_not_begun(live, words, sentence):
 def test_wrong_usage(live, words, part):
     status, out, lines = nr(live, *words)
     assert (status, out) == (USAGE, "") and part in lines
+
+
+def test_the_machines_own_keyboard_and_mouse(tmp_path):
+    """They are the focused guest's. Keys that are down when the focus goes come up where they went down."""
+    path = tmp_path / "monitor"
+    with Live("--emulator", f"-monitor unix:{path},server=on,wait=off", guest("first"), guest("second")) as machine, \
+            socket.socket(socket.AF_UNIX) as line:
+        for name in ("first", "second"):
+            machine.wait(name, rf"^\[{name}\] ready$", serial=True)
+        line.connect(str(path))
+
+        def does(name, commands, bytes_there):
+            line.sendall("".join(f"{command}\n" for command in commands).encode())
+            words = bytes_there.split()
+            lines = r"\s+".join(rf"\[{name}\] {word}" for word in words)
+            machine.wait(name, rf"{lines}\s", serial=True)
+
+        machine.type("!")
+        does("first", ["sendkey a", "sendkey shift-b", "sendkey up", "sendkey pause", "sendkey ctrl-alt-delete"],
+             "k1e k9e k2a k30 kb0 kaa ke0 k48 ke0 kc8 ke1 k1d k45 ke1 k9d kc5 k1d k38 ke0 k53 ke0 kd3 kb8 k9d")
+        for command, packet in (("mouse_move 5 -3", "m08 m05 m03 m00"), ("mouse_move 0 0 1", "m08 m00 m00 mff"),
+                                ("mouse_button 1", "m09 m00 m00 m00"), ("mouse_button 5", "m0d m00 m00 m00"),
+                                ("mouse_button 0", "m08 m00 m00 m00")):
+            does("first", [command], packet)
+        does("first", ["sendkey ctrl-alt-pgdn"], "k1d k38")
+        machine.wait("second", r"input goes to second\s+\[first\] k9d\s+\[first\] kb8$", serial=True)
+        machine.type("!")
+        does("second", ["sendkey c"], "k2e kae")
