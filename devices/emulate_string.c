@@ -2,15 +2,16 @@
  * String instructions: MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS, with and without REP (SDM Vol. 2, REP).
  *
  * One call does the elements that lie on one page of each operand; of INS and OUTS, whose every call costs an
- * exit, those on up to PORT_PAGES of them. While elements remain, RIP stays, with RCX, RSI and RDI moved on,
- * as after an interrupt.
+ * exit, those on up to PORT_PAGES of them, as long as the device takes them in blocks. While elements remain,
+ * RIP stays, with RCX, RSI and RDI moved on, as after an interrupt.
  */
 #include "emulate_flags.h"
 #include "emulate_internal.h"
 
 enum { PAGE = 4096 };
-/* A block of READ MULTIPLE, 16 sectors, lies on three pages at most. */
-enum { PORT_PAGES = 4 };
+/* A block of READ MULTIPLE, 16 sectors, lies on three pages at most. One by one, four pages of elements would
+ * take a slow processor longer than an upcall may. */
+enum { PORT_PAGES = 4, ONE_BY_ONE_MAX = 64 };
 
 /* One memory operand of a string instruction, at its next element. */
 struct cursor {
@@ -21,7 +22,8 @@ struct cursor {
 struct string {
     struct cursor source, destination;
     uint64_t count;
-    unsigned shift; /* an element's size is 1 << shift bytes */
+    uint64_t one_by_one; /* elements done so, of all pages */
+    unsigned shift;      /* an element's size is 1 << shift bytes */
     unsigned size;
     int64_t step;
     bool repeated;
@@ -188,6 +190,7 @@ static enum outcome do_page(struct emulation *m, struct string *s, uint64_t coun
         cursor_advance(&s->source, s->step);
         cursor_advance(&s->destination, s->step);
         done++;
+        s->one_by_one++;
     }
     commit(m, s, done);
     s->count = count - done;
@@ -207,7 +210,7 @@ enum outcome emulate_string(struct emulation *m)
         port && left ? emulate_port_allowed(m, m->state->gpr.reg[RDX], s.size) : OUTCOME_NEXT;
 
     for (unsigned page = 0; outcome == OUTCOME_NEXT && more && left; page++) {
-        if (page == (port ? PORT_PAGES : 1) || (page && single))
+        if (page >= (port && s.one_by_one < ONE_BY_ONE_MAX ? PORT_PAGES : 1) || (page && single))
             return OUTCOME_REPEAT;
         outcome = do_page(m, &s, single ? 1 : left, port, &more);
         /* What is done stays done: the next call says it again, and for itself. */

@@ -15,6 +15,9 @@ static struct emulator emulator;
 
 enum { CODE = 0x8000 };
 
+/* What run() runs on. */
+static const struct emulator_machine *used_machine = &test_emulator_machine;
+
 static void begin(enum test_mode mode)
 {
     memset(&machine, 0, sizeof(machine));
@@ -25,7 +28,7 @@ static void begin(enum test_mode mode)
 static inline enum emulate_result run(const char *code, size_t length)
 {
     memcpy(machine.ram + state.gpr.rip, code, length);
-    emulator = (struct emulator){.machine = &test_emulator_machine,
+    emulator = (struct emulator){.machine = used_machine,
                                  .context = &machine,
                                  .limits = &limits,
                                  .state = &state,

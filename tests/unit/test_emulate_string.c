@@ -114,8 +114,17 @@ static void conditions(void **unused)
     assert_true(state.gpr.rflags & FLAG_ZF);
 }
 
+static uint32_t take_block(void *context, uint16_t port, unsigned size, uint8_t *ram, uint32_t count,
+                           bool write)
+{
+    (void)context, (void)port, (void)size, (void)ram, (void)write;
+    return count;
+}
+
 static void port_strings(void **unused)
 {
+    struct emulator_machine with_blocks = test_emulator_machine;
+
     (void)unused;
     begin(TEST_REAL);
     state.gpr.reg[RDX] = 0x1f0;
@@ -137,8 +146,16 @@ static void port_strings(void **unused)
     assert_int_equal(RUN("\xf3\x6d"), EMULATE_DONE);
     assert_int_equal(state.gpr.reg[RCX], 0);
     assert_int_equal(machine.accesses, 256);
-    /* So does a block of sectors that begins in the middle of a page, but not the whole of memory. */
+    /* Byte by byte no more than a page does. */
     state.gpr.rip = CODE;
+    state.gpr.reg[RSI] = TEST_PAGE / 2;
+    state.gpr.reg[RCX] = 2 * TEST_PAGE;
+    assert_int_equal(RUN("\xf3\x6e"), EMULATE_DONE);
+    assert_int_equal(state.gpr.rip, CODE);
+    assert_int_equal(state.gpr.reg[RSI], TEST_PAGE);
+    /* A block of sectors that begins in the middle of a page does, but not the whole of memory. */
+    with_blocks.block = take_block;
+    used_machine = &with_blocks;
     state.gpr.reg[RSI] = TEST_PAGE / 2;
     state.gpr.reg[RCX] = 2 * TEST_PAGE;
     assert_int_equal(RUN("\xf3\x6e"), EMULATE_DONE);
@@ -151,6 +168,7 @@ static void port_strings(void **unused)
     assert_int_equal(RUN("\xf3\x6e"), EMULATE_DONE);
     assert_int_equal(state.gpr.rip, CODE);
     assert_int_equal(state.gpr.reg[RSI], 4 * TEST_PAGE);
+    used_machine = &test_emulator_machine;
 }
 
 /* The port is not read before its destination is known to be writable. */
