@@ -50,7 +50,7 @@ static void vm_finish(struct process *process)
     struct vm *vm = process->vm;
     uint32_t ending = atomic_exchange(&vm->ending, 0);
     process->timer = 0;
-    process->events = 0;
+    process->events &= EVENT_CHANNEL; /* the service notifies of a question once */
     if (ending == GUEST_END_RESET) {
         vm->intr_level = 0;
         for (uint32_t i = 0; i < vm->vcpu_count; i++) {

@@ -68,6 +68,7 @@ void upcall_reject(struct process *process, const char *why)
     log_print("nullring: guest %s: device model restarted: %s", vm->config.name, why);
     process->needs_restart = true;
     process_reload(process);
+    process_notify(process, EVENT_CHANNEL); /* the old one may have taken that event with it */
     process_notify(service, EVENT_GUEST);
 }
 

@@ -119,6 +119,8 @@ static bool upcall_settle(struct vcpu *vcpu, enum upcall_result result)
         state = state_after(vcpu, finished ? process->upcall.status : UPCALL_OK);
     else if (finished)
         rest = process->upcall.rest_until;
+    if (!finished && vcpu->upcall_kind == UPCALL_DEBUG) /* asked again before the guest goes on */
+        atomic_fetch_or(&vcpu->requests, (uint32_t)REQUEST_DEBUG);
     token_release(process);
     vcpu->run_state = VCPU_RUN;
     if (state != VCPU_RUN && (state != VCPU_HALTED || !event_wakes(vcpu))) {

@@ -276,7 +276,7 @@ static unsigned find_hit(const struct debugger *debugger, uint32_t vcpu, const s
             return i;
     while (hit < DEBUGGER_WATCHED &&
            !(silent ? debugger->watch[hit].used && debugger->watch[hit].kind != DEBUG_HARDWARE
-                    : (dr6 >> hit & 1) != 0))
+                    : (dr6 >> hit & 1) != 0 && (state->control.dr7 >> 2 * hit & 3) != 0))
         hit++;
     return hit;
 }

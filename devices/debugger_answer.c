@@ -35,7 +35,8 @@ static uint32_t write_gpr(struct vcpu_state *state, const uint8_t *data)
     memcpy(&gpr, data, sizeof gpr);
     if (!is_canonical(gpr.rip))
         return DEBUG_EMEMORY;
-    if (!(state->msrs.efer & EFER_LMA) && gpr.rip > UINT32_MAX)
+    bool wide = state->msrs.efer & EFER_LMA && state->segment[SEG_CS].attributes & SEG_L;
+    if (!wide && gpr.rip > UINT32_MAX)
         return DEBUG_EMEMORY;
     gpr.rflags =
         (gpr.rflags & FLAGS_WRITABLE & ~(uint64_t)FLAG_VM) | (state->gpr.rflags & FLAG_VM) | FLAGS_FIXED;

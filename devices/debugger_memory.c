@@ -143,6 +143,9 @@ static void arm(struct debugger *debugger, struct debugger_breakpoint *breakpoin
     if (!seen || (breakpoint->armed && *seen == INT3))
         return;
     debugger_disarm(breakpoint);
+    /* It was written over: the page may hold something else by now. */
+    if (gpa != breakpoint->linear && !(state && debugger_walk(state, breakpoint->linear, &gpa)))
+        return; /* armed again when the address is mapped */
     uint8_t *place = code_at(gpa, &spare);
     if (!place || byte_of(debugger, gpa, place) != place)
         return; /* the same place under two addresses */

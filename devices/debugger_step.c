@@ -34,13 +34,18 @@ static bool is_prefix(uint8_t byte, bool wide)
     }
 }
 
-bool debugger_shows_tf(const uint8_t *code, uint32_t count, bool wide)
+static uint8_t opcode_of(const uint8_t *code, uint32_t count, bool wide)
 {
     uint32_t at = 0;
 
     while (at < count && is_prefix(code[at], wide))
         at++;
-    switch (at < count ? code[at] : 0) {
+    return at < count ? code[at] : 0;
+}
+
+bool debugger_shows_tf(const uint8_t *code, uint32_t count, bool wide)
+{
+    switch (opcode_of(code, count, wide)) {
     case 0x9c: /* PUSHF */
     case 0x9d: /* POPF */
     case 0xcc: /* INT3 */
@@ -58,11 +63,15 @@ bool debugger_shows_tf(const uint8_t *code, uint32_t count, bool wide)
 bool debugger_is_delicate(struct debugger *debugger, const struct vcpu_state *state)
 {
     uint8_t code[INSTRUCTION_MAX];
-    bool wide = (state->msrs.efer & EFER_LMA) && (state->segment[SEG_CS].attributes & SEG_L);
+    bool lma = state->msrs.efer & EFER_LMA, wide = lma && (state->segment[SEG_CS].attributes & SEG_L);
 
     if (debugger_at_breakpoint(debugger, state)) /* the emulator would find INT3 */
         return false;
     uint32_t count = debugger_move(debugger, state, debugger_linear_rip(state), code, sizeof code, false);
+    uint8_t opcode = opcode_of(code, count, wide);
+    if (lma && opcode != 0x9c && opcode != 0x9d &&
+        opcode != 0xcf) /* interrupts only the processor delivers there */
+        return false;
     return debugger_shows_tf(code, count, wide);
 }
 

@@ -203,6 +203,12 @@ static enum outcome interrupt(struct emulation *m, enum event_type type, uint8_t
 {
     const struct vcpu_event event = {.type = (uint8_t)type, .vector = vector, .length = m->in->length};
 
+    /* In long mode the processor delivers it, behind the instruction. */
+    if ((m->state->msrs.efer & EFER_LMA) && type != EVENT_SOFT_INTERRUPT) {
+        m->state->gpr.rip += m->in->length;
+        m->emulator->modified |= VCPU_GPR;
+        return emulate_fault(m, vector);
+    }
     return emulate_deliver(m, &event, m->state->gpr.rip + m->in->length);
 }
 

@@ -54,10 +54,11 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
     struct vcpu_event event = *first;
 
     for (unsigned level = 0; level < LEVELS_MAX; level++) {
+        bool wide = state->msrs.efer & EFER_LMA; /* only the processor delivers there */
         bool ours =
-            level == 0 && (b->upcall->exit.detail & UNFIT_ONCE); /* the processor has just left it to us */
-        if (event.type == EVENT_EXCEPTION && (state->control.cr0 & CR0_PE) && real_mode_fits(state) &&
-            !ours) {
+            level == 0 && !wide && (b->upcall->exit.detail & UNFIT_ONCE); /* it has just left it to us */
+        if (event.type == EVENT_EXCEPTION && (state->control.cr0 & CR0_PE) &&
+            (wide || real_mode_fits(state)) && !ours) {
             b->upcall->inject = event; /* the processor can */
             end(b, UPCALL_INJECT);
             return;

@@ -273,6 +273,8 @@ bool control_detach(const struct control_call *call, uint32_t id)
 {
     uint32_t user = call->id >> CONTROL_ID_HUB_SHIFT << CONTROL_ID_HUB_SHIFT;
 
+    if (id >> CONTROL_ID_HUB_SHIFT != 0)
+        return false;
     for (unsigned i = 0; i < CALLS_MAX; i++) {
         if (calls[i].used && calls[i].command == CONTROL_CONSOLE && calls[i].id == (user | id)) {
             calls[i].stop = true;

@@ -215,6 +215,9 @@ uint32_t disk_piece(struct control_call *call, uint8_t *to)
     uint64_t *at = &call->media.offset, end = answer.at + answer.size;
     if (answer.size > MEDIA_DATA || end < answer.at || end > answer.all || *at > end)
         return no_sense(call);
+    /* Only zeros are skipped, and no more than one answer may: the checksum takes everybody's time. */
+    if (answer.at > *at && (call->number == CONTROL_WITHOUT_IMAGE || answer.at - *at > LEFT_OUT_MAX))
+        return no_sense(call);
     if (call->number == CONTROL_WITHOUT_IMAGE && (module = module_of(call, &answer)) == NULL)
         return no_sense(call);
     *at = *at < answer.at ? answer.at : *at;

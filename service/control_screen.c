@@ -53,8 +53,8 @@ static uint32_t take(struct control_call *call, const struct channel_screen *scr
                         (uint64_t)picture.columns << 32 | (uint64_t)picture.rows << 48;
     bool text = call->number == CHANNEL_SCREEN_TEXT;
     uint32_t end = text ? picture.columns * picture.rows : picture.width * picture.height;
-    uint32_t size = screen->size <= ROOM ? screen->size : ROOM, head = 0;
-    uint32_t next = screen->next;
+    uint32_t size = __atomic_load_n(&screen->size, __ATOMIC_RELAXED), head = 0;
+    uint32_t next = __atomic_load_n(&screen->next, __ATOMIC_RELAXED);
 
     if (picture.width == 0)
         return fail(call, "the guest has no screen");
@@ -69,6 +69,7 @@ static uint32_t take(struct control_call *call, const struct channel_screen *scr
         memcpy(to, &picture, sizeof picture);
         head = sizeof picture;
     }
+    size = size <= ROOM ? size : ROOM;
     memcpy(to + head, screen->data, size);
     call->offset = measures;
     call->at = next;

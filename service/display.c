@@ -165,9 +165,11 @@ static void show_none(const char *why)
 
 static void take(const struct channel_screen *screen)
 {
-    uint32_t width = is_text() ? screen->columns : screen->width;
-    uint32_t height = is_text() ? screen->rows : screen->height;
-    uint32_t size = screen->size, next = screen->next;
+    /* Once each: the device model may change them meanwhile. */
+    uint32_t width = __atomic_load_n(is_text() ? &screen->columns : &screen->width, __ATOMIC_RELAXED);
+    uint32_t height = __atomic_load_n(is_text() ? &screen->rows : &screen->height, __ATOMIC_RELAXED);
+    uint32_t size = __atomic_load_n(&screen->size, __ATOMIC_RELAXED);
+    uint32_t next = __atomic_load_n(&screen->next, __ATOMIC_RELAXED);
     if (screen->width == 0) {
         show_none("has no screen");
     } else if (width == 0 || width > SIDE_MAX || height > SIDE_MAX || size > CHANNEL_SCREEN_DATA) {

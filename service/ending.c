@@ -31,6 +31,7 @@ static void look_for_end(uint32_t index)
     if (guest->ended || !has_ended(status))
         return;
     guest->ended = true;
+    service_wake_after(0); /* who waits for an answer of it is told */
     guest->killed = status == GUEST_KILLED;
     service.failed |= guest->killed;
     uint32_t exit_value = guest->channel->exit_value;

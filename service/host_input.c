@@ -10,6 +10,7 @@
  */
 #include "ports.h"
 #include "service.h"
+#include "string.h"
 
 enum { PORT_DATA = 0x60, PORT_COMMAND = 0x64, NO_CONTROLLER = 0xff };
 enum { STATUS_OUTPUT = 1 << 0, STATUS_INPUT = 1 << 1, STATUS_AUX = 1 << 5 };
@@ -218,8 +219,11 @@ bool host_input_run(void)
     if (!input.present || service.guest_count == 0)
         return false;
     for (unsigned i = 0; i < BYTES_MAX; i++) {
-        if (input.guest != console_focus() && release(true))
+        if (input.guest != console_focus() && (release(true) || service.guest[input.guest].ended)) {
+            memset(input.given, 0, sizeof input.given);
+            input.buttons_given = 0;
             input.guest = console_focus();
+        }
         uint8_t status = port_read(PORT_COMMAND);
         if (!(status & STATUS_OUTPUT))
             break;
@@ -228,6 +232,7 @@ bool host_input_run(void)
             take_motion(byte);
         else
             take_code(byte);
+        release(false); /* before what the next byte brings */
         taken = true;
     }
     if (!release(input.guest != console_focus()))

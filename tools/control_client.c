@@ -30,8 +30,9 @@ static bool send_frame(struct control_client *client, const struct control_frame
 
     for (size_t at = 0; at < size;) {
         struct pollfd polled = {client->fd, POLLOUT, 0};
-        ssize_t sent = poll(&polled, 1, SEND_MS) > 0 ? write(client->fd, bytes + at, size - at) : -1;
-        if (sent <= 0 && errno != EAGAIN && errno != EINTR)
+        int ready = poll(&polled, 1, SEND_MS);
+        ssize_t sent = ready > 0 ? write(client->fd, bytes + at, size - at) : ready;
+        if (ready == 0 || (sent < 0 && errno != EAGAIN && errno != EINTR))
             return false;
         at += sent > 0 ? (size_t)sent : 0;
     }

@@ -121,6 +121,7 @@ static bool stub_breakpoint(void *context, bool insert, enum debug_breakpoint ki
                             size_t length)
 {
     const struct debug_request request = {.op = insert ? DEBUG_INSERT : DEBUG_REMOVE,
+                                          .vcpu = ((struct stub *)context)->session.selected,
                                           .address = address,
                                           .length = length < DEBUG_DATA ? (uint32_t)length : DEBUG_DATA,
                                           .kind = kind};
@@ -193,6 +194,8 @@ static void take_stop(struct stub *stub)
     if (stub->status != NR_DONE || stub->wait_id != 0)
         return;
     stub->status = debug_look(&stub->client, stub->guest, DEBUG_STATE, &state);
+    if (stub->status == NR_DONE && !state.held)
+        stub->session.stop.stops = state.stops; /* somebody else has let it go on: the next one */
     if (stub->status != NR_DONE || !state.held)
         return;
     gdb_session_stopped(&stub->session, &state);

@@ -111,9 +111,10 @@ def test_debian_at_start_kernel():
 
 
 def test_debian_amd64_on_two_processors():
-    """64-bit registers; a breakpoint that one of two processors comes to holds both; then the way to start_kernel."""
+    """64-bit registers; a breakpoint that one of two processors comes to holds both; then the way to start_kernel; and an INT3 of
+    the kernel's own (int3_selftest) on the way to rest_init is the kernel's."""
     names = ["start_kernel", "x86_64_start_kernel", "x86_64_start_reservations", "secondary_startup_64_no_verify",
-             "__x64_sys_newuname"]
+             "__x64_sys_newuname", "rest_init"]
     guest = description("debian-amd64", "gdb-amd64", cpus=2, model='"amd64"', bootargs="console=ttyS0 quiet nokaslr")
     with Live("--machine", "svm", guest) as live:
         console = live.console
@@ -134,8 +135,9 @@ def test_debian_amd64_on_two_processors():
             wait_for(lambda: console.read_text(errors="replace").count("Linux") > said + 2, "the guest going on")
             subprocess.Popen(["sh", "-c", f"sleep 3; {NR} reset amd64"], env=live.environment)
             out = stub.gdb(f"break *{start:#x}", "continue", "p/x $rip", "p/x $cr0 & 0x80000001", "bt 3", "info threads", "delete",
-                           "detach")
+                           f"break *{address['rest_init']:#x}", "continue", "p/x $rip", "detach")
             assert f"$1 = {start:#x}" in out and "$2 = 0x80000001" in out and "Thread 2 (vCPU 1)" in out, out
+            assert f"$3 = {address['rest_init']:#x}" in out, out
             frames = [int(frame, 16) for frame in re.findall(r"^#\d +(0x[0-9a-f]+) in", out, re.M)]
             assert frames[0] == start and len(frames) >= 2, out
             assert any(0 < frames[1] - address[name] < 0x400 for name in names[1:4] if name in address), out

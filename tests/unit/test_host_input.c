@@ -218,6 +218,8 @@ static void test_keys(void **state)
     EXPECT_KEYS(0, "\xc8\xc8");
     TYPE("\xe1\x1d\x45\xe1\x9d\xc5");
     EXPECT_KEYS(0, "\xc5\xc5");
+    TYPE("\x2a\x1e\x9e\xaa\x30\xb0"); /* Shift is up before the second letter comes */
+    EXPECT_KEYS(0, "\x2a\x1e\x1e\x2a\x30\x30");
     TYPE("\xfa\xaa\xff\x00\x80"); /* no keys, or such as were not down */
     EXPECT_KEYS(0, "");
 }
@@ -273,6 +275,22 @@ static void test_focus_of_a_full_guest(void **state)
     assert_int_equal(world.to[1], 1);
 }
 
+/* Nobody takes anything out of its ring any more. */
+static void test_focus_of_a_guest_that_ended(void **state)
+{
+    (void)state;
+    begin(true, true, true);
+    TYPE("\x1e");
+    world.room = 0;
+    world.focus = 1;
+    service.guest[0].ended = true;
+    TYPE("");
+    service.guest[0].ended = false;
+    world.room = 8;
+    TYPE("\x30");
+    EXPECT_KEYS(1, "\x30");
+}
+
 static void test_mouse(void **state)
 {
     (void)state;
@@ -302,9 +320,13 @@ static void test_mouse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_start), cmocka_unit_test(test_no_controller),
-        cmocka_unit_test(test_keys),  cmocka_unit_test(test_full_guest),
-        cmocka_unit_test(test_focus), cmocka_unit_test(test_focus_of_a_full_guest),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_no_controller),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_full_guest),
+        cmocka_unit_test(test_focus),
+        cmocka_unit_test(test_focus_of_a_full_guest),
+        cmocka_unit_test(test_focus_of_a_guest_that_ended),
         cmocka_unit_test(test_mouse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
