@@ -1,5 +1,5 @@
 """Debian's three stock kernels under the monitor, to a marker computed by their init: 1 and 2 virtual processors on 1 and 2
-real ones, without paravirtualization, without nested paging, and started from UEFI."""
+real ones, without paravirtualization, with a hypervisor that does not show, without nested paging, and started from UEFI."""
 
 import re
 import subprocess
@@ -31,6 +31,14 @@ def test_kernel(example, cpus, machine_cpus):
 def test_without_paravirtualization(example):
     run = report(example, f"{example}-plain", paravirt="none", nonce=77)
     assert "kvm-clock" not in run.console, run.text
+
+
+def test_hidden_hypervisor():
+    """The kernel says what it takes itself to run on."""
+    run = boot("--machine", "svm", "--append", "mode=report nonce=78",
+               description("debian-686", "svm-hidden", model='"debian-686"; hypervisor = "hidden"'))
+    assert run.status == DONE and marker(78).strip("^$") in run.console, run.text
+    assert "Hypervisor detected" not in run.console and "paravirtualized kernel on bare hardware" in run.console, run.text
 
 
 def runs_on_vtlb(run):

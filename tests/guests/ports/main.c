@@ -1,7 +1,7 @@
 /*
- * Ports that nobody has read as ones in each width and ignore writes; port 0x92 A20; the delay port 0x80;
- * word access to two byte ports; memory that nobody has reads as ones. Manual: 82371SB; ISA bus convention.
- * Real hardware: as checked here.
+ * Ports that nobody has read as ones in each width and ignore writes; port 0x92 A20; the delay ports 0x80 and
+ * 0xed; no game port; word access to two byte ports; memory that nobody has reads as ones. Manual: 82371SB;
+ * ISA bus convention. Real hardware: as checked here.
  */
 #include "guest.h"
 #include "processor.h"
@@ -15,7 +15,9 @@ void guest_main(void)
     outl(0x278, 1);
     check_value("  after writes", inb(0x278), 0xff);
     outb(0x80, 0x12);
-    check("write to port 0x80 passes", true);
+    outb(0xed, 0x12);
+    check("write to ports 0x80 and 0xed passes", true);
+    check_value("no game port", inb(0x201), 0xff);
     outw(0x70, 0x7755);
     outb(0x70, 0x55);
     check_value("word write to index and data", inb(0x71), 0x77);
