@@ -11,8 +11,9 @@
  * While all are held the guest's clock stands. It goes on where it stood: the offset of the devices' clocks
  * and of the local APICs' timers moves at once, that of each processor's TSC when it next has an upcall here.
  *
- * Missing: a guest that reads DR0 to DR7 while the debugger watches sees the debugger's; stops in real mode
- * on processors that have none are where the emulator ends a batch.
+ * Missing: a guest that reads DR0 to DR7 while the debugger watches sees the debugger's, and one that writes
+ * them takes hardware breakpoints and watchpoints away until it stops next; stops in real mode on processors
+ * that have none are where the emulator ends a batch.
  */
 #include <stddef.h>
 #include "debugger_internal.h"

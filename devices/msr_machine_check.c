@@ -1,7 +1,7 @@
 /*
  * The machine check's registers: two banks in which no error ever is (a system reads and writes each several
- * times, so that more would only cost exits). Systems enable each bank, and take one whose enable register does
- * not keep what they write for one that is not there.
+ * times, so that more would only cost exits). Systems enable each bank, and take one whose enable register
+ * does not keep what they write for one that is not there.
  *
  * Documents: SDM Vol. 3B, 16.3 (machine-check MSRs); AMD APM Vol. 2, 9.3. Missing: errors, CMCI, thresholds.
  * There is one set for all vCPUs.

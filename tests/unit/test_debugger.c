@@ -401,6 +401,34 @@ static void watches_are_in_the_debug_registers(void **state)
     assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_WATCH_WRITE, 0x502, 4), DEBUG_EROOM); /* not aligned */
 }
 
+static void hardware_breakpoints_are_there_too(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        monitors[i].control.dr7 = 0x400;
+    hold_both();
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_HARDWARE, 0x7c01, 1), DEBUG_OK);
+    ask_for(DEBUG_GO, 3, 1, 0);
+    comes(0);
+    comes(1);
+    assert_int_equal(monitors[0].control.dr[0], 0x7c01);
+    assert_int_equal(monitors[0].control.dr7, 0x402);
+    assert_int_equal(traps(0, 1), UPCALL_HOLD);
+    assert_true(trap_is_gone());
+    assert_int_equal(debugger->last.reason, DEBUG_BREAKPOINT);
+    assert_int_equal(debugger->last.kind, DEBUG_HARDWARE);
+}
+
+/* DR6 may name what DR7 has not on (SDM Vol. 3B, 18.2.3). */
+static void a_guests_own_step_is_its_own(void **state)
+{
+    (void)state;
+    watch_one_word();
+    assert_int_equal(traps(1, DR6_BS | 2), UPCALL_OK);
+    assert_false(trap_is_gone());
+    assert_int_equal(debugger->last.reason, DEBUG_ASKED);
+}
+
 /* Bochs' SVM does not say which. */
 static void a_trap_without_a_cause_is_the_watchs(void **state)
 {
@@ -515,6 +543,8 @@ int main(void)
         cmocka_unit_test_setup(a_breakpoint_that_stays_is_passed, set_up),
         cmocka_unit_test_setup(breakpoints_in_rom, set_up),
         cmocka_unit_test_setup(watches_are_in_the_debug_registers, set_up),
+        cmocka_unit_test_setup(hardware_breakpoints_are_there_too, set_up),
+        cmocka_unit_test_setup(a_guests_own_step_is_its_own, set_up),
         cmocka_unit_test_setup(a_trap_without_a_cause_is_the_watchs, set_up),
         cmocka_unit_test_setup(a_debugger_that_goes_leaves_nothing, set_up),
         cmocka_unit_test_setup(a_step_that_nobody_waits_for_holds_nobody, set_up),

@@ -200,6 +200,8 @@ static void test_breakpoints(void **state)
     (void)state;
     assert_string_equal(say("Z0,7c00,1"), "OK");
     assert_true(guest.inserted && guest.kind == DEBUG_SOFTWARE && guest.address == 0x7c00);
+    assert_string_equal(say("Z1,7c01,1"), "OK");
+    assert_true(guest.inserted && guest.kind == DEBUG_HARDWARE && guest.address == 0x7c01);
     assert_string_equal(say("z3,1000,4"), "OK");
     assert_true(!guest.inserted && guest.kind == DEBUG_WATCH_READ);
     assert_string_equal(say("Z7,0,1"), "");
