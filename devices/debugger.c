@@ -12,8 +12,8 @@
  * and of the local APICs' timers moves at once, that of each processor's TSC when it next has an upcall here.
  *
  * Missing: a guest that reads DR0 to DR7 while the debugger watches sees the debugger's, and one that writes
- * them takes hardware breakpoints and watchpoints away until it stops next; stops in real mode on processors
- * that have none are where the emulator ends a batch.
+ * them takes hardware breakpoints and watchpoints away until it stops next, and keeps what it wrote; stops in
+ * real mode on processors that have none are where the emulator ends a batch.
  */
 #include <stddef.h>
 #include "debugger_internal.h"
@@ -133,6 +133,8 @@ static void look_at(struct debugger *debugger, const struct upcall *upcall)
     memcpy(state, &upcall->state, offsetof(struct vcpu_state, fpu));
     if (vcpu->stepping)
         state->gpr.rflags = (state->gpr.rflags & ~(uint64_t)FLAG_TF) | vcpu->guest_tf;
+    if (state->control.dr7 != vcpu->loaded_dr7)
+        debugger->swapped &= ~bit; /* what is there is the guest's own */
     if (debugger->swapped & bit) {
         memcpy(state->control.dr, vcpu->dr, sizeof(vcpu->dr));
         state->control.dr7 = vcpu->dr7;
@@ -206,7 +208,7 @@ static void load_watches(struct debugger *debugger, uint32_t vcpu, struct vcpu_s
     debugger->swapped |= 1u << vcpu;
     for (unsigned i = 0; i < DEBUGGER_WATCHED; i++)
         state->control.dr[i] = debugger->watch[i].linear;
-    state->control.dr7 = dr7;
+    state->control.dr7 = debugger->vcpu[vcpu].loaded_dr7 = dr7;
     state->control.dr6 &= ~DR6_TRAPS;
     state->gpr.rflags |= FLAG_RF; /* not the same one again */
 }

@@ -36,6 +36,7 @@ struct debugger_vcpu {
     uint32_t stopped;    /* what it has stopped for last, and said so, is the breakpoint at RIP */
     uint64_t behind;     /* TSC ticks by which the guest's clock went back, and this one's TSC not yet */
     uint64_t dr[4], dr7; /* the guest's, while the debugger's are loaded */
+    uint64_t loaded_dr7; /* the debugger's: another one is there if the guest, or INIT, has written it */
 };
 
 struct debugger {

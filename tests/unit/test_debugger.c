@@ -419,6 +419,21 @@ static void hardware_breakpoints_are_there_too(void **state)
     assert_int_equal(debugger->last.kind, DEBUG_HARDWARE);
 }
 
+static void what_a_guest_writes_stays(void **state)
+{
+    (void)state;
+    watch_one_word();
+    monitors[1].control.dr[0] = 0x2222;
+    monitors[1].control.dr7 = 0x401;
+    hold_both();
+    assert_int_equal(monitors[0].control.dr[0], 0x1111);
+    assert_int_equal(monitors[1].control.dr[0], 0x2222);
+    assert_int_equal(monitors[1].control.dr7, 0x401);
+    ask_for(DEBUG_GO, 3, 2, 0);
+    comes(1);
+    assert_int_equal(monitors[1].control.dr[0], 0x500);
+}
+
 /* DR6 may name what DR7 has not on (SDM Vol. 3B, 18.2.3). */
 static void a_guests_own_step_is_its_own(void **state)
 {
@@ -544,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup(breakpoints_in_rom, set_up),
         cmocka_unit_test_setup(watches_are_in_the_debug_registers, set_up),
         cmocka_unit_test_setup(hardware_breakpoints_are_there_too, set_up),
+        cmocka_unit_test_setup(what_a_guest_writes_stays, set_up),
         cmocka_unit_test_setup(a_guests_own_step_is_its_own, set_up),
         cmocka_unit_test_setup(a_trap_without_a_cause_is_the_watchs, set_up),
         cmocka_unit_test_setup(a_debugger_that_goes_leaves_nothing, set_up),
