@@ -64,3 +64,6 @@ extern const struct control_entry control_entry[CONTROL_COMMAND_COUNT];
 
 /* control_line.c: ends the call of that id and the same user as call, if it is a CONTROL_CONSOLE. */
 bool control_detach(const struct control_call *call, uint32_t id);
+/* control_line.c: the question of that number about the same guest is another call's that changes a drive and
+ * has not seen the answer yet: asked again, it would be done twice. */
+bool control_hand_waits(const struct control_call *call, uint32_t asked);

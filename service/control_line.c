@@ -269,6 +269,17 @@ bool control_holds(uint32_t guest, uint32_t tail)
     return false;
 }
 
+bool control_hand_waits(const struct control_call *call, uint32_t asked)
+{
+    for (unsigned i = 0; i < CALLS_MAX; i++) {
+        const struct control_call *other = &calls[i];
+        if (other != call && other->used && other->guest == call->guest && other->value == asked &&
+            (other->command == CONTROL_EJECT || other->command == CONTROL_INSERT))
+            return true;
+    }
+    return false;
+}
+
 bool control_detach(const struct control_call *call, uint32_t id)
 {
     uint32_t user = call->id >> CONTROL_ID_HUB_SHIFT << CONTROL_ID_HUB_SHIFT;

@@ -100,9 +100,9 @@ enum control_error insert_begin(struct control_call *call, const uint8_t *data, 
 }
 
 /*
- * The answer to call->media, if it is there; otherwise it is asked for. call->value is the number of the
- * question that waits or is answered; 0: none. A question that nobody waits for any more is not waited for by
- * others either: the first look of a call asks at once.
+ * The answer to call->media, if it is there; otherwise it is asked for, when the last question is answered
+ * and, of one that changes a drive, the answer is seen. call->value is the number of the question that waits
+ * or is answered; 0: none.
  */
 static const struct media_answer *answer_of(struct control_call *call)
 {
@@ -116,7 +116,7 @@ static const struct media_answer *answer_of(struct control_call *call)
     }
     if (call->value != 0 && call->value == asked)
         return answered ? &channel->answer : NULL;
-    if (call->value != 0 && !answered)
+    if (!answered || control_hand_waits(call, asked))
         return NULL;
     channel->request = call->media;
     call->value = asked + 1 != 0 ? asked + 1 : 1;

@@ -158,7 +158,9 @@ static int ask_once(struct control_client *client, const struct control_request 
     for (;;) {
         struct pollfd polled = {client->fd, POLLIN, 0};
         if (sends == 0 || poll(&polled, 1, RESEND_MS) == 0) {
-            if (sends++ == SENDS_MAX)
+            if (sends++ == SENDS_MAX && pieces > 0)
+                return CONTROL_GAP; /* its end was lost */
+            if (sends > SENDS_MAX)
                 return nr_fail(NR_TIMEOUT,
                                "the monitor does not answer: it may not have started yet, or have "
                                "been started without control= among its options");

@@ -699,7 +699,24 @@ static void hands_at_drives(void **state)
     channel->answered = channel->asked;
     run(SOME_ID + 4);
     expect(CONTROL_EFORM, "why");
+    /* Another question waits until the answer is seen: asked again, it would be done twice. */
+    const struct control_request list = {.command = CONTROL_DRIVES, .guest = "left"};
+    uint32_t asked = channel->asked + 1;
+    send_request(SOME_ID + 5, &request, &data, sizeof data);
+    send_request(SOME_ID + 6, &list, NULL, 0);
+    assert_int_equal(channel->asked, asked);
+    assert_int_equal(channel->request.op, MEDIA_EJECT);
+    channel->answer = (struct media_answer){0};
+    channel->answered = channel->asked;
+    run(SOME_ID + 5);
+    expect(CONTROL_OK, "");
+    run(SOME_ID + 6);
+    assert_int_equal(channel->asked, asked + 1);
+    assert_int_equal(channel->request.op, MEDIA_LIST);
+    channel->answered = channel->asked;
+    run(SOME_ID + 6);
     /* The guest ends before it has answered. */
+    channel->answered = channel->asked;
     send_request(SOME_ID + 2, &request, &data, sizeof data);
     assert_int_equal(answer.ends, 0);
     service.guest[0].ended = true;
