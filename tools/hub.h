@@ -10,7 +10,8 @@
 #include <sys/types.h>
 #include "control_frame.h"
 
-enum { HUB_CLIENTS = 32, HUB_QUEUE = 1 << 16 };
+/* A queue holds what a console says in seconds: a command that has no processor for so long is not dropped. */
+enum { HUB_CLIENTS = 32, HUB_QUEUE = 1 << 20 };
 
 /* One side of the hub. */
 struct hub_end {
