@@ -15,7 +15,8 @@ enum {
     RTC_PM = 0x80
 };
 enum { SECONDS, MINUTES = 2, HOURS = 4, DAY = 7, MONTH = 8, YEAR = 9, STATUS_A = 10, STATUS_B = 11 };
-enum { CENTURY = 2000 }; /* its register is where each board has it */
+/* The century's register is where each board has it; two digits mean 1980 to 2079. */
+enum { CENTURY = 2000, FIRST_YEAR = 80 };
 
 static uint8_t cmos_read(uint8_t index)
 {
@@ -38,8 +39,9 @@ uint64_t host_epoch_read(void)
     uint32_t hours = number(raw_hours & 0x7f, binary);
     if (!(status & RTC_24_HOURS))
         hours = hours % 12 + (raw_hours & RTC_PM ? 12 : 0);
+    uint32_t year = number(cmos_read(YEAR), binary);
     const struct calendar date = {
-        .year = CENTURY + number(cmos_read(YEAR), binary),
+        .year = CENTURY + year - (year >= FIRST_YEAR ? 100 : 0),
         .month = number(cmos_read(MONTH), binary),
         .day = number(cmos_read(DAY), binary),
         .hour = hours,
