@@ -29,7 +29,13 @@
 #define BOCHS_BIOS     "/usr/share/bochs/BIOS-bochs-latest"
 #define BOCHS_VGA_BIOS "/usr/share/bochs/VGABIOS-lgpl-latest"
 
-enum { BOCHS_IPS = 50000000, BOCHS_EPOCH = 946681200, BOCHS_CHANNELS = 4, BOCHS_DRIVES = 2 * BOCHS_CHANNELS };
+/* Its clock starts in the middle of 2020, so that the date is the same in all time zones. */
+enum {
+    BOCHS_IPS = 50000000,
+    BOCHS_EPOCH = 1592222400,
+    BOCHS_CHANNELS = 4,
+    BOCHS_DRIVES = 2 * BOCHS_CHANNELS
+};
 enum { BOCHS_BREAKS = 1000 };
 
 static const char *const intel_models[] = {
