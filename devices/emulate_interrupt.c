@@ -206,6 +206,8 @@ static enum outcome interrupt(struct emulation *m, enum event_type type, uint8_t
     /* In long mode the processor delivers it, behind the instruction. */
     if ((m->state->msrs.efer & EFER_LMA) && type != EVENT_SOFT_INTERRUPT) {
         m->state->gpr.rip += m->in->length;
+        if (!m->long64)
+            m->state->gpr.rip = (uint32_t)m->state->gpr.rip;
         m->emulator->modified |= VCPU_GPR;
         return emulate_fault(m, vector);
     }

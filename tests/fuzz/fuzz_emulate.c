@@ -299,10 +299,17 @@ static struct emulator emulator_of(struct vcpu_state *state)
         .machine = &counting, .context = &machine, .limits = &limits, .state = state, .gpa = EMULATE_UNKNOWN};
 }
 
-/* A fault leaves all as it was, but one that the new task finds in itself. */
+/* A fault leaves all as it was, but one that the new task finds in itself; a trap of long mode, which the
+ * processor is to deliver, all but RIP. */
 static void check_fault(const struct emulator *e, const struct vcpu_state *old,
                         const struct vcpu_state *state)
 {
+    if ((old->msrs.efer & EFER_LMA) &&
+        (e->inject.vector == EXCEPTION_BP || e->inject.vector == EXCEPTION_OF)) {
+        require(e->modified == VCPU_GPR && ram_is_unchanged() && wrote_nothing());
+        require(memcmp(old->gpr.reg, state->gpr.reg, sizeof(old->gpr.reg)) == 0);
+        return;
+    }
     if (e->modified & VCPU_GPR) {
         require(memcmp(&old->segment[SEG_TR], &state->segment[SEG_TR], sizeof(old->segment[SEG_TR])) != 0);
         return;
