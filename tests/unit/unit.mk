@@ -6,9 +6,11 @@ UNIT_CFLAGS := -std=c17 $(WARN) -g -O1 -D_GNU_SOURCE -DUNIT_TEST -fno-strict-ali
   -fno-sanitize-recover=all $(INC_tests)
 sources = $(shell sed -n 's/^ \* sources: *//p' $(1))
 libraries = $(shell sed -n 's/^ \* libraries: *//p' $(1))
+# What it includes of the sources it tests, so that they call what the test has in place of others.
+included = $(shell sed -n 's,^\#include "../../\(.*\)",\1,p' $(1))
 
 define unit_rule
-$(B)/unit/$(1): tests/unit/$(1).c $(call sources,tests/unit/$(1).c) $(wildcard include/*.h lib/*.h core/*.h mm/*.h svm/*.h devices/*.h loaders/*.h tests/unit/*.h) $$(UNIT_DEPS)
+$(B)/unit/$(1): tests/unit/$(1).c $(call sources,tests/unit/$(1).c) $(call included,tests/unit/$(1).c) $(wildcard service/*.h include/*.h lib/*.h core/*.h mm/*.h svm/*.h devices/*.h loaders/*.h tests/unit/*.h) $$(UNIT_DEPS)
 	@mkdir -p $(B)/unit
 	$(CC) $(UNIT_CFLAGS) -o $$@ tests/unit/$(1).c $(call sources,tests/unit/$(1).c) -lcmocka $(call libraries,tests/unit/$(1).c)
 endef
