@@ -55,8 +55,9 @@ static void deliver(struct batch *b, const struct vcpu_event *first)
 
     for (unsigned level = 0; level < LEVELS_MAX; level++) {
         bool wide = state->msrs.efer & EFER_LMA; /* only the processor delivers there */
-        bool ours =
-            level == 0 && !wide && (b->upcall->exit.detail & UNFIT_ONCE); /* it has just left it to us */
+        /* It has just left it to us; in long mode only an event that it had itself begun to deliver. */
+        uint32_t left = UNFIT_ONCE | (wide ? UNFIT_EVENT : 0);
+        bool ours = level == 0 && (b->upcall->exit.detail & left) == left;
         if (event.type == EVENT_EXCEPTION && (state->control.cr0 & CR0_PE) &&
             (wide || real_mode_fits(state)) && !ours) {
             b->upcall->inject = event; /* the processor can */

@@ -278,6 +278,14 @@ static void consoles(void **state)
     request = (struct control_request){.command = CONTROL_DETACH, .number = 1};
     send_request(2 | 5 << CONTROL_ID_HUB_SHIFT, &request, NULL, 0);
     assert_int_equal(answer.result.value, 0);
+    ask_guest(7 | 5 << CONTROL_ID_HUB_SHIFT, CONTROL_CONSOLE, "left", NULL, 0);
+    request.number = 7 | 5 << CONTROL_ID_HUB_SHIFT;
+    send_request(8, &request, NULL, 0);
+    assert_int_equal(answer.result.value, 0);
+    request.number = 7;
+    send_request(8 | 5 << CONTROL_ID_HUB_SHIFT, &request, NULL, 0);
+    assert_int_equal(answer.result.value, 1);
+    request.number = 1;
     send_request(2, &request, NULL, 0);
     assert_int_equal(answer.result.value, 1);
     memset(&answer, 0, sizeof answer);
@@ -625,6 +633,7 @@ static void a_device_model_that_lies(void **state)
         {.size = 10, .all = 1 << 20, .at = 20},
         {.size = 0, .all = 0},
         {.size = 10, .all = 105, .at = 100},
+        {.size = 10, .all = 1 << 20, .at = 101 + (1 << 18)},
         {.size = MEDIA_DATA, .all = 1 << 20, .at = UINT64_MAX - MEDIA_DATA + 201},
     };
     struct channel_media *channel = &world_channel[0].media;

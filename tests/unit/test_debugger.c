@@ -309,6 +309,38 @@ static void breakpoints_are_hidden(void **state)
     assert_memory_equal(ram + CODE, "\x0a\x77\x0c", 3);
 }
 
+static void map_page(unsigned frame)
+{
+    enum { DIRECTORY = 0x1000, TABLE = 0x2000, ENTRY = TABLE + 7 * 4 };
+    const uint32_t table = TABLE | 3, page = frame ? frame << 12 | 3 : 0;
+
+    memcpy(ram + DIRECTORY, &table, sizeof table);
+    memcpy(ram + ENTRY, &page, sizeof page);
+    for (unsigned i = 0; i < 2; i++) {
+        monitors[i].control.cr0 = CR0_PE | CR0_PG;
+        monitors[i].control.cr3 = DIRECTORY;
+    }
+}
+
+/* The guest has written over it, and given the page to something else: that is let alone. */
+static void a_breakpoint_follows_its_address(void **state)
+{
+    (void)state;
+    map_page(9);
+    hold_both();
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, 0x7123, 1), DEBUG_OK);
+    assert_int_equal(ram[0x9123], 0xcc);
+    map_page(0);
+    ram[0x9123] = 0x55;
+    debugger_rearm(debugger, &monitors[0]);
+    debugger_rearm(debugger, &monitors[0]);
+    assert_int_equal(ram[0x9123], 0x55);
+    map_page(10);
+    debugger_rearm(debugger, &monitors[0]);
+    assert_int_equal(ram[0x9123], 0x55);
+    assert_int_equal(ram[0xa123], 0xcc);
+}
+
 static void a_breakpoint_stops_there_only(void **state)
 {
     (void)state;
@@ -554,6 +586,7 @@ int main(void)
         cmocka_unit_test_setup(what_shows_tf_is_emulated, set_up),
         cmocka_unit_test_setup(an_unfit_guest_is_stepped, set_up),
         cmocka_unit_test_setup(breakpoints_are_hidden, set_up),
+        cmocka_unit_test_setup(a_breakpoint_follows_its_address, set_up),
         cmocka_unit_test_setup(a_breakpoint_stops_there_only, set_up),
         cmocka_unit_test_setup(a_breakpoint_that_stays_is_passed, set_up),
         cmocka_unit_test_setup(breakpoints_in_rom, set_up),

@@ -329,6 +329,24 @@ static void changed_page_table(void **unused)
     assert_int_equal(state.gpr.reg[RSP], STACK - 12);
 }
 
+/* There the processor delivers what a step of the debugger's raises; what it could not deliver itself nobody
+ * can. */
+static void long_mode(void **unused)
+{
+    (void)unused;
+    begin(TEST_LONG);
+    upcall = (struct upcall){.exit = {.reason = VCPU_EXIT_UNFIT, .detail = UNFIT_ONCE}};
+    BATCH("\x0f\x0b");
+    assert_int_equal(upcall.status, UPCALL_INJECT);
+    assert_int_equal(upcall.inject.vector, EXCEPTION_UD);
+    assert_int_equal(state.gpr.rip, CODE);
+    state.interrupts.event = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_UD};
+    upcall.exit.detail = UNFIT_EVENT | UNFIT_ONCE;
+    BATCH("\x0f\x0b");
+    assert_int_equal(upcall.status, UPCALL_KILL);
+    assert_non_null(strstr(upcall.text, "cannot be delivered"));
+}
+
 static void unknown_instruction(void **unused)
 {
     (void)unused;
@@ -342,19 +360,13 @@ static void unknown_instruction(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(until_it_fits),
-        cmocka_unit_test(at_least_one),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(to_protected_mode),
-        cmocka_unit_test(events),
-        cmocka_unit_test(soft_event),
-        cmocka_unit_test(faults_and_traps),
-        cmocka_unit_test(waiting),
-        cmocka_unit_test(double_fault),
-        cmocka_unit_test(wrapped_stack),
-        cmocka_unit_test(moved_table),
-        cmocka_unit_test(changed_page_table),
-        cmocka_unit_test(unknown_instruction),
+        cmocka_unit_test(until_it_fits),    cmocka_unit_test(at_least_one),
+        cmocka_unit_test(bounds),           cmocka_unit_test(to_protected_mode),
+        cmocka_unit_test(events),           cmocka_unit_test(soft_event),
+        cmocka_unit_test(faults_and_traps), cmocka_unit_test(waiting),
+        cmocka_unit_test(double_fault),     cmocka_unit_test(wrapped_stack),
+        cmocka_unit_test(moved_table),      cmocka_unit_test(changed_page_table),
+        cmocka_unit_test(long_mode),        cmocka_unit_test(unknown_instruction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
