@@ -23,8 +23,8 @@ enum {
     IOAPIC_DATA = 0x10 / sizeof(uint32_t), /* the window, behind the index */
     DELIVER_NMI = 0x400,
     EVERYBODY = 0xff,
-    PIT_GSI = 2,
     KEYBOARD_GSI = 1,
+    PIT_GSI = 2,
     SERIAL_2_GSI = 3, /* of the second serial port, and the fourth */
     MOUSE_GSI = 12,
     PIT_CHANNEL_0 = 0x40,

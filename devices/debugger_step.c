@@ -69,8 +69,8 @@ bool debugger_is_delicate(struct debugger *debugger, const struct vcpu_state *st
         return false;
     uint32_t count = debugger_move(debugger, state, debugger_linear_rip(state), code, sizeof code, false);
     uint8_t opcode = opcode_of(code, count, wide);
-    if (lma && opcode != 0x9c && opcode != 0x9d &&
-        opcode != 0xcf) /* interrupts only the processor delivers there */
+    /* In long mode only the processor delivers interrupts. */
+    if (lma && opcode != 0x9c && opcode != 0x9d && opcode != 0xcf)
         return false;
     return debugger_shows_tf(code, count, wide);
 }

@@ -19,15 +19,22 @@ static bool is_event(const struct input_event *event)
     return event->kind == INPUT_MOUSE || event->kind == INPUT_BUTTON_DOWN || event->kind == INPUT_BUTTON_UP;
 }
 
-bool input_give(uint32_t guest, const struct input_event *event)
+/* For the guest to find when it is notified. */
+static bool put_event(struct channel *channel, const struct input_event *event)
 {
-    struct channel *channel = service.guest[guest].channel;
     int at = ring_free(CHANNEL_EVENTS, &channel->event_head, &channel->event_tail);
 
     if (at < 0)
         return false;
     channel->event[at] = *event;
     ring_moved(&channel->event_head);
+    return true;
+}
+
+bool input_give(uint32_t guest, const struct input_event *event)
+{
+    if (!put_event(service.guest[guest].channel, event))
+        return false;
     sys_notify(guest);
     return true;
 }
@@ -51,8 +58,9 @@ enum control_error events_begin(struct control_call *call, const uint8_t *data, 
         return CONTROL_OK;
     for (; call->value < count; call->value++) {
         memcpy(&event, data + call->value * sizeof event, sizeof event);
-        if (!input_give(call->guest, &event))
+        if (!put_event(channel, &event))
             break; /* the other side has moved its index back */
     }
+    sys_notify(call->guest);
     return CONTROL_OK;
 }

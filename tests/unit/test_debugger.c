@@ -406,17 +406,23 @@ static void breakpoints_in_rom(void **state)
     assert_non_null(debugger_check(debugger));
 }
 
-static void watch_one_word(void)
+/* Both are held, and go on with this in their debug registers. */
+static void watch(enum debug_breakpoint kind, uint64_t address, uint32_t length, uint64_t dr7)
 {
     for (unsigned i = 0; i < 2; i++)
         monitors[i].control.dr[0] = 0x1111 + i, monitors[i].control.dr7 = 0x400;
     hold_both();
-    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_WATCH_WRITE, 0x500, 4), DEBUG_OK);
+    assert_int_equal(ask_for(DEBUG_INSERT, kind, address, length), DEBUG_OK);
     ask_for(DEBUG_GO, 3, 1, 0);
     comes(0);
     comes(1);
-    assert_int_equal(monitors[1].control.dr[0], 0x500);
-    assert_int_equal(monitors[1].control.dr7, 0xd0402);
+    assert_int_equal(monitors[1].control.dr[0], address);
+    assert_int_equal(monitors[1].control.dr7, dr7);
+}
+
+static void watch_one_word(void)
+{
+    watch(DEBUG_WATCH_WRITE, 0x500, 4, 0xd0402);
 }
 
 static void watches_are_in_the_debug_registers(void **state)
@@ -436,15 +442,7 @@ static void watches_are_in_the_debug_registers(void **state)
 static void hardware_breakpoints_are_there_too(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 2; i++)
-        monitors[i].control.dr7 = 0x400;
-    hold_both();
-    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_HARDWARE, 0x7c01, 1), DEBUG_OK);
-    ask_for(DEBUG_GO, 3, 1, 0);
-    comes(0);
-    comes(1);
-    assert_int_equal(monitors[0].control.dr[0], 0x7c01);
-    assert_int_equal(monitors[0].control.dr7, 0x402);
+    watch(DEBUG_HARDWARE, 0x7c01, 1, 0x402);
     assert_int_equal(traps(0, 1), UPCALL_HOLD);
     assert_true(trap_is_gone());
     assert_int_equal(debugger->last.reason, DEBUG_BREAKPOINT);

@@ -10,13 +10,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define port_read  hardware_read
-#define port_write hardware_write
-#include "../../service/ports.h"
-#undef port_read
-#undef port_write
-static uint8_t port_read(uint16_t port);
-static void port_write(uint16_t port, uint8_t value);
+#include "service_ports.h"
 #include "../../service/host_clock.c"
 
 static uint8_t cmos[128], selected;

@@ -11,13 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define port_read  hardware_read
-#define port_write hardware_write
-#include "../../service/ports.h"
-#undef port_read
-#undef port_write
-static uint8_t port_read(uint16_t port);
-static void port_write(uint16_t port, uint8_t value);
+#include "service_ports.h"
 #include "../../service/host_input.c"
 
 enum { OUTPUT_MAX = 64, EVENTS_MAX = 64, FROM_MOUSE = 0x100 };
