@@ -3,11 +3,10 @@
  * data, the two halves of an entry of the IOAPIC, a status and a byte to send. What lies between is emulated
  * (emulate_ahead.c), which costs less than the exit that it saves.
  *
- * Where it is worth a try is learnt: each access is remembered by the address behind it, and tried when it
- * comes again; a place that nothing follows is left alone for longer and longer. An access that raises an
- * interrupt, ends the guest, or asks for a rest ends it, too. While an event waits for the guest to take it
- * nothing is emulated ahead once the guest has opened the window: a CLI would close it. As long as it is
- * closed the guest may well poll, and what opens it ends it.
+ * Where it is worth a try is learnt (ahead_history.h). An access that raises an interrupt, ends the guest, or
+ * asks for a rest ends it, too. While an event waits for the guest to take it nothing is emulated ahead once
+ * the guest has opened the window: a CLI would close it. As long as it is closed the guest may well poll, and
+ * what opens it ends it.
  */
 #include "ahead.h"
 #include "effects.h"
@@ -29,6 +28,7 @@ struct ahead_context {
     struct pc *pc;
     struct upcall *upcall;
     struct emulate_ahead ahead;
+    uint32_t most; /* accesses */
 };
 
 /* Each access has its own time, as if it had its own upcall. */
@@ -84,8 +84,8 @@ static uint64_t ahead_tsc(void *context)
 
 static bool ahead_may_go_on(void *context)
 {
-    (void)context;
-    return !effects_seen();
+    const struct ahead_context *ahead = context;
+    return !effects_seen() && ahead->ahead.accesses < ahead->most;
 }
 
 static void *ahead_ram(void *context, uint64_t gpa, bool write)
@@ -103,28 +103,16 @@ static const struct emulator_machine machine = {
     .tsc = ahead_tsc,
 };
 
-static void learn(struct ahead_history *history, uint64_t next_rip, bool worth)
-{
-    struct ahead_place *place = ahead_place(history, next_rip);
-    if (worth) {
-        place->failures = 0;
-        return;
-    }
-    static const uint8_t waits[] = {15, 120, UINT8_MAX, UINT8_MAX};
-    place->wait = waits[place->failures];
-    if (place->failures < sizeof waits - 1)
-        place->failures++;
-}
-
 static void go_on(struct upcall *upcall, struct pc *pc)
 {
+    struct ahead_place *place = ahead_place(&pc->history, upcall->state.gpr.rip);
     struct ahead_context context = {
         .pc = pc,
         .upcall = upcall,
         .ahead = {.memo = &memo, .refused = GUEST_LAPIC_BASE, .may_go_on = ahead_may_go_on},
+        .most = ahead_most(place),
     };
     struct emulator emulator;
-    uint64_t next_rip = upcall->state.gpr.rip;
     emulator.machine = &machine;
     emulator.context = &context;
     emulator.limits = &pc->limits;
@@ -133,7 +121,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     emulator.gpa = EMULATE_UNKNOWN;
     emulate_ahead(&emulator, &context.ahead);
     upcall->modified |= emulator.modified;
-    learn(&pc->history, next_rip, context.ahead.accesses != 0);
+    ahead_learn(place, context.ahead.accesses);
 }
 
 void ahead_of_pio(struct upcall *upcall, struct pc *pc)

@@ -12,7 +12,7 @@
 
 enum {
     EMULATE_AHEAD_MAX = 1000, /* instructions and elements in one call; the last may have more elements */
-    EMULATE_GAP_MAX = 40,     /* of them in a row without an access to a device */
+    EMULATE_GAP_MAX = 56,     /* of them in a row without an access to a device */
     EMULATE_ELEMENTS_MAX = 64 /* of a string instruction */
 };
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 #include "ahci.h"
-#include "ahead.h"
+#include "ahead_history.h"
 #include "board.h"
 #include "bus.h"
 #include "debug_ports.h"

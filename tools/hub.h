@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include "control_frame.h"
 
-/* A queue holds what a console says in seconds: a command that has no processor for so long is not dropped. */
+/* A queue holds what a console says in seconds: one that has no processor for so long is not dropped. */
 enum { HUB_CLIENTS = 32, HUB_QUEUE = 1 << 20 };
 
 /* One side of the hub. */
