@@ -9,22 +9,26 @@
 enum { PAGE = 4096 };
 
 /* CPL is SS.DPL (SDM Vol. 3A, 5.5); real mode counts as 0, virtual-8086 mode is 3. */
+unsigned emulate_cpl(const struct vcpu_state *state)
+{
+    if (state->gpr.rflags & FLAG_VM)
+        return 3;
+    if (!(state->control.cr0 & CR0_PE))
+        return 0;
+    return (state->segment[SEG_SS].attributes & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
+}
+
 enum decode_mode emulate_begin(struct emulation *m, struct emulator *e)
 {
     const struct vcpu_state *state = m->state = e->state;
     uint16_t code = state->segment[SEG_CS].attributes;
-    bool virtual_8086 = state->gpr.rflags & FLAG_VM;
 
     m->emulator = e;
     m->in = &m->decoded;
-    m->cpl = 0;
+    m->cpl = (uint8_t)emulate_cpl(state);
     m->keeps_rf = false;
     e->modified = 0;
-    m->protected = (state->control.cr0 & CR0_PE) && !virtual_8086;
-    if (virtual_8086)
-        m->cpl = 3;
-    else if (m->protected)
-        m->cpl = (state->segment[SEG_SS].attributes & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
+    m->protected = (state->control.cr0 & CR0_PE) && !(state->gpr.rflags & FLAG_VM);
     m->long64 = (state->msrs.efer & EFER_LMA) && (code & SEG_L);
     return m->long64 ? DECODE_64 : code & SEG_DB ? DECODE_32 : DECODE_16;
 }
@@ -197,8 +201,7 @@ enum emulate_result emulate(struct emulator *e)
     }
 }
 
-/* Not where the processor stumbled over the guest's page tables or its code. */
-static uint64_t operand_gpa(const struct vcpu_exit *exit)
+uint64_t emulate_operand_gpa(const struct vcpu_exit *exit)
 {
     bool data = exit->reason == VCPU_EXIT_MEMORY && !(exit->memory.access & (ACCESS_WALK | ACCESS_FETCH));
 
@@ -216,14 +219,14 @@ bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machin
     e.vcpu = upcall->vcpu;
     e.state = &upcall->state;
     e.groups = upcall->groups;
-    e.gpa = operand_gpa(&upcall->exit);
+    e.gpa = emulate_operand_gpa(&upcall->exit);
     e.gpa_write = upcall->exit.memory.access & ACCESS_WRITE;
     e.ahead = NULL;
     e.halted = false;
     enum emulate_result result = emulate(&e);
-    if (result == EMULATE_REFUSE) { /* neither a program nor a system may end a guest by an instruction */
+    if (result == EMULATE_REFUSE) {
         e.inject = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXCEPTION_UD};
-        memcpy(upcall->text, e.text, sizeof(upcall->text));
+        format_text(upcall->text, sizeof(upcall->text), "vCPU %u: %s", e.vcpu, e.text);
     }
     upcall->status = result == EMULATE_DONE ? UPCALL_OK : UPCALL_INJECT;
     upcall->modified = e.modified;

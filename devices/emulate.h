@@ -92,7 +92,14 @@ enum emulate_result emulate(struct emulator *e);
  * executing it. */
 void emulate_locate(struct upcall *upcall, const struct emulator_machine *machine, void *context);
 
+/* The current privilege level: SS.DPL, 0 in real mode, 3 in virtual-8086 mode. */
+unsigned emulate_cpl(const struct vcpu_state *state);
+
+/* Where the operand lies whose access led to the exit, or EMULATE_UNKNOWN: no access did, or it was one of
+ * the guest's page tables or of its code. */
+uint64_t emulate_operand_gpa(const struct vcpu_exit *exit);
+
 /* Answers an UPCALL_EMULATE: emulates the instruction and fills status, modified, inject and state. What
- * cannot be emulated is #UD to the guest, and true: `text` is for whoever looks after it. */
+ * cannot be emulated is #UD to the guest, and true: the caller may end it with `text` instead. */
 bool emulate_upcall(struct upcall *upcall, const struct emulator_machine *machine, void *context,
                     const struct processor_limits *limits);

@@ -185,6 +185,49 @@ static bool may_go_on(void *context)
     return !effects_seen() && !debugger_at_breakpoint(debugger, &((const struct upcall *)USER_UPCALL)->state);
 }
 
+static void log_state(const struct vcpu_state *state)
+{
+    static const char names[GPR_COUNT][4] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                             "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    static const char segments[][3] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    const struct vcpu_control *control = &state->control;
+    char line[128];
+    for (unsigned i = 0; i < GPR_COUNT; i += 4) {
+        const uint64_t *reg = &state->gpr.reg[i];
+        format_text(line, sizeof line, "%s %lx, %s %lx, %s %lx, %s %lx", names[i], reg[0], names[i + 1],
+                    reg[1], names[i + 2], reg[2], names[i + 3], reg[3]);
+        effect_log(line);
+    }
+    format_text(line, sizeof line, "rip %lx, rflags %lx, cr0 %lx, cr2 %lx, cr3 %lx, cr4 %lx, efer %lx",
+                state->gpr.rip, state->gpr.rflags, control->cr0, control->cr2, control->cr3, control->cr4,
+                state->msrs.efer);
+    effect_log(line);
+    for (unsigned i = SEG_ES; i <= SEG_GS; i += 3) {
+        const struct segment *s = &state->segment[i];
+        format_text(line, sizeof line, "%s %04x base %lx, %s %04x base %lx, %s %04x base %lx", segments[i],
+                    s[0].selector, s[0].base, segments[i + 1], s[1].selector, s[1].base, segments[i + 2],
+                    s[2].selector, s[2].base);
+        effect_log(line);
+    }
+}
+
+/* An instruction that cannot be emulated is #UD, and a line in the log. One of the guest's system on device
+ * memory ends it instead, with all that is needed to find out what is missing here; a program must not. */
+static void handle_refused(struct upcall *upcall, struct pc *pc)
+{
+    uint64_t gpa = emulate_operand_gpa(&upcall->exit);
+    bool ends = gpa != EMULATE_UNKNOWN && emulate_cpl(&upcall->state) < 3 && !ring3_config()->unknown_faults;
+    if (ends) {
+        size_t length = strnlen(upcall->text, sizeof upcall->text);
+        format_text(upcall->text + length, sizeof upcall->text - length, ", and its operand at %lx is no RAM",
+                    gpa);
+        upcall->status = UPCALL_KILL;
+        log_state(&upcall->state);
+    } else if (pc->refused++ < REFUSED_LOGGED) {
+        effect_log(upcall->text);
+    }
+}
+
 static void handle_emulate(struct upcall *upcall, struct pc *pc)
 {
     uint32_t reason = upcall->exit.reason;
@@ -193,8 +236,8 @@ static void handle_emulate(struct upcall *upcall, struct pc *pc)
     bool refused = reason == VCPU_EXIT_UNFIT || reason == VCPU_EXIT_TASK_SWITCH
                        ? emulate_unfit(upcall, &guest_machine, pc, &pc->limits, may_go_on)
                        : emulate_upcall(upcall, &guest_machine, pc, &pc->limits);
-    if (refused && pc->refused++ < REFUSED_LOGGED)
-        effect_log(upcall->text);
+    if (refused)
+        handle_refused(upcall, pc);
     ahead_of_emulation(upcall, pc);
 }
 

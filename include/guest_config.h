@@ -82,6 +82,7 @@ struct guest_config {
     uint32_t paging;   /* enum guest_paging */
     uint32_t hypervisor_hidden;
     uint32_t lapic_software; /* the monitor serves the local APICs, even where the processor could */
+    uint32_t unknown_faults; /* an instruction on device memory that cannot be emulated is #UD, not its end */
     uint32_t hpet;           /* enum guest_hpet; in what description_parse() returns never HPET_AUTO */
     uint32_t test;           /* process_info.test of the test build of the device model; 0 otherwise */
     uint32_t disk_count;

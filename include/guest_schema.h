@@ -57,6 +57,8 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_NAME, SCHEMA_PATH, SCHEMA_
       SCHEMA_CONFIG(hypervisor_hidden), "whether CPUID tells that there is a monitor")                       \
     X(SCHEMA_ROOT, "local-apic", SCHEMA_CHOICE, false, 0, 0, 0, "hardware|software",                         \
       SCHEMA_CONFIG(lapic_software), "who serves it: the processor, where it can, or the monitor")           \
+    X(SCHEMA_ROOT, "unknown-instruction", SCHEMA_CHOICE, false, 0, 0, 0, "stop|fault",                       \
+      SCHEMA_CONFIG(unknown_faults), "what one of its system's on device memory does: end it, or #UD")       \
     X(SCHEMA_ROOT, "hpet", SCHEMA_CHOICE, false, 0, 0, HPET_AUTO, "off|on|auto", SCHEMA_CONFIG(hpet),        \
       "whether it has high precision event timers; auto: where it is not offered KVM's clock")               \
     X(SCHEMA_ROOT, "boot", SCHEMA_LIST, false, 1, GUEST_BOOT_MAX, 0, "", SCHEMA_NO_FIELD,                    \

@@ -25,6 +25,7 @@ tests/guests/NAME with a main.c is one test. A line " * guest: ..." in its head 
     loader=multiboot2   started by that protocol, not by version 1's
     local-apic=software never the processor's
     hpet=on             with high precision event timers
+    unknown-instruction=fault   one that cannot be emulated does not end it
     processors=N        of the machine under the monitor (as cpus)
     clock=virtual       time is the number of instructions that have run, whatever else the host does; Bochs' always is
     timeout=S           seconds (60); three times as many on Bochs
@@ -158,6 +159,7 @@ def describe(name, options, directory, seed, native=False):
         f'    model = "{guest_name(name)}";\n'
         f'    local-apic = "{options.get("local-apic", "hardware")}";\n'
         f'    hpet = "{options.get("hpet", "auto")}";\n'
+        f'    unknown-instruction = "{options.get("unknown-instruction", "stop")}";\n'
         f"    memory {{ size-mib = <{options['memory']}>; }};\n"
         f"    cpus {{ count = <{options['cpus']}>; }};\n"
         f"    chosen {{ {chosen} }};\n"

@@ -120,6 +120,20 @@ static void test_one_cpu_without_cpus(void **state)
     assert_int_equal(f->config.cpu_count, 1);
 }
 
+static void test_unknown_instruction(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.unknown_faults, 0);
+    set_text(f, "/", "unknown-instruction", "fault");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.unknown_faults, 1);
+    set_text(f, "/", "unknown-instruction", "stop");
+    assert_int_equal(parse_all(f), 0);
+    assert_int_equal(f->config.unknown_faults, 0);
+}
+
 static void test_local_apic(void **state)
 {
     struct fixture *f = *state;
@@ -404,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_smallest),
         TEST(test_one_cpu_without_cpus),
+        TEST(test_unknown_instruction),
         TEST(test_local_apic),
         TEST(test_timers),
         TEST(test_two_disks_of_one_file),

@@ -8,7 +8,7 @@
  * of what is done lies in memory that a reset leaves alone. Manual: none; this is what nobody should do. Real
  * hardware: would not survive it (device memory, MSRs).
  *
- * guest: machines=svm seeds=10 cpus=2 args=ops=100000 timeout=900
+ * guest: machines=svm seeds=10 cpus=2 args=ops=100000 timeout=900 unknown-instruction=fault
  */
 #include "guest.h"
 #include "hostile.h"
