@@ -14,7 +14,7 @@ void ahead_learn(struct ahead_place *place, uint32_t accesses)
     place->failures = 0;
     if (place->trust) {
         place->trust--; /* fewer than before are no reason to expect fewer: what follows may differ */
-    } else if (accesses <= UINT8_MAX) {
+    } else if (accesses <= AHEAD_MOST) {
         place->most = accesses > place->most ? (uint8_t)accesses : place->most;
         place->trust = AHEAD_TRUST;
     }

@@ -22,6 +22,7 @@ enum {
     AHEAD_PLACES_SHIFT = 24,
     AHEAD_HASH = 0x9e3779b1u, /* 2^32 by the golden ratio */
     AHEAD_TRUST = 15,
+    AHEAD_MOST = 16, /* accesses: more are a loop's, where one try in vain at its end is nothing */
 };
 
 struct ahead_history {
