@@ -41,15 +41,15 @@ struct debugger_vcpu {
 
 struct debugger {
     uint32_t attached;
-    uint32_t wanted;    /* a bit for each vCPU that is to be held */
-    uint32_t held;      /* ... is */
-    uint32_t steps;     /* ... is to do one instruction when it goes on */
-    uint32_t inspected; /* number of the question for which they are being looked at */
-    uint32_t looked;    /* ... has been looked at since this was cleared */
-    uint32_t swapped;   /* ... has the debugger's debug registers */
-    uint32_t passing;   /* ... does the instruction under a breakpoint: none is in place meanwhile */
-    uint32_t reserved;
-    uint64_t stood_at; /* guest time in TSC ticks: its clock stands there; 0: it runs */
+    uint32_t wanted;     /* a bit for each vCPU that is to be held */
+    uint32_t held;       /* ... is */
+    uint32_t steps;      /* ... is to do one instruction when it goes on */
+    uint32_t inspected;  /* number of the question for which they are being looked at */
+    uint32_t looked;     /* ... has been looked at since this was cleared */
+    uint32_t swapped;    /* ... has the debugger's debug registers */
+    uint32_t passing;    /* ... does the instruction under a breakpoint: none is in place meanwhile */
+    uint32_t no_watches; /* the machine's debug registers stop no guest */
+    uint64_t stood_at;   /* guest time in TSC ticks: its clock stands there; 0: it runs */
     struct debug_state last;
     struct debugger_breakpoint breakpoint[DEBUGGER_BREAKPOINTS];
     struct debugger_watch watch[DEBUGGER_WATCHED];

@@ -61,6 +61,12 @@ static uint32_t watch(struct debugger *debugger, const struct debug_request *req
     return DEBUG_OK;
 }
 
+/* Where debug registers stop nothing, an instruction is watched in software, and data not at all. */
+static bool is_software(const struct debugger *debugger, uint32_t kind)
+{
+    return kind == DEBUG_SOFTWARE || (kind == DEBUG_HARDWARE && debugger->no_watches);
+}
+
 static void unwatch(struct debugger *debugger, const struct debug_request *request)
 {
     for (unsigned i = 0; i < DEBUGGER_WATCHED; i++) {
@@ -75,8 +81,10 @@ static uint32_t insert(struct debugger *debugger, const struct vcpu_state *state
 {
     if (!debugger->attached)
         return DEBUG_EHELD;
-    if (request->kind == DEBUG_SOFTWARE)
+    if (is_software(debugger, request->kind))
         return debugger_insert(debugger, state, request->address);
+    if (debugger->no_watches)
+        return DEBUG_EROOM;
     for (unsigned i = 0; i < DEBUGGER_WATCHED; i++) {
         const struct debugger_watch *place = &debugger->watch[i];
         if (place->used && place->linear == request->address && place->kind == request->kind)
@@ -87,7 +95,7 @@ static uint32_t insert(struct debugger *debugger, const struct vcpu_state *state
 
 static void remove_breakpoint(struct debugger *debugger, const struct debug_request *request)
 {
-    if (request->kind == DEBUG_SOFTWARE)
+    if (is_software(debugger, request->kind))
         debugger_remove(debugger, request->address);
     else
         unwatch(debugger, request);

@@ -5,6 +5,7 @@
 #include "ahead.h"
 #include "effects.h"
 #include "cpuid.h"
+#include "cpuid_leaves.h"
 #include "debugger_internal.h"
 #include "emulate.h"
 #include "emulate_unfit.h"
@@ -19,7 +20,7 @@
 /* From lib/user_start.asm. */
 void upcall_handle(struct upcall *upcall);
 
-enum { CPUID_VENDOR = 0, CPUID_IDENTITY = 1, REFUSED_LOGGED = 8 };
+enum { CPUID_VENDOR = 0, CPUID_IDENTITY = 1, SIGNATURE_TCG = 0x54474354, REFUSED_LOGGED = 8 };
 
 static void upcall_kill(struct upcall *upcall, const char *device, const char *sentence)
 {
@@ -56,6 +57,8 @@ static bool machine_reset(struct pc *pc, bool power_on)
     pc->rtc.cmos[CMOS_DISK_TRANSLATION] = ide_bios_translation(&pc->ide);
     cpuid_host(CPUID_VENDOR, 0, &identity);
     msr_reset(&pc->msrs, msr_vendor(identity.ebx), ring3_info()->tsc_khz);
+    cpuid_host(LEAF_HYPERVISOR, 0, &identity);
+    pc->debugger.no_watches = identity.ebx == SIGNATURE_TCG; /* docs/emulators.md */
     loader_start(&pc->loader);
     cpuid_host(CPUID_IDENTITY, 0, &identity);
     const struct table_machine machine = {.cpu_count = ring3_config()->cpu_count,

@@ -144,6 +144,43 @@ def test_debian_amd64_on_two_processors():
         wait_for(lambda: console.read_text(errors="replace").count("guest:/# ") >= 2, "a shell again")
 
 
+def kernel(machine):
+    elf = TREE / "build" / "guests" / "exceptions.elf"
+    path = WORK / f"gdb-kernel-{machine.replace(':', '-')}.dts"
+    WORK.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"""/dts-v1/;
+/ {{
+    compatible = "nullring,guest";
+    model = "kernel";
+    memory {{ size-mib = <64>; }};
+    chosen {{ loader = "multiboot"; kernel = "{elf}"; bootargs = "nonce=1"; }};
+}};
+""")
+    return path, elf
+
+
+@pytest.mark.parametrize("machine", ["vmx:haswell", "vmx:penryn", "bochs-svm:ryzen", "svm", "svm:no-npt"])
+def test_what_debug_registers_watch(machine):
+    """`hbreak`, `watch` and `rwatch` on processors of both vendors, where the kernel's own faults come between; and the kernel
+    then finds nothing wrong. QEMU arms no debug registers: there `hbreak` is `break`, and GDB says that it cannot watch."""
+    guest, elf = kernel(machine)
+    with Live("--machine", machine, "--paused", guest) as live, Stub(live, "kernel") as stub:
+        out = stub.gdb(f"file {elf}", "hbreak guest_main", "continue", "p $eip == (unsigned)&guest_main", "p fault_resume", "delete",
+                       "watch fault_resume", "continue", "p fault_resume != 0", "continue", "p fault_resume", "delete",
+                       "rwatch fault_resume", "continue", "delete",
+                       "break check_fault", "continue", "bt 2", "delete", "detach")
+        assert "Breakpoint 1, guest_main ()" in out and "$1 = 1" in out and "$2 = 0" in out, out
+        if machine.startswith("svm"):
+            assert out.count("Could not insert hardware") >= 3 and "New value" not in out, out
+        else:
+            assert re.search(r"Old value = 0\nNew value = [0-9]+\n.*\n.*\n\$3 = 1\n", out), out
+            assert re.search(r"Old value = [0-9]+\nNew value = 0\ninterrupt_dispatch .*\n.*\n\$4 = 0\n", out), out
+            assert re.search(r"Hardware read watchpoint 3: fault_resume\n\nValue = 0\n", out), out
+        assert re.search(r'Breakpoint 4, check_fault \(name=.*"DIV by 0"', out), out
+        assert re.search(r"^#1 .* in test_faults \(\)", out, re.M), out
+        wait_for(lambda: "checks, 0 failed" in live.console.read_text(errors="replace"), "the kernel's end")
+
+
 def test_wrong_uses():
     """A stub that is asked for nonsense, and a GDB that is cut off: the guest goes on."""
     with Live("--machine", "svm", "--paused", description("debian-686", "gdb-wrong", model='"wrong"')) as live, \
