@@ -25,6 +25,14 @@ enum {
     XSTATE_SSE = 1 << 1,
     FCW_INITIAL = 0x37f,
     FCW_MASKS = 0x3f,
+    FCW_RC_SHIFT = 10, /* rounding control, two bits */
+    FSW_IE = 1 << 0,
+    FSW_DE = 1 << 1,
+    FSW_OE = 1 << 3,
+    FSW_UE = 1 << 4,
+    FSW_PE = 1 << 5,
+    FSW_SF = 1 << 6,
+    FSW_C1 = 1 << 9,
     FSW_TOP_SHIFT = 11,
     FSW_TOP_MASK = 7 << FSW_TOP_SHIFT,
     FSW_EXCEPTIONS = 0x3f,
@@ -32,6 +40,30 @@ enum {
     FSW_ES = 1 << 7,
     FSW_BUSY = 1 << 15,
 };
+
+static inline uint16_t fpu_get16(const struct emulation *m, unsigned at)
+{
+    uint16_t value;
+    __builtin_memcpy(&value, m->state->fpu.xsave + at, sizeof(value));
+    return value;
+}
+
+static inline void fpu_put(struct emulation *m, unsigned at, uint32_t value, unsigned size)
+{
+    __builtin_memcpy(m->state->fpu.xsave + at, &value, size);
+}
+
+static inline unsigned fpu_top(const struct emulation *m)
+{
+    return (fpu_get16(m, XSAVE_FSW) & FSW_TOP_MASK) >> FSW_TOP_SHIFT;
+}
+
+/* emulate_x87.c: ES and B follow from what is pending and not masked. */
+void fpu_update_summary(struct emulation *m);
+/* emulate_x87_move.c: whether this is a load or store of a number, and it. Opcode and ModRM.reg in one
+ * number. */
+bool x87_is_move(unsigned which);
+enum outcome x87_move(struct emulation *m, unsigned which);
 
 /* emulate_sse.c: makes sure that the area holds the part's registers, in their initial state if need be. */
 void fpu_open_part(struct emulation *m, unsigned part);

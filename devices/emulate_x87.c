@@ -1,8 +1,8 @@
 /*
  * x87 instructions that control the unit and move its state: FNINIT, FNCLEX, FNOP, FLDCW, FNSTCW, FNSTSW,
  * FLDENV, FNSTENV, FRSTOR, FNSAVE, FWAIT; FXSAVE, FXRSTOR, LDMXCSR and STMXCSR (SDM Vol. 1, 8.1 and 10.5;
- * Vol. 2). It is what systems do before they are in a mode that a processor runs by itself; arithmetic is not
- * among it.
+ * Vol. 2). It is what systems do before they are in a mode that a processor runs by itself. Loads and stores
+ * of numbers are in emulate_x87_move.c; arithmetic is not emulated.
  */
 #include "emulate_fpu.h"
 #include "string.h"
@@ -18,21 +18,9 @@ enum {
 };
 enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
-static uint16_t get16(const struct emulation *m, unsigned at)
-{
-    uint16_t value;
-    memcpy(&value, m->state->fpu.xsave + at, sizeof(value));
-    return value;
-}
-
 static uint32_t get32(const struct emulation *m, unsigned at)
 {
     return load_4(m->state->fpu.xsave + at);
-}
-
-static void put(struct emulation *m, unsigned at, uint32_t value, unsigned size)
-{
-    memcpy(m->state->fpu.xsave + at, &value, size);
 }
 
 /* #NM where the system has switched the unit off; its registers. */
@@ -50,7 +38,7 @@ static enum outcome open_x87(struct emulation *m)
  * CR0.NE clear it is an interrupt of the PC's, which is not emulated. */
 static enum outcome check_pending(struct emulation *m)
 {
-    bool pending = (get16(m, XSAVE_FSW) & FSW_ES) && (m->state->control.cr0 & CR0_NE);
+    bool pending = (fpu_get16(m, XSAVE_FSW) & FSW_ES) && (m->state->control.cr0 & CR0_NE);
     return pending ? emulate_fault(m, EXCEPTION_MF) : OUTCOME_NEXT;
 }
 
@@ -58,28 +46,22 @@ static void initialise(struct emulation *m)
 {
     fpu_set_top(m, 0);
     memset(m->state->fpu.xsave, 0, XSAVE_MXCSR);
-    put(m, XSAVE_FCW, FCW_INITIAL, 2);
+    fpu_put(m, XSAVE_FCW, FCW_INITIAL, 2);
 }
 
-/* ES and B follow from what is pending and not masked. */
-static void update_summary(struct emulation *m)
+void fpu_update_summary(struct emulation *m)
 {
-    uint16_t status = get16(m, XSAVE_FSW);
-    bool pending = status & FSW_EXCEPTIONS & ~(unsigned)get16(m, XSAVE_FCW);
+    uint16_t status = fpu_get16(m, XSAVE_FSW);
+    bool pending = status & FSW_EXCEPTIONS & ~(unsigned)fpu_get16(m, XSAVE_FCW);
 
     status &= (uint16_t) ~(FSW_ES | FSW_BUSY);
-    put(m, XSAVE_FSW, status | (pending ? FSW_ES | FSW_BUSY : 0u), 2);
-}
-
-static unsigned top(const struct emulation *m)
-{
-    return (get16(m, XSAVE_FSW) & FSW_TOP_MASK) >> FSW_TOP_SHIFT;
+    fpu_put(m, XSAVE_FSW, status | (pending ? FSW_ES | FSW_BUSY : 0u), 2);
 }
 
 /* Two bits for each physical register (SDM Vol. 1, 8.1.7). */
 static unsigned tag_of(const struct emulation *m, unsigned physical)
 {
-    const uint8_t *reg = m->state->fpu.xsave + XSAVE_ST + 16 * ((physical - top(m)) & 7);
+    const uint8_t *reg = m->state->fpu.xsave + XSAVE_ST + 16 * ((physical - fpu_top(m)) & 7);
     uint64_t significand = load_8(reg);
     unsigned exponent = (unsigned)(reg[8] | reg[9] << 8) & 0x7fff;
 
@@ -94,14 +76,14 @@ static unsigned tag_of(const struct emulation *m, unsigned physical)
  * words. */
 static void environment_words(const struct emulation *m, unsigned size, uint32_t words[ENVIRONMENT_WORDS])
 {
-    uint32_t fip = get32(m, XSAVE_FIP), fdp = get32(m, XSAVE_FDP), fcs = get16(m, XSAVE_FCS),
-             fds = get16(m, XSAVE_FDS);
-    uint32_t fop = get16(m, XSAVE_FOP) & 0x7ff, tags = 0;
+    uint32_t fip = get32(m, XSAVE_FIP), fdp = get32(m, XSAVE_FDP), fcs = fpu_get16(m, XSAVE_FCS),
+             fds = fpu_get16(m, XSAVE_FDS);
+    uint32_t fop = fpu_get16(m, XSAVE_FOP) & 0x7ff, tags = 0;
 
     for (unsigned i = 0; i < REGISTERS; i++)
         tags |= tag_of(m, i) << 2 * i;
-    words[0] = get16(m, XSAVE_FCW);
-    words[1] = get16(m, XSAVE_FSW);
+    words[0] = fpu_get16(m, XSAVE_FCW);
+    words[1] = fpu_get16(m, XSAVE_FSW);
     words[2] = tags;
     if (m->protected) {
         words[3] = fip;
@@ -146,24 +128,24 @@ static void load_environment(struct emulation *m, const uint8_t *from)
         memcpy(&words[i], from + i * size, size);
     for (unsigned i = 0; i < REGISTERS; i++)
         full |= (words[2] >> 2 * i & 3) != TAG_EMPTY ? 1u << i : 0;
-    put(m, XSAVE_FCW, (words[0] & 0x1f3f) | 0x40, 2);
+    fpu_put(m, XSAVE_FCW, (words[0] & 0x1f3f) | 0x40, 2);
     fpu_set_top(m, (words[1] & FSW_TOP_MASK) >> FSW_TOP_SHIFT);
-    put(m, XSAVE_FSW, words[1], 2);
-    put(m, XSAVE_FTW, full, 2);
+    fpu_put(m, XSAVE_FSW, words[1], 2);
+    fpu_put(m, XSAVE_FTW, full, 2);
     if (m->protected) {
-        put(m, XSAVE_FIP, words[3], 4);
-        put(m, XSAVE_FCS, words[4] & 0xffff, 4);
-        put(m, XSAVE_FOP, size == 4 ? words[4] >> 16 & 0x7ff : 0, 2);
-        put(m, XSAVE_FDP, words[5], 4);
-        put(m, XSAVE_FDS, words[6] & 0xffff, 4);
+        fpu_put(m, XSAVE_FIP, words[3], 4);
+        fpu_put(m, XSAVE_FCS, words[4] & 0xffff, 4);
+        fpu_put(m, XSAVE_FOP, size == 4 ? words[4] >> 16 & 0x7ff : 0, 2);
+        fpu_put(m, XSAVE_FDP, words[5], 4);
+        fpu_put(m, XSAVE_FDS, words[6] & 0xffff, 4);
     } else {
-        put(m, XSAVE_FIP, (words[3] & 0xffff) | (words[4] >> 12 & 0xffff) << 16, 4);
-        put(m, XSAVE_FCS, 0, 4);
-        put(m, XSAVE_FOP, words[4] & 0x7ff, 2);
-        put(m, XSAVE_FDP, (words[5] & 0xffff) | (words[6] >> 12 & 0xffff) << 16, 4);
-        put(m, XSAVE_FDS, 0, 4);
+        fpu_put(m, XSAVE_FIP, (words[3] & 0xffff) | (words[4] >> 12 & 0xffff) << 16, 4);
+        fpu_put(m, XSAVE_FCS, 0, 4);
+        fpu_put(m, XSAVE_FOP, words[4] & 0x7ff, 2);
+        fpu_put(m, XSAVE_FDP, (words[5] & 0xffff) | (words[6] >> 12 & 0xffff) << 16, 4);
+        fpu_put(m, XSAVE_FDS, 0, 4);
     }
-    update_summary(m);
+    fpu_update_summary(m);
 }
 
 /* FNSTENV masks all exceptions, FNSAVE initialises the unit. */
@@ -179,8 +161,8 @@ static void store_state(struct emulation *m, bool registers)
     if (registers) {
         initialise(m);
     } else {
-        put(m, XSAVE_FCW, get16(m, XSAVE_FCW) | FCW_MASKS, 2);
-        update_summary(m);
+        fpu_put(m, XSAVE_FCW, fpu_get16(m, XSAVE_FCW) | FCW_MASKS, 2);
+        fpu_update_summary(m);
     }
 }
 
@@ -229,18 +211,18 @@ static enum outcome control(struct emulation *m, unsigned which)
         store_state(m, which == FNSAVE);
         break;
     case FLDCW:
-        put(m, XSAVE_FCW, ((uint32_t)operand_read(m, 0) & 0x1f3f) | 0x40, 2);
-        update_summary(m);
+        fpu_put(m, XSAVE_FCW, ((uint32_t)operand_read(m, 0) & 0x1f3f) | 0x40, 2);
+        fpu_update_summary(m);
         break;
     case FNSTCW:
-        operand_write(m, 0, get16(m, XSAVE_FCW));
+        operand_write(m, 0, fpu_get16(m, XSAVE_FCW));
         return OUTCOME_NEXT;
     case FNSTSW:
     case FNSTSW_AX:
-        operand_write(m, 0, get16(m, XSAVE_FSW));
+        operand_write(m, 0, fpu_get16(m, XSAVE_FSW));
         return OUTCOME_NEXT;
     case FNCLEX:
-        put(m, XSAVE_FSW, get16(m, XSAVE_FSW) & ~(unsigned)FSW_CLEARED, 2);
+        fpu_put(m, XSAVE_FSW, fpu_get16(m, XSAVE_FSW) & ~(unsigned)FSW_CLEARED, 2);
         break;
     case FNINIT:
         initialise(m);
@@ -261,9 +243,13 @@ enum outcome emulate_x87(struct emulation *m)
         (unsigned)m->in->opcode << 8 | (m->in->modrm >= 0xc0 ? m->in->modrm : m->in->modrm >> 3 & 7);
     enum outcome outcome = open_x87(m);
 
-    if (outcome == OUTCOME_NEXT && waits(which))
+    bool moves = x87_is_move(which);
+
+    if (outcome == OUTCOME_NEXT && (moves || waits(which)))
         outcome = check_pending(m);
-    return outcome == OUTCOME_NEXT ? control(m, which) : outcome;
+    if (outcome != OUTCOME_NEXT)
+        return outcome;
+    return moves ? x87_move(m, which) : control(m, which);
 }
 
 /* 9B: FWAIT looks at TS only with MP (SDM Vol. 3A, table 2-2). */
@@ -315,9 +301,9 @@ static enum outcome fxrstor(struct emulation *m)
     if (mxcsr & ~mxcsr_mask(m))
         return emulate_fault_code(m, EXCEPTION_GP, 0);
     memcpy(m->state->fpu.xsave, bytes, XSAVE_MXCSR);
-    put(m, XSAVE_MXCSR, mxcsr, 4);
+    fpu_put(m, XSAVE_MXCSR, mxcsr, 4);
     memcpy(m->state->fpu.xsave + XSAVE_ST, bytes + XSAVE_ST, end - XSAVE_ST);
-    update_summary(m);
+    fpu_update_summary(m);
     m->emulator->modified |= VCPU_FPU;
     return OUTCOME_NEXT;
 }
@@ -335,7 +321,7 @@ static enum outcome mxcsr_access(struct emulation *m, bool store)
     value = (uint32_t)operand_read(m, 0);
     if (value & ~mxcsr_mask(m))
         return emulate_fault_code(m, EXCEPTION_GP, 0);
-    put(m, XSAVE_MXCSR, value, 4);
+    fpu_put(m, XSAVE_MXCSR, value, 4);
     m->emulator->modified |= VCPU_FPU;
     return OUTCOME_NEXT;
 }

@@ -96,7 +96,7 @@ static void build_code(uint8_t *at)
     at = emit(at, "\x9c", 1);
     at = emit_relative(at, "\x8f\x05", 2, &exchange->out_flags);
     at = emit_relative(at, "\x48\x0f\xae\x05", 4, exchange->out_fpu); /* fxsave64 */
-    at = emit(at, "\x0f\x77\xfc", 3);                                 /* emms, cld */
+    at = emit(at, "\xdb\xe3\xfc", 3);                                 /* fninit, cld */
     emit(at, "\x41\x5f\x41\x5e\x41\x5d\x41\x5c\x5d\x5b\xc3", 11);
 }
 

@@ -404,6 +404,99 @@ static void random_instructions(enum decode_mode mode)
     assert_true(kinds > 240);
 }
 
+/* An extended number near where a format ends, or any, or none. */
+static void random_extended(uint8_t to[16])
+{
+    static const uint16_t edges[] = {0,      1,           0x3fff, 0x3ffe, 0x400e, 0x401e, 0x403e,     0x407f,
+                                     0x3f81, 0x3f81 - 23, 0x43ff, 0x3c01, 0x7fff, 0x7ffe, 0x3c01 - 52};
+    uint64_t random = random_next(), significand = random_next();
+    uint16_t exponent = edges[random % (sizeof(edges) / sizeof(edges[0]))] + (random >> 8) % 5 - 2;
+
+    if ((random >> 16 & 3) == 0)
+        significand &= ~0ull << (random >> 18 & 63);
+    else if ((random >> 16 & 3) == 1)
+        significand |= ~0ull << (random >> 18 & 63);
+    if (random >> 24 & 7)
+        significand |= 1ull << 63;
+    if ((random >> 27 & 7) == 0)
+        exponent = (uint16_t)(random >> 30);
+    exponent = (exponent & 0x7fff) | (random >> 46 & 1) << 15;
+    memset(to, 0, 16);
+    memcpy(to, &significand, 8);
+    memcpy(to + 8, &exponent, 2);
+}
+
+/* The x87 unit with random numbers, tags and controls; a memory operand that is a number of some format. */
+static void prepare_x87(uint8_t *operand)
+{
+    uint16_t control = 0x340 | (random_next() & 0xc00), status = random_next() & 0x3800;
+    uint64_t random = random_next();
+
+    control |= random & 1 ? 0x3f : random >> 1 & 0x3f;
+    status |= (random >> 8 & control & 0x3f) | (random >> 16 & 0x200);
+    memcpy(exchange->in_fpu, &control, 2);
+    memcpy(exchange->in_fpu + 2, &status, 2);
+    exchange->in_fpu[4] = random >> 32 & 1 ? random >> 40 & 0xff : random >> 33 & 1 ? 0xff : 0;
+    for (unsigned i = 0; i < 8; i++)
+        random_extended(exchange->in_fpu + 32 + 16 * i);
+    uint8_t number[16];
+    uint64_t bits = random_next();
+    random_extended(number);
+    if (random >> 48 & 1) { /* a denormal, infinite or no number of the shorter formats */
+        bits &= random >> 49 & 1 ? 0x807fffff807fffffull : ~0ull;
+        bits |= random >> 50 & 1 ? 0x7f8000007f800000ull : 0;
+        bits &= random >> 51 & 1 ? 0x800fffffffffffffull : ~0ull;
+        bits |= random >> 52 & 1 ? 0x7ff0000000000000ull : 0;
+        bits &= random >> 53 & 1 ? ~0ull << (random >> 54 & 63) : ~0ull;
+        memcpy(number, &bits, 8);
+    }
+    memcpy(operand, number, 10);
+}
+
+static void x87_moves(enum decode_mode mode)
+{
+    static const uint8_t forms[][2] = {{0xd9, 0}, {0xd9, 2}, {0xd9, 3}, {0xdb, 0}, {0xdb, 1},
+                                       {0xdb, 2}, {0xdb, 3}, {0xdb, 5}, {0xdb, 7}, {0xdd, 0},
+                                       {0xdd, 1}, {0xdd, 2}, {0xdd, 3}, {0xdf, 0}, {0xdf, 1},
+                                       {0xdf, 2}, {0xdf, 3}, {0xdf, 5}, {0xdf, 7}};
+    struct tally tally = {0};
+
+    test_state(&machine, &state, mode == DECODE_64 ? TEST_LONG : TEST_PROTECTED_32);
+    state.control.cr4 |= CR4_OSFXSR;
+    native_selectors(&state, mode);
+    native_catch_faults();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        const uint8_t *form = forms[random_next() % (sizeof(forms) / sizeof(forms[0]))];
+        uint8_t bytes[16] = {form[0], (uint8_t)(form[1] << 3 | RBX)};
+        uint64_t offset = random_next() % (WINDOW_SIZE - 16);
+        struct instruction in;
+
+        assert_int_equal(instruction_decode(&in, bytes, sizeof(bytes), mode), DECODE_OK);
+        for (unsigned i = 0; i < GPR_COUNT; i++)
+            exchange->in[i] = random_value();
+        exchange->in[RSP] = WINDOW + TEST_PAGE;
+        exchange->in[RBX] = WINDOW + offset;
+        prepare();
+        prepare_x87(window + offset);
+        memcpy(shadow, window, WINDOW_SIZE);
+        run_both(&tally, bytes, &in);
+    }
+    assert_int_equal(tally.unknown + tally.different + tally.faults, 0);
+    assert_int_equal(tally.ran, ROUNDS);
+}
+
+static void x87_moves_32(void **unused)
+{
+    (void)unused;
+    x87_moves(DECODE_32);
+}
+
+static void x87_moves_64(void **unused)
+{
+    (void)unused;
+    x87_moves(DECODE_64);
+}
+
 /* Jcc, LOOP and JCXZ over a MOV BL, 0x5a: BL shows whether the processor has jumped. */
 static void conditional_branches(enum decode_mode mode)
 {
@@ -479,7 +572,8 @@ static void code_32(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(code_64), cmocka_unit_test(code_32),
-                                       cmocka_unit_test(branches_64), cmocka_unit_test(branches_32)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(code_64),      cmocka_unit_test(code_32),
+                                       cmocka_unit_test(branches_64),  cmocka_unit_test(branches_32),
+                                       cmocka_unit_test(x87_moves_64), cmocka_unit_test(x87_moves_32)};
     return cmocka_run_group_tests(tests, native_set_up, NULL);
 }

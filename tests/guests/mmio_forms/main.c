@@ -258,6 +258,35 @@ static void vectors(void)
            "movlps (%2), %%xmm0\n movdqa %%xmm0, (%1)");
 }
 
+/* Loads and stores of numbers: 1.5 and its kin through the device in all formats, and memory copied as a
+ * number. */
+static void numbers(void)
+{
+    static const uint32_t from[2] = {0x89abcdef, 0x81234567};
+    uint32_t to[2] = {0};
+
+    __asm__ volatile("fninit");
+    window[0] = 0x3fc00000;
+    __asm__ volatile("flds (%0); fstpl 8(%0); fldl 8(%0); fistl 4(%0); fchs; fsts 16(%0); fistpl 20(%0)"
+                     :
+                     : "r"(window)
+                     : "memory");
+    check_value64("fld m32, fstp m64", (uint64_t)window[3] << 32 | window[2], 0x3ff8000000000000ull);
+    check_value("fld m64, fist m32: to even", window[1], 2);
+    check_value("fst m32", window[4], 0xbfc00000);
+    check_value("fistp m32", window[5], 0xfffffffe);
+    __asm__ volatile("fildll (%0); fistpll (%2); fildll (%2); fistpll (%1)"
+                     :
+                     : "r"(from), "r"(to), "r"(window)
+                     : "memory");
+    check_value64("fild m64, fistp m64", (uint64_t)window[1] << 32 | window[0], 0x8123456789abcdefull);
+    check_value64("  loaded", (uint64_t)to[1] << 32 | to[0], 0x8123456789abcdefull);
+    window[0] = 0xfffffff9;
+    __asm__ volatile("fildl (%0); flds 16(%0); fstpl 8(%0); fstps 4(%0)" : : "r"(window) : "memory");
+    check_value("fild m32, fstp m32", window[1], 0xc0e00000);
+    check_value64("fld m32 negative", (uint64_t)window[3] << 32 | window[2], 0xbff8000000000000ull);
+}
+
 /* What code.asm leaves in mmio_results. */
 static const struct {
     const char *name;
@@ -293,6 +322,7 @@ void guest_main(void)
     strings();
     branches();
     vectors();
+    numbers();
     long_call(mmio_long, 0);
     for (unsigned i = 0; i < ARRAY_LENGTH(long_forms); i++)
         check_value(long_forms[i].name, mmio_results[i], long_forms[i].expected);
