@@ -3,8 +3,11 @@
  * FIS by which the drive answers.
  *
  * Documents: Serial ATA AHCI 1.3.1, 4 (structures) and 5 (operation); Serial ATA 2.6, 10.3 (FIS). Missing:
- * native command queuing, port multipliers, packet commands: the drives are disks, which abort them. An
- * address that is not RAM is a host bus fatal error, and stops the port as any error does.
+ * native command queuing, port multipliers, packet commands: the drives are disks, which abort them.
+ * Different: PIO data for the host have one PIO Setup FIS, behind the last of them. Ignored bits: in the
+ * first word of a command's header all but the number of regions; of a region I (interrupt on completion); of
+ * a FIS the port multiplier's port, and the control byte of one with a command. An address that is not RAM is
+ * a host bus fatal error, and stops the port as any error does.
  *
  * Bounds: one call moves at most BATCH_BYTES and looks at BATCH_ENTRIES regions and commands.
  */

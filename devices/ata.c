@@ -4,9 +4,9 @@
  * Document: ATA/ATAPI-6 (T13/1410D revision 3b), 8. A command is done within the write of the command
  * register, up to its data. Missing: queued and streaming commands, SMART, security, the host protected area,
  * power modes beyond their answers, the buffer commands: they are aborted, and the identification does not
- * claim them. Ignored: the transfer mode, for all of them are equally fast; the write cache, for there is
- * none; the time of STANDBY and IDLE. An address beyond the end is IDNF, after the sectors before it have
- * been moved.
+ * claim them. Ignored bits: the transfer mode, for all of them are equally fast; the write cache, for there
+ * is none; look-ahead; SET FEATURES 0x66 and 0xcc, for a reset keeps settings always; the time of STANDBY and
+ * IDLE. An address beyond the end is IDNF, after the sectors before it have been moved.
  */
 #include "ata.h"
 #include "string.h"

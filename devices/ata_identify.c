@@ -3,7 +3,9 @@
  *
  * Document: ATA/ATAPI-6, 8.15 and 8.16. Disks claim LBA, 48-bit addresses, multiple sectors, multiword DMA
  * 0-2 and ultra DMA 0-5, a write cache with FLUSH CACHE, and power management; CD drives what a packet device
- * has.
+ * has. Missing: the integrity word, the serial number of a medium, what ata.c lacks; power management and
+ * FLUSH CACHE of CD drives, which have both and do not claim them. Look-ahead is claimed to be on whatever
+ * SET FEATURES has said. Ignored bits: see ata.c.
  */
 #include "ata.h"
 #include "string.h"

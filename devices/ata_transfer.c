@@ -3,7 +3,9 @@
  * data with DRQ and an interrupt each (PIO), or all of it at once (DMA).
  *
  * Document: ATA/ATAPI-6, 9.5 to 9.8. What is moved a word at a time goes through the buffer, a sector of
- * which is filled or written at once; longer pieces go past it.
+ * which is filled or written at once; longer pieces go past it. Missing: overlapped packets, packets with
+ * data to the drive (no command here has any), CRC errors of ultra DMA, BSY between two blocks: the next one
+ * is there at once. Ignored bits: see ata.c.
  */
 #include "ata.h"
 #include "string.h"

@@ -4,8 +4,9 @@
  * Documents: ATA/ATAPI-6, 8.23 and 9.8 (the PACKET protocol); SPC-3 and MMC-4 (the commands). Missing: audio,
  * DVD structures and keys, sub-channels, MODE SELECT, and all that writes: these are refused as unknown, or
  * as a field that is not allowed. The tray holds its disc: one that was opened and closed has it again, as if
- * it had been changed, unless somebody has taken it out (media.c). Ignored: speeds, and the START bit without
- * LOEJ.
+ * it had been changed, unless somebody has taken it out (media.c). Ignored bits: speeds; the START bit
+ * without LOEJ; IMMED, FUA, DPO, the PERSISTENT bit of PREVENT ALLOW MEDIUM REMOVAL; the C2 error field of
+ * READ CD; OVL of PACKET.
  */
 #include "ata.h"
 #include "string.h"

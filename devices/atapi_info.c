@@ -3,7 +3,10 @@
  *
  * Documents: SPC-3 (INQUIRY, REQUEST SENSE), MMC-4 (the rest), SFF-8020i 10.8.6 for the place of READ TOC's
  * format before MMC, ECMA-130 14 for sectors. A disc is one session with one data track. Missing: the error
- * correction of raw sectors, which reads as zeros; saved mode pages; changeable values, which there are none.
+ * correction of raw sectors, which reads as zeros; saved mode pages; changeable values, which there are none;
+ * vital product data; READ TOC's formats 3 to 5; features, events and mode pages but those below; an open
+ * tray in MECHANISM STATUS. Ignored bits: DESC of REQUEST SENSE, DBD of MODE SENSE (there are no block
+ * descriptors), PMI and the address of READ CAPACITY, the session of READ TOC's formats 1 and 2.
  */
 #include "ata.h"
 #include "string.h"

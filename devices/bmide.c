@@ -2,10 +2,11 @@
  * The bus master of the PIIX3's IDE function: moves the data of DMA commands to and from guest RAM along a
  * table of physical region descriptors.
  *
- * Documents: Programming Interface for Bus Master IDE Controller 1.0 (Intel, 1994); 82371SB data
- * sheet, 2.3.11 to 2.3.13. Ignored bits: the direction, which the drive's command has; the drives' DMA
- * capable bits, which only read as written; bits 7 and 0 of a descriptor's address and byte count that have
- * to be 0. An address that is not RAM is a master abort: the transfer stops with the error bit.
+ * Documents: Programming Interface for Bus Master IDE Controller 1.0 (Intel, 1994); 82371SB data sheet,
+ * 2.3.11 to 2.3.13. Missing: nothing of these registers. Ignored bits: the direction, which the drive's
+ * command has; the drives' DMA capable bits, which only read as written; of a descriptor bit 0 of the address
+ * and of the byte count, which have to be 0, and the reserved bits. An address that is not RAM is a master
+ * abort: the transfer stops with the error bit.
  *
  * Bounds: one call moves at most BATCH_BYTES and looks at BATCH_ENTRIES descriptors.
  */

@@ -3,7 +3,9 @@
  *
  * Document: MultiProcessor Specification 1.4, section 3.6.2 (virtual wire by the local APIC: both controllers
  * see each line); ACPI 6.4, 5.2.12.5 (IRQ 0 is at pin 2 of the I/O APIC, which the tables say as an
- * override); IA-PC HPET Specification 1.0a, 2.3.5 (legacy replacement).
+ * override); IA-PC HPET Specification 1.0a, 2.3.5 (legacy replacement). State: struct board. Missing: pins of
+ * the I/O APIC for PCI's interrupts alone (they share those of ISA), the 8259's output at its pin 0, the
+ * IMCR, anybody who asserts NMI.
  */
 #include "board.h"
 

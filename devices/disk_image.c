@@ -4,7 +4,8 @@
  * Documents: ATA/ATAPI-6 (T13/1410D), annex C, for the default geometry; Phoenix Enhanced Disk Drive
  * Specification 1.1, 4, for translations. The geometry of a partitioned disk is what its first partition that
  * is in use ends with, as the system that made it believed; with more than 16 heads that was a translated
- * one.
+ * one. Missing: sectors of other than 512 bytes on disks and 2,048 on discs, LARGE with 15 heads (revised
+ * ECHS), geometries from other partition tables than DOS'.
  */
 #include "disk_image.h"
 #include "effects.h"

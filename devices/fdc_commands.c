@@ -1,6 +1,10 @@
 /*
- * The floppy controller's commands: their lengths, and those that move no data. 82077AA data sheet,
- * section 5.
+ * The floppy controller's commands: their lengths, and those that move no data.
+ *
+ * Document: 82077AA data sheet, section 5. Missing: the scan commands and those of later controllers, which
+ * are invalid here; the time of steps: each seek takes FDC_DELAY_NS. Ignored bits: the first parameter of
+ * CONFIGURE, and the bits of a command's second byte that it does not use; fdc.c names those of the
+ * registers, SPECIFY, CONFIGURE and PERPENDICULAR MODE.
  */
 #include "fdc_internal.h"
 

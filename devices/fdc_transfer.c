@@ -1,6 +1,10 @@
 /*
  * The floppy controller's commands that move data: sectors between diskette and host, by DMA or byte by byte.
- * 82077AA data sheet, sections 5 and 6.
+ *
+ * Document: 82077AA data sheet, sections 5 and 6. Missing: single density and sectors of other than 512
+ * bytes, which are not found; deleted data marks; CRC errors. Different: READ TRACK ends at an ID that does
+ * not fit, where the chip goes on. Ignored bits: GPL and DTL; SK but for READ DELETED DATA; N of FORMAT
+ * TRACK, for the IDs have it.
  *
  * Bounds: a command visits each sector number of a cylinder's two sides at most once.
  */

@@ -2,7 +2,9 @@
  * The KVM clock: guests compute the time from the TSC by two numbers in a page of their own, without an exit.
  *
  * Document: Linux, Documentation/virt/kvm/x86/msr.rst. The monitor keeps the guest's TSC on one time base on
- * all processors, so that what is written once stays true and bit 0 of flags may say so.
+ * all processors, so that what is written once stays true and bit 0 of flags may say so. Missing: bit 1 of
+ * flags (the guest was stopped), parts of a second in the wall clock, the document's other registers but PV
+ * EOI, which ring 0 has. Ignored bits: none; an address that is not RAM, or not a multiple of 4, is #GP.
  */
 #include "kvm_clock.h"
 #include "effects.h"

@@ -3,6 +3,9 @@
  * include/). Every image that a drive may have is among the guest's boot modules from the start.
  *
  * The service writes the question at any time: it is copied once. An answer takes bounded time.
+ *
+ * Document: none. State: struct media. Missing: images that the description does not name, another disk for
+ * one that is built in, writing to what is in a drive.
  */
 #include "media.h"
 #include <stdarg.h>

@@ -2,7 +2,8 @@
  * The MP table, for systems that know nothing of ACPI or are told to ignore it.
  *
  * Document: MultiProcessor Specification 1.4, chapters 4 and 5. The buses are PCI 0 and ISA 1; virtual wire
- * mode is that of the local APIC (LINT0 takes ExtINT from the 8259 pair).
+ * mode is that of the local APIC (LINT0 takes ExtINT from the 8259 pair). Missing: default configurations,
+ * the extended entries and the OEM table, for which a PC of this kind has no use.
  */
 #include "mptable.h"
 #include <stddef.h>

@@ -5,8 +5,12 @@
  * Documents: SDM Vol. 4; SDM Vol. 3A, 12.11 (MTRRs); AMD BKDG for family 10h for the C001_xxxx registers;
  * msr_table.c and msr_machine_check.c for theirs; kvm_clock.c for KVM's.
  *
+ * Missing: performance counters, thermal and power registers, control of speculation, and whatever else
+ * belongs to a feature that CPUID does not show.
  * Different: MTRRs are kept and do nothing, for RAM is write-back and devices have no memory that is cached.
  * There is one set for all vCPUs; the manual wants theirs to be equal.
+ * Ignored bits: all of the MTRRs; of HWCR all but McStatusWrEn (msr_machine_check.c). Writes to IA32_PERF_CTL
+ * and TOP_MEM are dropped, and counted if they would change anything.
  */
 #include "msr.h"
 #include "effects.h"

@@ -4,7 +4,8 @@
  * does not keep what they write for one that is not there.
  *
  * Documents: SDM Vol. 3B, 16.3 (machine-check MSRs); AMD APM Vol. 2, 9.3. Missing: errors, CMCI, thresholds.
- * There is one set for all vCPUs.
+ * Ignored bits: MCG_STATUS, MCG_CTL and the banks' CTL only read as written; what HWCR's McStatusWrEn lets
+ * into the other registers of a bank is dropped. There is one set for all vCPUs.
  */
 #include "msr_table.h"
 

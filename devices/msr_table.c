@@ -3,8 +3,10 @@
  * systems read without asking CPUID whether they are there, since every processor of that vendor has them.
  *
  * Documents: SDM Vol. 4, tables 2-1 (architectural), 2-2 and 2-15; AMD BKDG for family 10h (31116) and for
- * family 17h (PPR 54945), MSRs. Different: no microcode update is loaded, which a processor says with
- * revision 0, and what somebody loads is dropped and counted; LBRs and DEBUGCTL are dropped.
+ * family 17h (PPR 54945), MSRs. Missing: updates of the microcode, last branch records, single steps from
+ * branch to branch, P-states, and what else these registers switch on a processor. Different: no microcode
+ * update is loaded, which a processor says with revision 0. Ignored bits: all that can be written; a value
+ * other than the register's own is counted.
  */
 #include <stddef.h>
 #include "msr_table.h"

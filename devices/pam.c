@@ -4,8 +4,9 @@
  *
  * Document: Intel 82441FX (PMC) data sheet (290549-001), 3.2.10 and table 2 (13 segments: 64 KiB at 0xF0000,
  * 12 of 16 KiB below it). State: the registers, in struct i440fx. The ROM is the end of the firmware's image,
- * from 0xE0000 on; below it there is none, and reads give all ones. Ignored bits: cache enable. A guest
- * without spare memory has RAM there, whatever the registers say, which is what firmware turns it into.
+ * from 0xE0000 on; below it there is none, and reads give all ones. Missing: nothing. Ignored bits: cache
+ * enable, which reads 0. A guest without spare memory has RAM there, whatever the registers say, which is
+ * what firmware turns it into.
  */
 #include "pam.h"
 #include "effects.h"

@@ -2,9 +2,11 @@
  * The south bridge's ISA bridge function: routes the PCI interrupts to ISA interrupts.
  *
  * Document: Intel 82371FB/82371SB (PIIX, PIIX3) data sheet (290550-002), 2.2.9 (PIRQRC). State: struct piix3.
- * The reset control register is in system_ports.c. Missing: the registers for X-bus chip selects, DMA and the
- * system timer read as written. The wiring of INTx to PIRQx is the board's: pin p of slot n at PIRQ
- * (n + p - 1) mod 4, which the _PRT in acpi/dsdt.asl and mptable.c repeat.
+ * The reset control register is in system_ports.c. Missing: top of memory, the motherboard's interrupt and
+ * DMA lines, the programmable chip select, the I/O APIC's base, SMIs (their registers read 0); the
+ * coprocessor's error at IRQ 13 and port 0xf0. Ignored bits: I/O recovery and X-bus chip selects, which read
+ * as written. The wiring of INTx to PIRQx is the board's: pin p of slot n at PIRQ (n + p - 1) mod 4, which
+ * the _PRT in acpi/dsdt.asl and mptable.c repeat.
  */
 #include "piix3.h"
 #include "effects.h"

@@ -4,7 +4,9 @@
  * Document: Intel 8254 data sheet (231164-005), mode definitions and figures 15 to 20.
  * State: struct pit_channel. A counter does not count: value and output are computed from the clock at which
  * it was loaded, when somebody looks.
+ * Missing: nothing.
  * Different: a count of 1 in modes 2 and 3, which the data sheet forbids, counts as 2.
+ * Ignored bits: bit 2 of the modes 6 and 7, which are 2 and 3.
  */
 #include "pit_channel.h"
 #include "device.h"

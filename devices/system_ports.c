@@ -5,8 +5,9 @@
  * Document: 82371SB (PIIX3), reset control register; IBM PS/2 hardware interface reference for port 0x92.
  * State: struct system_ports.
  *
+ * Missing: of port 0x92 the watchdog's status, the lock of the CMOS RAM and the light of the disk.
  * Different: of this port and the keyboard controller, the one written last decides about address line 20.
- * Ignored bits: port 0x92 bits 2-7.
+ * Ignored bits: port 0x92 bits 2-7, port 0xcf9 bits 0 and 3-7: they read 0.
  */
 #include "system_ports.h"
 #include "effects.h"

@@ -12,6 +12,12 @@
  * A plane's byte for chain-4 addresses A lies at A / 4, for odd/even addresses at A / 2: the gaps that a VGA
  * leaves there are closed, and the display's doubleword and word modes count accordingly. Only software that
  * looks at one mode's memory in another, which some do not agree on, could tell.
+ *
+ * Missing: 64 KiB of memory in place of 256, the second page of odd/even modes, a window that is switched
+ * off.
+ * Different: a read of memory that is shown leaves the latches as they are.
+ * Ignored bits: miscellaneous output: RAM enable, page select; memory mode: extended memory; miscellaneous
+ * graphics: chain odd/even; PCI's memory enable, as far as the window goes.
  */
 #include "vga.h"
 #include "effects.h"

@@ -5,6 +5,11 @@
  * these bits for both of their values, and a poll can take longer than a retrace, which is 64 us of 14 ms: so
  * one that has come and gone since the last look is shown once, and a guest waits no longer than it would
  * before a screen. Registers that describe no picture, or that of a linear mode, count as the text mode's.
+ *
+ * Missing: bits 4 and 5, two of a pixel's bits for diagnosis (they read 0); clocks but those of 25 and 28
+ * MHz.
+ * Ignored bits: colour plane enable bits 4 and 5, which select that diagnosis; CRT mode control: sync enable,
+ * the division of the line clock; the display's skew.
  */
 #include "vga.h"
 

@@ -3,8 +3,12 @@
  *
  * Document: FreeVGA, "CRT Controller Registers", "Attribute Controller Registers", "VGA Video DAC"; Bochs,
  * "vbe_display_api.txt". Missing: the overscan border, byte panning, the display's skew, the character clock
- * of nine dots in graphics modes. Six bits of a colour become eight as on QEMU, so that pictures can be
- * compared byte for byte.
+ * of nine dots in graphics modes, the attribute controller's palette and planes in modes of 256 colours.
+ * Ignored bits: clocking mode bits 2 and 4 (loads of the shift registers); attribute mode: graphics and 8-bit
+ * colour (the graphics controller's bits decide), monochrome, blinking in graphics modes; CRT mode control
+ * bits 2, 3, 5 and 7 and underline location bits 5 and 6 (divided clocks, address wrap, sync, doublewords);
+ * vertical blanking; the polarity of sync. Six bits of a colour become eight as on QEMU, so that pictures can
+ * be compared byte for byte.
  */
 #include "vga_screen.h"
 

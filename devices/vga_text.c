@@ -3,7 +3,8 @@
  *
  * Document: FreeVGA, "VGA Text Mode Operation", "Attribute Controller Registers" (mode control), "Character
  * Map Select Register". What blinks is shown as it is when it can be seen, the cursor too. Missing: the skew
- * of the cursor.
+ * of the cursor. Ignored bits: cursor end bits 5 and 6, that skew; attribute mode: monochrome (the underline
+ * location alone decides whether an underline shows).
  */
 #include "vga_screen.h"
 

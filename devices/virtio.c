@@ -3,8 +3,9 @@
  *
  * Document: VIRTIO 1.2, 2.1 to 2.3, 3.1, 4.1.5. State: struct virtio, at the head of each device's block.
  * Devices are transitional: a driver that does not accept VIRTIO_F_VERSION_1 uses the legacy interface.
- * Missing: packed queues, queue reset, notification data, the admin queue: not offered. The driver's status
- * bits are kept as written but for FEATURES_OK, which is refused with features that were not offered.
+ * Missing: packed queues, queue reset, notification data, the admin queue: not offered. Ignored bits: all of
+ * the driver's status bits but DRIVER_OK and FEATURES_OK: they are kept as written. FEATURES_OK is refused
+ * with features that were not offered.
  */
 #include "virtio.h"
 #include "effects.h"

@@ -4,7 +4,7 @@
  * Document: VIRTIO 1.2, 5.2. State: struct virtio_blk. A request is done at once, by copying between the
  * image and guest RAM; so there is nothing in flight when the machine is saved or the device model restarted,
  * and a flush has nothing to do. Missing: discard, write zeroes, more than one queue, the legacy SCSI
- * commands (not offered). Ignored: the I/O priority of a request.
+ * commands (not offered). Ignored bits: the I/O priority of a request.
  *
  * Bounds: SIZE_MAX and SEG_MAX are offered, and a request longer than both allow fails. One notification
  * moves at most BATCH_BYTES and one request; the rest follows on the device's own deadline.

@@ -3,7 +3,9 @@
  * them.
  *
  * Document: VIRTIO 1.2, 4.1.4.10 and the parts headed "Legacy Interface" of chapter 2. State: struct virtio.
- * The notify register also serves the modern interface (virtio_pci.c).
+ * The notify register also serves the modern interface (virtio_pci.c). Missing: accesses to the middle of a
+ * register, or to two at once: it answers at its first port alone, for itself. Ignored bits: features that
+ * were not offered are dropped; virtio.c names those of the device status.
  */
 #include "virtio.h"
 #include "effects.h"

@@ -5,6 +5,12 @@
  * capabilities the first, which drivers prefer, lies in I/O space: a port write costs the monitor much less
  * than a memory write, whose instruction must be decoded. It is the legacy interface's notify register, so a
  * queue is named by the value alone (notify_off_multiplier 0). State: struct virtio.
+ *
+ * Missing: the registers behind queue_device (notification data and queue reset are not offered), shared
+ * memory.
+ * Ignored bits: the lowest of a queue's addresses, which its alignment wants to be 0; values that a register
+ * does not take: a size that is too large or no power of two, an enable other than 1, features behind bit 63
+ * or after FEATURES_OK. A write that is wider or narrower than its register is dropped and counted.
  */
 #include "virtio.h"
 #include "effects.h"

@@ -4,7 +4,9 @@
  * Document: Virtual I/O Device (VIRTIO) 1.2, 2.7. The rings are guest RAM, which other processors of the
  * guest write to at any time: each descriptor is copied once and judged in the copy; every index is reduced
  * or checked against the queue size at each use; a chain is never longer than the queue. What a correct
- * driver cannot do sets queue->broken.
+ * driver cannot do sets queue->broken. Missing: packed queues, use in order (not offered);
+ * VIRTQ_USED_F_NO_NOTIFY is never set. Ignored bits: flags that 2.7 does not name; of a descriptor with
+ * INDIRECT also WRITE.
  */
 #include "virtqueue.h"
 #include <stdatomic.h>
