@@ -2,11 +2,10 @@
  * Packet commands of a CD drive: readiness, the tray, and reading. What only informs is in atapi_info.c.
  *
  * Documents: ATA/ATAPI-6, 8.23 and 9.8 (the PACKET protocol); SPC-3 and MMC-4 (the commands). Missing: audio,
- * DVD structures and keys, sub-channels, MODE SELECT, and all that writes: these are refused as unknown, or
- * as a field that is not allowed. The tray holds its disc: one that was opened and closed has it again, as if
- * it had been changed, unless somebody has taken it out (media.c). Ignored bits: speeds; the START bit
- * without LOEJ; IMMED, FUA, DPO, the PERSISTENT bit of PREVENT ALLOW MEDIUM REMOVAL; the C2 error field of
- * READ CD; OVL of PACKET.
+ * DVD structures and keys, sub-channels, C2 errors, MODE SELECT, and all that writes: these are refused as
+ * unknown, or as a field that is not allowed. The tray holds its disc: one that was opened and closed has it
+ * again, as if it had been changed, unless somebody has taken it out (media.c). Ignored bits: speeds; the
+ * START bit without LOEJ; IMMED, FUA, DPO, the PERSISTENT bit of PREVENT ALLOW MEDIUM REMOVAL; OVL of PACKET.
  */
 #include "ata.h"
 #include "string.h"
@@ -33,7 +32,12 @@ enum { EVENT_EJECT_REQUEST = 1, EVENT_NEW_MEDIUM = 2, EVENT_REMOVAL = 3 };
 enum { START_STOP_START = 1, START_STOP_LOEJ = 2 };
 
 /* READ CD (MMC-4, 6.19): what of a sector is wanted, and of which kind it has to be. */
-enum { READ_CD_USER_DATA = 0x10, READ_CD_ALL = 0xf8, READ_CD_PARTS = 0xf8, READ_CD_SUBCHANNEL = 7 };
+enum {
+    READ_CD_USER_DATA = 0x10,
+    READ_CD_ALL = 0xf8,
+    READ_CD_SUBHEADER = 0x40, /* which a sector of mode 1 has not */
+    READ_CD_SUBCHANNEL = 7,
+};
 enum { TYPE_ANY = 0, TYPE_MODE_1 = 2 };
 
 enum packet_needs { NEEDS_MEDIUM = 1, SKIPS_ATTENTION = 2 };
@@ -137,12 +141,12 @@ static void packet_read_12(struct ata_drive *drive, const uint8_t *bytes)
 static void packet_read_cd(struct ata_drive *drive, const uint8_t *bytes)
 {
     uint32_t lba = big_endian(bytes + 2, 4), sectors = big_endian(bytes + 6, 3);
-    unsigned type = bytes[1] >> 2 & 7, parts = bytes[9] & READ_CD_PARTS;
+    unsigned type = bytes[1] >> 2 & 7, parts = bytes[9] & ~1u;
     if ((type != TYPE_ANY && type != TYPE_MODE_1) || bytes[10] & READ_CD_SUBCHANNEL)
         invalid_field(drive);
     else if (parts == READ_CD_USER_DATA)
         atapi_read(drive, lba, sectors, ATA_IMAGE, DISC_SECTOR);
-    else if (parts == READ_CD_ALL)
+    else if ((parts | READ_CD_SUBHEADER) == READ_CD_ALL)
         atapi_read(drive, lba, sectors, ATA_RAW, ATA_RAW_SECTOR);
     else if (parts == 0)
         atapi_read(drive, lba, 0, ATA_IMAGE, DISC_SECTOR);

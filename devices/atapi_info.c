@@ -264,8 +264,8 @@ uint32_t atapi_information(struct ata_drive *drive, const uint8_t packet[ATA_PAC
     case 0x5a:
         good = mode_sense(drive, packet, &answer);
         break;
-    default: /* MECHANISM STATUS: one slot, idle */
-        put(&answer, 0, 4);
+    default: /* MECHANISM STATUS (6.9): one slot, idle; whether its door is open */
+        put(&answer, drive->atapi.tray_open ? 0x00100000 : 0, 4);
         put(&answer, 0x00010000, 4);
     }
     return good ? answer.length : 0;

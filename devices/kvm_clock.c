@@ -32,6 +32,8 @@ enum { PVCLOCK_TSC_STABLE = 1 << 0, VERSION_DONE = 2, CLOCK_ALIGNMENT = 4 };
 
 bool kvm_clock_write_wall(uint64_t gpa)
 {
+    if (!gpa) /* as KVM does: what clears the register wants nothing at address 0 */
+        return true;
     struct pvclock_wall_clock *clock = effect_ram(gpa, sizeof *clock);
     if (!clock || gpa % CLOCK_ALIGNMENT)
         return false;

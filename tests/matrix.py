@@ -58,11 +58,9 @@ DOS = {
     "dos-freedos-1440": ("test_freedos_keeps_a_file[1440]", [NO_NPT, HASWELL, LYNNFIELD]),
     "dos-mikeos": ("test_mikeos_shows_its_menu", [NO_NPT, HASWELL, LYNNFIELD]),
 }
-# Whole systems from images. Bochs gets less memory, which is nothing to the kinds of test. The pass waits ten minutes to see bits
-# fade. name: what is done, machines.
+# Whole systems from images. memtest86+'s pass waits ten minutes to see bits fade. name: what is done, machines.
 IMAGES = {
-    "memtest86": (lambda machine: images.memtest(machine, mib=64 if machine == NO_NPT else 16),
-                  [NO_NPT, HASWELL, LYNNFIELD]),
+    "memtest86": (images.memtest, [NO_NPT, HASWELL, LYNNFIELD]),
     "memtest86-pass": (lambda machine: images.memtest(machine, whole=True, seconds=BOOT_SECONDS), ["svm"]),
     "xv6-usertests": (images.usertests, ["svm"]),
     "kolibri": (images.kolibri, ["svm"]),

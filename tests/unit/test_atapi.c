@@ -59,6 +59,16 @@ static void test_read(void **state)
     free(bytes);
 }
 
+static void test_open_door(void **state)
+{
+    (void)state;
+    uint8_t bytes[8];
+    assert_int_equal(packet(PACKET(0x1b, 0, 0, 0, 2), bytes, 0), 0);
+    assert_int_equal(packet(PACKET(0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 8), bytes, 8), 0);
+    assert_int_equal(bytes[1], 0x10);
+    assert_int_equal(packet(PACKET(0x1b, 0, 0, 0, 3), bytes, 0), 0);
+}
+
 /* READ CD: user data, or the whole sector with its address and mode. */
 static void test_read_cd(void **state)
 {
@@ -74,6 +84,9 @@ static void test_read_cd(void **state)
     assert_int_equal(packet(PACKET(0xbe, 4, 0, 0, 0, 5, 0, 0, 1, 0x10), bytes, 0), ILLEGAL); /* audio */
     assert_int_equal(packet(PACKET(0xbe, 0, 0, 0, 0, 5, 0, 0, 1, 0x10, 1), bytes, 0), ILLEGAL);
     assert_int_equal(packet(PACKET(0xbe, 0, 0, 0, 0, 5, 0, 0, 1, 0x20), bytes, 0), ILLEGAL);
+    assert_int_equal(packet(PACKET(0xbe, 0, 0, 0, 0, 5, 0, 0, 1, 0xfa), bytes, 0), ILLEGAL); /* C2 errors */
+    assert_int_equal(packet(PACKET(0xbe, 0, 0, 0, 0, 61, 0, 0, 2, 0xb8), bytes, sizeof bytes), 0);
+    assert_memory_equal(bytes + 16, host.cd[0] + 61 * 2048, 2048); /* no sub-header: the same */
 }
 
 /* 9.8: blocks are as long as the host allows, and even; without a limit there is no data. */
@@ -160,6 +173,8 @@ static void test_mode_and_features(void **state)
     assert_int_equal(bytes[1], 32);
     assert_int_equal(packet(PACKET(0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 8), bytes, 128), 0);
     assert_int_equal(bytes[5], 1);
+    assert_int_equal(bytes[1], 0); /* the door is shut */
+
     assert_int_equal(packet(PACKET(0xbb), bytes, 0), 0);
 }
 
@@ -245,9 +260,11 @@ static void test_empty_drive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_inquiry),           TEST(test_read), TEST(test_read_cd),
-        TEST(test_byte_count),        TEST(test_dma),  TEST(test_toc),
-        TEST(test_mode_and_features), TEST(test_tray), TEST(test_identify_and_reset),
+        TEST(test_inquiry),     TEST(test_read),
+        TEST(test_read_cd),     TEST(test_open_door),
+        TEST(test_byte_count),  TEST(test_dma),
+        TEST(test_toc),         TEST(test_mode_and_features),
+        TEST(test_tray),        TEST(test_identify_and_reset),
         TEST(test_empty_drive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -378,6 +378,8 @@ static void kvm_clock(void **state)
     uint32_t seconds;
     memcpy(&seconds, ram + 0x204, 4);
     assert_int_equal(seconds, 1700000000);
+    assert_true(msr_write(&msrs, &odd, 0, 0x11, 0)); /* nothing is wanted there */
+    assert_int_equal(ram[0] | ram[4], 0);
     assert_true(msr_write(&msrs, &odd, 0, 0x4b564d01, 0));       /* off */
     assert_false(msr_write(&msrs, &odd, 0, 0x4b564d01, 0x1001)); /* not RAM */
     assert_false(msr_write(&msrs, &odd, 0, 0x4b564d01, 0x103));  /* not aligned */
