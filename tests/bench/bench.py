@@ -297,6 +297,21 @@ def bench_firmware():
     total, parts = exits(boot("--cpus", 1, "--why", "--emulator", ICOUNT, description=path, ends=3))
     largest = ", ".join(f"{name} {count:,}" for name, count in sorted(parts.items(), key=lambda p: -p[1])[:5])
     report("SeaBIOS to the boot sector, exits", total, 3000, note=largest)
+    bench_pio()
+
+
+def pio_exits(sectors):
+    path, image = boot_disk(f"pio-{sectors}")
+    subprocess.run(["nasm", "-f", "bin", f"-DSECTORS={sectors}", "-o", image, TREE / "tests/bench/pio_reads.asm"], check=True)
+    with image.open("r+b") as file:
+        file.truncate(1 << 20)
+    return exits(boot("--cpus", 1, "--why", "--emulator", ICOUNT, description=path, ends=3))[0]
+
+
+def bench_pio():
+    """A sector that a BIOS or DOS reads word by word: the look at the status, and the REP INSW."""
+    few, many = 256, 2304
+    report("exits of a sector by PIO, nullring,ide-disk", (pio_exits(many) - pio_exits(few)) / (many - few), 2.1)
 
 
 def screen_exits(script):
