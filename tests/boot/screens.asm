@@ -8,6 +8,7 @@
 ;   l  text of 40 columns       p  mode 12h        h  VBE, 800x600x16       F  a fill of 1024x768x32, REP STOSD
 ;   w  says so on the serial    x  mode X          i  VBE, 640x480x8        B  a fill of mode 12h, REP STOSB
 ;      port and waits there                                                 D  2048 bytes of mode 12h, MOV each
+;   k  1920x1200x32, by the display's own registers
 ;   q  ends the guest with the value 3
 %ifndef SCRIPT
 %define SCRIPT 'q'
@@ -31,6 +32,7 @@ MODE_INFO equ 0x7000
 FRAME_BUFFER equ MODE_INFO + 40 ; PhysBasePtr (VBE 3.0, 4.4)
 LINEAR equ 0x4000       ; mode bit: with the linear frame buffer
 CR0_PE equ 1
+VBE_INDEX equ 0x1ce     ; and VBE_DATA behind it
 ROWS_13H equ 200
 PAGE_X equ 0x2000       ; where mode X's picture begins in its planes
 
@@ -92,6 +94,7 @@ commands:
     command 'v', vbe_32
     command 'h', vbe_16
     command 'i', vbe_8
+    command 'k', vbe_largest
     command 'T', redraw_text
     command 'F', fill_linear
     command 'B', fill_planes
@@ -383,6 +386,28 @@ mode_12h:
     out dx, ax
     ret
 
+vbe_largest:
+    mov cx, 0x144       ; whose frame buffer it is
+    mov ax, 0x4f01
+    mov di, MODE_INFO
+    int 0x10
+    mov si, largest
+    mov dx, VBE_INDEX
+.register:
+    lodsw
+    out dx, ax
+    inc dx
+    lodsw
+    out dx, ax
+    dec dx
+    cmp si, largest_end
+    jb .register
+    mov edi, draw_largest
+    jmp protected
+largest:                ; index and value: disabled, width, height, depth, enabled and linear
+    dw 4, 0, 1, 1920, 2, 1200, 3, 32, 4, 0x41
+largest_end:
+
 vbe_32:
     mov bx, 0x144
     mov edi, draw_32
@@ -490,6 +515,17 @@ draw_32:
     inc ebx
     cmp ebx, 768
     jb .line
+    ret
+draw_largest:           ; in pieces of 64 pixels: a picture of so many takes long to leave the machine
+    xor ebx, ebx        ; piece
+.piece:
+    imul eax, ebx, 0x9e3779b1
+    and eax, 0xffffff
+    mov ecx, 64
+    rep stosd
+    inc ebx
+    cmp ebx, 1920 * 1200 / 64
+    jb .piece
     ret
 draw_16:
     mov ecx, 800 * 600

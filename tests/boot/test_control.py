@@ -369,6 +369,19 @@ def test_copies_of_disks(machine, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["copy"]
 
 
+def test_a_copy_tells_how_far_it_is(machine, tmp_path):
+    """On a terminal alone: elsewhere nothing is said (test_copies_of_disks)."""
+    copy = pexpect.spawn(str(NR), ["disk", "pull", "right", "disk0", "-o", str(tmp_path / "copy")], timeout=60, encoding="utf-8",
+                         env=machine.environment)
+    copy.expect(r"\rnr: disk0: ([0-9]+) of 4 MiB, 100 % \r?\n")
+    assert copy.match[1] == "4" and re.search(r"nr: guest right runs: ", copy.before), copy.before
+    said = [int(each) for each in re.findall(r"\rnr: disk0: [0-9] of 4 MiB, ([0-9]+) % ", copy.before)]
+    assert said == sorted(said), copy.before
+    copy.expect(pexpect.EOF)
+    copy.close()
+    assert copy.exitstatus == DONE
+
+
 def test_wrong_copies(machine, tmp_path):
     """Each leaves the file that was there, and nothing beside it."""
     path = tmp_path / "copy"

@@ -16,7 +16,8 @@ SECONDS = 120
 DISK = 1 << 20
 PICTURES = {"t": ("text of 80 columns", 720, 400), "l": ("text of 40 columns", 640, 400), "g": ("mode 13h", 640, 400),
             "p": ("mode 12h", 640, 480), "x": ("mode X", 640, 480), "v": ("VBE 1024x768x32", 1024, 768),
-            "h": ("VBE 800x600x16", 800, 600), "i": ("VBE 640x480x8", 640, 480)}
+            "h": ("VBE 800x600x16", 800, 600), "i": ("VBE 640x480x8", 640, 480),
+            "k": ("VBE 1920x1200x32", 1920, 1200)}
 SCRIPT = "".join(letter + "w" for letter in PICTURES)
 
 
