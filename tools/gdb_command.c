@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "control_arguments.h"
 #include "debug_client.h"
@@ -324,21 +326,51 @@ static int listen_on(unsigned port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd >= 0)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, 1) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 1) != 0) {
         nr_say("--port %u: %s", port, strerror(errno));
         if (fd >= 0)
             close(fd);
         return -1;
     }
+    return fd;
+}
+
+static void say_port(int listener)
+{
+    struct sockaddr_in address = {0};
+    socklen_t size = sizeof(address);
+
+    getsockname(listener, (struct sockaddr *)&address, &size);
     printf("target remote 127.0.0.1:%u\n", ntohs(address.sin_port));
     fflush(stdout);
-    return fd;
+}
+
+/* For one nr gdb at a time, since a second would take away the breakpoints of the first: a name that goes
+ * with the process, of the guest and the socket of its monitor's run. The name's descriptor, or -1: it has
+ * one. */
+static int claim(const struct control_client *client, const char *guest)
+{
+    struct sockaddr_un run = {0}, name = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof(run);
+    struct stat place = {0};
+
+    if (getpeername(client->fd, (struct sockaddr *)&run, &size) == 0 && run.sun_family == AF_UNIX)
+        stat(run.sun_path, &place);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "nullring-gdb-%lx-%lx-%s",
+             (unsigned long)place.st_dev, (unsigned long)place.st_ino, guest);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0)
+        return fd;
+    nr_say("guest %s: %s", guest,
+           errno == EADDRINUSE ? "another nr gdb is there for it; end that one, or use its port"
+                               : strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static error_t parse_gdb(int key, char *value, struct argp_state *state)
@@ -388,8 +420,11 @@ static int gdb_run(int argc, char **argv)
     if (status == NR_DONE)
         status = debug_look(&stub.client, stub.guest, DEBUG_STATE, &state);
     int listener = status == NR_DONE ? listen_on(own.port) : -1;
-    if (status == NR_DONE && listener < 0)
+    int claimed = listener >= 0 ? claim(&stub.client, stub.guest) : -1;
+    if (status == NR_DONE && claimed < 0)
         status = NR_UNEXPECTED;
+    if (status == NR_DONE)
+        say_port(listener);
     signals_hold();
     stub.signals = signalfd(-1, signals_held(), SFD_CLOEXEC);
     while (status == NR_DONE && !stub.ended) {
@@ -405,6 +440,8 @@ static int gdb_run(int argc, char **argv)
         status = serve(&stub, own.arch);
         close(stub.gdb);
     }
+    if (claimed >= 0)
+        close(claimed);
     if (listener >= 0)
         close(listener);
     struct signalfd_siginfo taken; /* else it would end nr gdb now */

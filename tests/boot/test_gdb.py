@@ -188,6 +188,7 @@ def test_wrong_uses():
         for words, status, sentence in ((["nobody"], USAGE, 'no guest is called "nobody"'),
                                         (["--port", "70000", "wrong"], USAGE, "a number from 1 to 65535 is wanted"),
                                         (["--arch", "arm", "wrong"], USAGE, "i386 or x86-64 is wanted"),
+                                        (["wrong"], UNEXPECTED, "another nr gdb is there for it; end that one, or use its port"),
                                         (["--port", stub.command.rsplit(":", 1)[1], "wrong"], UNEXPECTED, "in use")):
             run = subprocess.run([NR, "gdb", *words], capture_output=True, text=True, env=live.environment, timeout=60,
                                  check=False)
@@ -204,5 +205,14 @@ def test_wrong_uses():
             wait_for(lambda: ", held\n" in live.nr("inspect", "wrong"), "a guest that is held")
             stub.process.send_signal(signal.SIGINT)  # Ctrl-c: nobody holds it any more
             assert stub.process.wait(timeout=60) == DONE
+        assert ", held\n" not in live.nr("inspect", "wrong")
+        with Stub(live, "wrong") as killed:  # nobody is left in the way, nor what it has left at the guest
+            with socket.create_connection(("127.0.0.1", int(killed.command.rsplit(":", 1)[1])), timeout=30) as end:
+                end.sendall(b"$?#3f")
+                wait_for(lambda: ", held\n" in live.nr("inspect", "wrong"), "a guest that is held")
+                killed.process.kill()
+                killed.process.wait()
+        with Stub(live, "wrong") as next_one:
+            assert "$1 = 0x" in next_one.gdb("p/x $eflags", "detach")
         assert ", held\n" not in live.nr("inspect", "wrong")
         assert subprocess.run([NR, "info", "wrong"], env=live.environment, capture_output=True, check=False).returncode == DONE
