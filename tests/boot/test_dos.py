@@ -70,6 +70,28 @@ def test_freedos_keeps_a_file_without_unrestricted_guest():
     freedos_keeps_a_file("vmx:lynnfield", 160)
 
 
+def test_freedos_sees_another_diskette():
+    """Of another size: DOS asks for the change line, and the new one's layout counts. What is written goes to the right one."""
+    first, second = published("freedos-1440.img"), published("freedos-720.img")
+    drive = f'floppy0 {{ compatible = "nullring,floppy"; image = "{first}"; others = "{second}"; }};'
+    with Live("--machine", MACHINE, guest("change", drive, mib=16)) as live:
+        live.wait("change", r"^A:\\>$")
+        live.do("type", "--enter", "change", "dir")
+        live.wait("change", r"^ +5 file\(s\) .*\n +0 dir\(s\) +1,337,344 bytes free\n+A:\\>$")
+        live.do("eject", "change", "floppy0")
+        live.do("insert", "change", "floppy0", second)
+        live.do("type", "--enter", "change", "cls")
+        live.wait("change", r"\A\n*A:\\>\n*\Z")
+        live.do("type", "--enter", "change", "copy readme.txt new.txt")
+        live.wait("change", r"new\.txt\n(.*\n)*A:\\>$")
+        live.do("type", "--enter", "change", "dir")
+        live.wait("change", r"^NEW +TXT +214 (.*\n)+ +6 file\(s\) .*\n +0 dir\(s\) +609,280 bytes free\n+A:\\>$")
+        live.do("eject", "change", "floppy0")
+        live.do("insert", "change", "floppy0", first)
+        live.do("type", "--enter", "change", "dir")
+        live.wait("change", r"^ +5 file\(s\) .*\n +0 dir\(s\) +1,337,344 bytes free\n+A:\\>$")
+
+
 def test_mikeos_shows_its_menu():
     with Live("--machine", MACHINE, floppy("mikeos", published("mikeos.flp"))) as live:
         live.wait("mikeos", "Thanks for trying out MikeOS!")
