@@ -150,8 +150,8 @@ static void make_modules(void)
     for (unsigned i = 0; i < sizeof modules / sizeof modules[0] && !modules[0].bytes; i++) {
         struct module *module = &modules[sizeof modules / sizeof modules[0] - 1 - i];
         module->bytes = module->size ? calloc(1, module->size) : NULL;
-        for (uint32_t at = 0; at < module->size; at++) /* pieces of zeros between */
-            if (at >> 14 == 0 || (at >> 12) % 37 == 5 || at > module->size - 300)
+        for (uint32_t at = 0; at < module->size; at++) /* zeros between, more than one answer leaves out */
+            if (at >> 14 == 0 || at >> 12 == 9 || at > module->size - 300)
                 module->bytes[at] = (uint8_t)(at * 7 + (at >> 8) + i);
     }
 }
@@ -382,8 +382,11 @@ static void question(struct input *input)
         request->offset = how & 0x40 && module ? module->size + (int8_t)at : at << (at >> 24 & 0x3f);
     }
     if ((how & 0xe0) == 0xe0) { /* fields of any kind */
+        static const uint32_t fields[] = {0, offsetof(struct media_request, offset),
+                                          offsetof(struct media_request, drive),
+                                          offsetof(struct media_request, image)};
+        uint32_t from = fields[which & 3], fill = take(input, 1);
         size = take(input, 1) % sizeof *request + 1;
-        uint32_t from = take(input, 1) % sizeof *request, fill = take(input, 1);
         for (uint32_t i = from; i < sizeof *request && i < from + size; i++)
             ((uint8_t *)request)[i] = (uint8_t)(fill ? fill : take(input, 1));
     }
