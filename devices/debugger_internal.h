@@ -4,7 +4,8 @@
 #include "debugger.h"
 
 bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gpa);
-/* Reads or writes guest memory as the guest has it; returns how many bytes were there. */
+/* Reads or writes guest memory as the guest has it; returns how many bytes were there. Writes all or nothing.
+ */
 uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state, uint64_t linear,
                        uint8_t *bytes, uint32_t length, bool write);
 /* Software breakpoints. An enum debug_error. */

@@ -55,18 +55,31 @@ static uint8_t *byte_of(struct debugger *debugger, uint64_t gpa, uint8_t *ram)
     return ram;
 }
 
+/* What lies there, up to the end of the page or of *part, which is cut to that; NULL: no memory, or none that
+ * can be written. */
+static uint8_t *part_at(const struct vcpu_state *state, uint64_t linear, uint32_t *part, uint64_t *gpa,
+                        bool write)
+{
+    uint32_t left = PAGE - (uint32_t)(linear % PAGE);
+
+    *part = *part < left ? *part : left;
+    return debugger_walk(state, linear, gpa)
+               ? ring3_memory(*gpa, *part, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ)
+               : NULL;
+}
+
 uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state, uint64_t linear,
                        uint8_t *bytes, uint32_t length, bool write)
 {
-    uint32_t done = 0;
+    uint32_t done, part;
+    uint64_t gpa;
 
-    while (done < length) {
-        uint64_t gpa;
-        uint32_t part = PAGE - (uint32_t)((linear + done) % PAGE);
-        part = part < length - done ? part : length - done;
-        uint8_t *ram = debugger_walk(state, linear + done, &gpa)
-                           ? ring3_memory(gpa, part, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ)
-                           : NULL;
+    for (done = 0; write && done < length; done += part) /* all of it, or nothing */
+        if (part = length - done, !part_at(state, linear + done, &part, &gpa, true))
+            return 0;
+    for (done = 0; done < length;) {
+        part = length - done;
+        uint8_t *ram = part_at(state, linear + done, &part, &gpa, write);
         if (!ram)
             break;
         for (uint32_t i = 0; i < part; i++, done++) {

@@ -546,6 +546,9 @@ static void questions_are_checked(void **state)
     assert_int_equal(ask_for(DEBUG_READ, 0, 0, DEBUG_DATA + 1), DEBUG_EMEMORY);
     assert_int_equal(ask_for(DEBUG_READ, 0, UINT64_MAX, 16), DEBUG_EMEMORY);
     assert_int_equal(ask_for(DEBUG_READ, 0, RAM, 1), DEBUG_EMEMORY);
+    ram[RAM - 1] = 0x33;
+    assert_int_equal(ask_for(DEBUG_WRITE, 0, RAM - 1, 2), DEBUG_EMEMORY); /* not a part of it, either */
+    assert_int_equal(ram[RAM - 1], 0x33);
     assert_int_equal(ask_for(DEBUG_INSERT, 77, 0, 1), DEBUG_EROOM);
     assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_WATCH_WRITE, 0, 3), DEBUG_EROOM);
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
