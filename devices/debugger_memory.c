@@ -14,6 +14,7 @@
 #include "ring3.h"
 #include "string.h"
 #include "walk.h"
+#include "x86.h"
 
 enum { INT3 = 0xcc, PAGE = 4096, ADDRESS_WIDTH = 52 };
 
@@ -29,6 +30,13 @@ static bool walk_read(void *context, uint64_t gpa, unsigned size, uint64_t *entr
     return true;
 }
 
+/* The walk does not look at the upper bits, but the guest gets nowhere by other ones. */
+static bool is_canonical(const struct vcpu_state *state, uint64_t linear)
+{
+    unsigned unused = state->control.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+    return !(state->msrs.efer & EFER_LMA) || (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
+}
+
 bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gpa)
 {
     const struct walk_memory memory = {.read = walk_read};
@@ -40,7 +48,7 @@ bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gp
                                              .physical_width = ADDRESS_WIDTH};
     struct walk_result result;
 
-    if (!walk_translate(&memory, &registers, linear, 0, &result))
+    if (!is_canonical(state, linear) || !walk_translate(&memory, &registers, linear, 0, &result))
         return false;
     *gpa = result.gpa;
     return true;

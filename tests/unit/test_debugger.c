@@ -556,6 +556,29 @@ static void questions_are_checked(void **state)
     assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, 1000, 1), DEBUG_EROOM);
 }
 
+/* 2^48 above an address that is mapped there is none. */
+static void addresses_are_canonical(void **state)
+{
+    const uint64_t table = 0x2000 | 3, giant_page = 0x83;
+    struct vcpu_state *s = &debugger->vcpu[0].state;
+    uint8_t byte = 0;
+
+    (void)state;
+    ram[CODE] = 0x44;
+    memcpy(ram + 0x1000, &table, sizeof table);
+    memcpy(ram + 0x2000, &giant_page, sizeof giant_page);
+    hold_both();
+    s->control.cr0 = CR0_PE | CR0_PG;
+    s->control.cr3 = 0x1000;
+    s->control.cr4 = CR4_PAE;
+    s->msrs.efer = EFER_LMA;
+    assert_int_equal(debugger_move(debugger, s, CODE, &byte, 1, false), 1);
+    assert_int_equal(byte, 0x44);
+    assert_int_equal(debugger_move(debugger, s, 1ull << 48 | CODE, &byte, 1, false), 0);
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, 1ull << 48 | CODE, 1), DEBUG_OK); /* not yet */
+    assert_int_equal(ram[CODE], 0x44);
+}
+
 static int map_all(void **state)
 {
     (void)state;
@@ -600,6 +623,7 @@ int main(void)
         cmocka_unit_test_setup(a_step_that_nobody_waits_for_holds_nobody, set_up),
         cmocka_unit_test_setup(an_attach_begins_anew, set_up),
         cmocka_unit_test_setup(watches_outlive_a_reset, set_up),
+        cmocka_unit_test_setup(addresses_are_canonical, set_up),
         cmocka_unit_test_setup(questions_are_checked, set_up),
     };
     return cmocka_run_group_tests_name("debugger", tests, map_all, NULL);
