@@ -245,6 +245,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     debugger->last.held = 0;
     debugger->last.reason = DEBUG_ASKED;
     vcpu->stopped = 0;
+    vcpu->counts = steps;
     if (passes) { /* GDB has left it there: in real mode it does not find it at its IP */
         debugger->passing |= bit;
         debugger_lift(debugger);
@@ -258,7 +259,6 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     if (!steps && !passes)
         return;
     vcpu->stepping = 1;
-    vcpu->counts = steps;
     vcpu->guest_tf = (uint32_t)upcall->state.gpr.rflags & FLAG_TF;
     upcall->state.gpr.rflags |= FLAG_TF;
 }
@@ -297,8 +297,7 @@ static bool take_trap(struct debugger *debugger, struct upcall *upcall)
     state->interrupts.event.type = EVENT_NONE;
     state->control.dr6 &= ~(DR6_TRAPS | DR6_BS);
     upcall->modified |= VCPU_INTERRUPTS | VCPU_CONTROL;
-    bool passes = debugger->passing >> upcall->vcpu & 1 && !vcpu->counts;
-    if (step && (!vcpu->stepping || passes)) { /* of one that was broken off, or a pass: the guest goes on */
+    if (step && (!vcpu->stepping || !vcpu->counts)) { /* of one that was broken off, or a pass: it goes on */
         vcpu->stray = vcpu->stepping = 0;
         debugger->passing &= ~(1u << upcall->vcpu);
         state->gpr.rflags &= ~(uint64_t)FLAG_TF;
@@ -379,6 +378,7 @@ bool debugger_takes(struct upcall *upcall, struct pc *pc)
     if (!vcpu->stepping || !(unfit || upcall->exit.reason == VCPU_EXIT_TASK_SWITCH))
         return false;
     state->gpr.rflags = (state->gpr.rflags & ~(uint64_t)FLAG_TF) | vcpu->guest_tf; /* no trap for the guest */
+    upcall->modified |= VCPU_GPR;
     debugger_step(upcall, pc, upcall->exit.reason, upcall->exit.detail | (unfit ? UNFIT_ONCE : 0));
     return true;
 }

@@ -23,7 +23,8 @@ bool debugger_at_breakpoint(const struct debugger *debugger, const struct vcpu_s
 bool debugger_shows_tf(const uint8_t *code, uint32_t count, bool wide);
 /* Whether the emulator is to step over the instruction at RIP. */
 bool debugger_is_delicate(struct debugger *debugger, const struct vcpu_state *state);
-/* A step by the emulator (enum vcpu_exit_reason, UNFIT_*), after which the vCPU stands still again. */
+/* A step by the emulator (enum vcpu_exit_reason, UNFIT_*), after which the vCPU stands still again, if it
+ * counts. */
 void debugger_step(struct upcall *upcall, struct pc *pc, uint32_t reason, uint32_t detail);
 /* debugger.c: this vCPU stands still now, and all others soon. */
 void debugger_stop(struct debugger *debugger, struct upcall *upcall, enum debug_reason reason, uint32_t kind,

@@ -515,6 +515,33 @@ static void a_step_that_nobody_waits_for_holds_nobody(void **state)
     assert_false(trap_is_gone());
 }
 
+/* Its TF is not the guest's, until its trap comes or the emulator does the instruction. */
+static void a_step_that_nobody_waits_for_is_hidden(void **state)
+{
+    (void)state;
+    hold_both();
+    ask_for(DEBUG_GO, 2, 1, 1);
+    comes(0);
+    comes(1);
+    ask_for(DEBUG_ATTACH, 0, 0, 0);
+    hold_both();
+    assert_false(debugger->vcpu[0].state.gpr.rflags & FLAG_TF);
+    ask_for(DEBUG_GO, 2, 2, 1);
+    comes(0);
+    comes(1);
+    ask_for(DEBUG_DETACH, 0, 0, 0);
+    upcall->vcpu = 0;
+    memcpy(&upcall->state, &monitors[0], offsetof(struct vcpu_state, time));
+    assert_true(upcall->state.gpr.rflags & FLAG_TF);
+    upcall->status = UPCALL_OK;
+    upcall->exit = (struct vcpu_exit){.reason = VCPU_EXIT_UNFIT};
+    assert_true(debugger_takes(upcall, &pc));
+    assert_int_equal(upcall->status, UPCALL_OK);
+    assert_false(upcall->state.gpr.rflags & FLAG_TF);
+    assert_false(debugger->vcpu[0].stepping);
+    assert_false(debugger->held);
+}
+
 /* A debugger that was killed has left its breakpoints: the next one begins without. */
 static void an_attach_begins_anew(void **state)
 {
@@ -621,6 +648,7 @@ int main(void)
         cmocka_unit_test_setup(a_trap_without_a_cause_is_the_watchs, set_up),
         cmocka_unit_test_setup(a_debugger_that_goes_leaves_nothing, set_up),
         cmocka_unit_test_setup(a_step_that_nobody_waits_for_holds_nobody, set_up),
+        cmocka_unit_test_setup(a_step_that_nobody_waits_for_is_hidden, set_up),
         cmocka_unit_test_setup(an_attach_begins_anew, set_up),
         cmocka_unit_test_setup(watches_outlive_a_reset, set_up),
         cmocka_unit_test_setup(addresses_are_canonical, set_up),
