@@ -270,8 +270,8 @@ static unsigned find_hit(const struct debugger *debugger, uint32_t vcpu, const s
     uint64_t dr6 = state->control.dr6;
     unsigned hit = 0;
 
-    if (!(debugger->swapped >> vcpu & 1))
-        return DEBUGGER_WATCHED;
+    if (!(debugger->swapped >> vcpu & 1) || state->control.dr7 != debugger->vcpu[vcpu].loaded_dr7)
+        return DEBUGGER_WATCHED; /* the guest has written its own over them */
     bool silent = !(dr6 & (DR6_TRAPS | DR6_BS | DR6_BD)) && !debugger->vcpu[vcpu].stepping;
     for (unsigned i = 0; silent && i < DEBUGGER_WATCHED; i++)
         if (debugger->watch[i].used && debugger->watch[i].kind == DEBUG_HARDWARE &&
@@ -290,7 +290,9 @@ static bool take_trap(struct debugger *debugger, struct upcall *upcall)
     struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
     struct vcpu_state *state = &upcall->state;
     unsigned hit = find_hit(debugger, upcall->vcpu, state);
-    bool step = (vcpu->stepping || vcpu->stray) && !vcpu->guest_tf && hit == DEBUGGER_WATCHED;
+    uint64_t causes = state->control.dr6 & (DR6_TRAPS | DR6_BS | DR6_BD);
+    bool step = (vcpu->stepping || vcpu->stray) && !vcpu->guest_tf && hit == DEBUGGER_WATCHED &&
+                (!causes || causes & DR6_BS); /* else what the guest watches */
 
     if (hit == DEBUGGER_WATCHED && !step)
         return false;

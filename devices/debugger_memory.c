@@ -16,7 +16,7 @@
 #include "walk.h"
 #include "x86.h"
 
-enum { INT3 = 0xcc, PAGE = 4096, ADDRESS_WIDTH = 52 };
+enum { INT3 = 0xcc, PAGE = 4096, ADDRESS_WIDTH = 52, SPARE_KINDS = 2 };
 
 static bool walk_read(void *context, uint64_t gpa, unsigned size, uint64_t *entry)
 {
@@ -54,11 +54,41 @@ bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gp
     return true;
 }
 
+/* Where a byte that the guest may not write may lie in its spare memory: in ROM, or in RAM that its chipset
+ * protects (pam.h). */
+static void spare_offsets(uint64_t gpa, uint64_t offsets[SPARE_KINDS])
+{
+    uint64_t high = gpa - (GUEST_HIGH_RAM - SPARE_ROM_SIZE);
+    uint64_t low = gpa < GUEST_UPPER_END ? SPARE_ROM_SIZE - GUEST_UPPER_END + gpa : SPARE_ROM_SIZE;
+
+    offsets[0] = SPARE_ROM + (high < SPARE_ROM_SIZE ? high : low);
+    offsets[1] = SPARE_UPPER + gpa - GUEST_VGA_HOLE;
+}
+
+static const uint8_t *seen_at(uint64_t gpa)
+{
+    return ring3_memory(gpa, 1, MEMORY_READ);
+}
+
+/* The guest sees ROM in two places. */
+static bool lies_at(const struct debugger_breakpoint *breakpoint, uint64_t gpa)
+{
+    uint64_t offsets[SPARE_KINDS];
+
+    if (!breakpoint->armed || gpa == breakpoint->gpa || !breakpoint->spare)
+        return breakpoint->armed && gpa == breakpoint->gpa;
+    spare_offsets(gpa, offsets);
+    if (breakpoint->spare != offsets[0] && breakpoint->spare != offsets[1])
+        return false;
+    const uint8_t *seen = seen_at(gpa);
+    return seen && *seen == INT3;
+}
+
 /* The byte that the guest has there, in place of a breakpoint. */
 static uint8_t *byte_of(struct debugger *debugger, uint64_t gpa, uint8_t *ram)
 {
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
-        if (debugger->breakpoint[i].armed && debugger->breakpoint[i].gpa == gpa)
+        if (lies_at(&debugger->breakpoint[i], gpa))
             return &debugger->breakpoint[i].original;
     return ram;
 }
@@ -101,16 +131,13 @@ uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state
     return done;
 }
 
-/* Where a byte that the guest may not write lies in its spare memory: ROM, or RAM that its chipset protects
- * (pam.h). Which of the two is tried, and seen in what the guest sees. 0: nowhere. */
+/* Where such a byte lies is tried, and seen in what the guest sees. 0: nowhere. */
 static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
 {
-    uint64_t high = gpa - (GUEST_HIGH_RAM - SPARE_ROM_SIZE);
-    uint64_t low = gpa < GUEST_UPPER_END ? SPARE_ROM_SIZE - GUEST_UPPER_END + gpa : SPARE_ROM_SIZE;
-    const uint64_t offsets[] = {SPARE_ROM + (high < SPARE_ROM_SIZE ? high : low),
-                                SPARE_UPPER + gpa - GUEST_VGA_HOLE};
+    uint64_t offsets[SPARE_KINDS];
 
-    for (unsigned i = 0; effect_spare(0) && i < sizeof offsets / sizeof offsets[0]; i++) {
+    spare_offsets(gpa, offsets);
+    for (unsigned i = 0; effect_spare(0) && i < SPARE_KINDS; i++) {
         volatile uint8_t *place = effect_spare(offsets[i]);
         if (offsets[i] < SPARE_UPPER || offsets[i] >= SPARE_FIRMWARE || *place != *seen)
             continue;
@@ -121,11 +148,6 @@ static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
             return offsets[i];
     }
     return 0;
-}
-
-static const uint8_t *seen_at(uint64_t gpa)
-{
-    return ring3_memory(gpa, 1, MEMORY_READ);
 }
 
 /* Where what the guest sees can be written; spare: where that is in spare memory, or 0. */
@@ -199,7 +221,7 @@ bool debugger_at_breakpoint(const struct debugger *debugger, const struct vcpu_s
     if (!debugger->attached || !debugger_walk(state, debugger_linear_rip(state), &gpa))
         return false;
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
-        if (debugger->breakpoint[i].armed && debugger->breakpoint[i].gpa == gpa)
+        if (lies_at(&debugger->breakpoint[i], gpa))
             return true;
     return false;
 }

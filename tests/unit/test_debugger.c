@@ -83,13 +83,16 @@ uint8_t *effect_spare(uint64_t offset)
     return spare + offset;
 }
 
+#define ROM_ALIAS (GUEST_HIGH_RAM - 0x100000)
+
 /* The upper memory is the end of the ROM, and cannot be written. */
 void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
 {
     if (gpa + length <= RAM)
         return ram + gpa;
-    if (gpa >= 0xf0000 && gpa + length <= 0x100000 && !(rights & MEMORY_WRITE))
-        return spare + SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + gpa;
+    uint64_t low = gpa >= ROM_ALIAS ? gpa - ROM_ALIAS : gpa;
+    if (low >= 0xf0000 && low + length <= 0x100000 && !(rights & MEMORY_WRITE))
+        return spare + SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + low;
     return NULL;
 }
 
@@ -400,6 +403,14 @@ static void breakpoints_in_rom(void **state)
     assert_int_equal(byte, 0x5a);
     assert_null(debugger_check(debugger));
     debugger_rearm(debugger, s);
+    /* A reset leads to where the ROM is seen once more. */
+    assert_int_equal(debugger_move(debugger, s, ROM_ALIAS + ROM_GPA, &byte, 1, false), 1);
+    assert_int_equal(byte, 0x5a);
+    s->gpr.rip = ROM_ALIAS + ROM_GPA;
+    assert_true(debugger_at_breakpoint(debugger, s));
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, ROM_ALIAS + ROM_GPA, 1), DEBUG_OK);
+    ask_for(DEBUG_REMOVE, DEBUG_SOFTWARE, ROM_ALIAS + ROM_GPA, 1);
+    assert_int_equal(*rom, 0xcc);
     ask_for(DEBUG_REMOVE, DEBUG_SOFTWARE, ROM_GPA, 1);
     assert_int_equal(*rom, 0x5a);
     debugger->breakpoint[0].spare = 0xffffffff;
@@ -470,6 +481,25 @@ static void a_guests_own_step_is_its_own(void **state)
     (void)state;
     watch_one_word();
     assert_int_equal(traps(1, DR6_BS | 2), UPCALL_OK);
+    assert_false(trap_is_gone());
+    assert_int_equal(debugger->last.reason, DEBUG_ASKED);
+}
+
+/* Its own breakpoint, when it has written over the debugger's, and under the debugger's step. */
+static void a_guests_own_watch_is_its_own(void **state)
+{
+    (void)state;
+    watch_one_word();
+    monitors[1].control.dr[0] = 0x2222;
+    monitors[1].control.dr7 = 0x401;
+    assert_int_equal(traps(1, 1), UPCALL_OK);
+    assert_false(trap_is_gone());
+    hold_both();
+    ask_for(DEBUG_GO, 1, debugger->last.stops, 2);
+    comes(1);
+    monitors[1].control.dr[0] = 0x2222;
+    monitors[1].control.dr7 = 0x401;
+    assert_int_equal(traps(1, 1), UPCALL_OK);
     assert_false(trap_is_gone());
     assert_int_equal(debugger->last.reason, DEBUG_ASKED);
 }
@@ -571,7 +601,7 @@ static void questions_are_checked(void **state)
     assert_int_equal(ask_for(DEBUG_OP_COUNT, 0, 0, 0), DEBUG_EOP);
     hold_both();
     assert_int_equal(ask_for(DEBUG_READ, 0, 0, DEBUG_DATA + 1), DEBUG_EMEMORY);
-    assert_int_equal(ask_for(DEBUG_READ, 0, UINT64_MAX, 16), DEBUG_EMEMORY);
+    assert_int_equal(ask_for(DEBUG_READ, 0, ROM_ALIAS - 1, 16), DEBUG_EMEMORY);
     assert_int_equal(ask_for(DEBUG_READ, 0, RAM, 1), DEBUG_EMEMORY);
     ram[RAM - 1] = 0x33;
     assert_int_equal(ask_for(DEBUG_WRITE, 0, RAM - 1, 2), DEBUG_EMEMORY); /* not a part of it, either */
@@ -645,6 +675,7 @@ int main(void)
         cmocka_unit_test_setup(hardware_breakpoints_are_there_too, set_up),
         cmocka_unit_test_setup(what_a_guest_writes_stays, set_up),
         cmocka_unit_test_setup(a_guests_own_step_is_its_own, set_up),
+        cmocka_unit_test_setup(a_guests_own_watch_is_its_own, set_up),
         cmocka_unit_test_setup(a_trap_without_a_cause_is_the_watchs, set_up),
         cmocka_unit_test_setup(a_debugger_that_goes_leaves_nothing, set_up),
         cmocka_unit_test_setup(a_step_that_nobody_waits_for_holds_nobody, set_up),
