@@ -16,7 +16,7 @@ struct debugger_breakpoint {
     uint8_t used, armed;
     uint8_t original; /* what the guest has there */
     uint8_t reserved;
-    uint32_t spare; /* where in its spare memory, if the guest may not write there; 0 */
+    uint32_t spare; /* where in its spare memory, if it lies there; 0 */
 };
 
 /* In a debug register. */

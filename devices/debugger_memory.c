@@ -54,8 +54,7 @@ bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gp
     return true;
 }
 
-/* Where a byte that the guest may not write may lie in its spare memory: in ROM, or in RAM that its chipset
- * protects (pam.h). */
+/* Where a byte may lie in the guest's spare memory: in ROM, or in RAM in its place (pam.h). */
 static void spare_offsets(uint64_t gpa, uint64_t offsets[SPARE_KINDS])
 {
     uint64_t high = gpa - (GUEST_HIGH_RAM - SPARE_ROM_SIZE);
@@ -131,7 +130,7 @@ uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state
     return done;
 }
 
-/* Where such a byte lies is tried, and seen in what the guest sees. 0: nowhere. */
+/* Where a byte lies that the guest may not write is tried, and seen in what it sees. 0: nowhere. */
 static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
 {
     uint64_t offsets[SPARE_KINDS];
@@ -150,12 +149,19 @@ static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
     return 0;
 }
 
+/* The same of a byte that it may write: RAM in the ROM's place, which its chipset may hide again. */
+static uint64_t spare_of_ram(uint64_t gpa)
+{
+    bool upper = gpa >= GUEST_VGA_HOLE_END && gpa < GUEST_HMA_END;
+    return upper && effect_spare(0) ? SPARE_UPPER + gpa - GUEST_VGA_HOLE : 0;
+}
+
 /* Where what the guest sees can be written; spare: where that is in spare memory, or 0. */
 static uint8_t *code_at(uint64_t gpa, uint64_t *spare)
 {
     uint8_t *ram = ring3_memory(gpa, 1, MEMORY_READ | MEMORY_WRITE);
 
-    *spare = ram || !seen_at(gpa) ? 0 : spare_of(gpa, seen_at(gpa));
+    *spare = ram ? spare_of_ram(gpa) : seen_at(gpa) ? spare_of(gpa, seen_at(gpa)) : 0;
     return *spare ? effect_spare(*spare) : ram;
 }
 

@@ -36,6 +36,7 @@ static uint8_t ram[RAM];
 static uint8_t *spare;
 static uint32_t asked, intercepted;
 static uint64_t tsc;
+static bool shadowed;
 const struct emulator_machine guest_machine;
 
 static struct process_info *info(void)
@@ -85,11 +86,13 @@ uint8_t *effect_spare(uint64_t offset)
 
 #define ROM_ALIAS (GUEST_HIGH_RAM - 0x100000)
 
-/* The upper memory is the end of the ROM, and cannot be written. */
+/* The upper memory is the end of the ROM, and cannot be written; or RAM. */
 void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
 {
     if (gpa + length <= RAM)
         return ram + gpa;
+    if (shadowed && gpa >= 0xf0000 && gpa + length <= 0x100000)
+        return spare + SPARE_UPPER + gpa - GUEST_VGA_HOLE;
     uint64_t low = gpa >= ROM_ALIAS ? gpa - ROM_ALIAS : gpa;
     if (low >= 0xf0000 && low + length <= 0x100000 && !(rights & MEMORY_WRITE))
         return spare + SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + low;
@@ -122,6 +125,7 @@ static int set_up(void **state)
     info()->clock_offset = OFFSET;
     tsc = 50000;
     asked = 0;
+    shadowed = false;
     debugger->attached = 1;
     return 0;
 }
@@ -417,6 +421,25 @@ static void breakpoints_in_rom(void **state)
     assert_non_null(debugger_check(debugger));
 }
 
+/* What a firmware has copied its ROM to is hidden when it goes back to the ROM, and must not keep one. */
+static void breakpoints_in_shadow_ram(void **state)
+{
+    uint8_t *copy = spare + SPARE_UPPER + ROM_GPA - GUEST_VGA_HOLE;
+
+    (void)state;
+    shadowed = true;
+    *copy = 0x5a;
+    hold_both();
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, ROM_GPA, 1), DEBUG_OK);
+    assert_int_equal(*copy, 0xcc);
+    shadowed = false;
+    debugger_rearm(debugger, &debugger->vcpu[0].state);
+    assert_int_equal(*copy, 0x5a);
+    assert_null(debugger_check(debugger));
+    ask_for(DEBUG_DETACH, 0, 0, 0);
+    assert_int_equal(spare[SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + ROM_GPA], 0x5a);
+}
+
 /* Both are held, and go on with this in their debug registers. */
 static void watch(enum debug_breakpoint kind, uint64_t address, uint32_t length, uint64_t dr7)
 {
@@ -671,6 +694,7 @@ int main(void)
         cmocka_unit_test_setup(a_breakpoint_stops_there_only, set_up),
         cmocka_unit_test_setup(a_breakpoint_that_stays_is_passed, set_up),
         cmocka_unit_test_setup(breakpoints_in_rom, set_up),
+        cmocka_unit_test_setup(breakpoints_in_shadow_ram, set_up),
         cmocka_unit_test_setup(watches_are_in_the_debug_registers, set_up),
         cmocka_unit_test_setup(hardware_breakpoints_are_there_too, set_up),
         cmocka_unit_test_setup(what_a_guest_writes_stays, set_up),
