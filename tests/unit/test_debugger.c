@@ -622,6 +622,9 @@ static void questions_are_checked(void **state)
     (void)state;
     assert_int_equal(ask_for(DEBUG_REGISTERS, 0, 0, 0), DEBUG_EHELD);
     assert_int_equal(ask_for(DEBUG_OP_COUNT, 0, 0, 0), DEBUG_EOP);
+    char line[DEBUG_DATA];
+    assert_true(debugger_inspect(&pc, 2 * 17, line, sizeof line) > 0);
+    assert_int_equal(debugger_inspect(&pc, (1ull << 32) + 2 * 17, line, sizeof line), 0);
     hold_both();
     assert_int_equal(ask_for(DEBUG_READ, 0, 0, DEBUG_DATA + 1), DEBUG_EMEMORY);
     assert_int_equal(ask_for(DEBUG_READ, 0, ROM_ALIAS - 1, 16), DEBUG_EMEMORY);
