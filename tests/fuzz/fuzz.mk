@@ -36,3 +36,4 @@ fuzz-smoke: fuzz-build
 
 # Targets that include sources, so that the rule above does not know of them.
 $(B)/fuzz/control: $(wildcard service/*.c service/*.h) tests/unit/service_world.h
+$(B)/fuzz/debugger: tests/fuzz/debugger_machine.h devices/debugger.c
