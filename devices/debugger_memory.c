@@ -111,9 +111,11 @@ uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state
     uint32_t done, part;
     uint64_t gpa;
 
-    for (done = 0; write && done < length; done += part) /* all of it, or nothing */
-        if (part = length - done, !part_at(state, linear + done, &part, &gpa, true))
+    for (done = 0; write && done < length; done += part) { /* all of it, or nothing */
+        part = length - done;
+        if (!part_at(state, linear + done, &part, &gpa, true))
             return 0;
+    }
     for (done = 0; done < length;) {
         part = length - done;
         uint8_t *ram = part_at(state, linear + done, &part, &gpa, write);
