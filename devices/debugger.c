@@ -245,6 +245,7 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     debugger->last.held = 0;
     debugger->last.reason = DEBUG_ASKED;
     vcpu->stopped = 0;
+    vcpu->counts = steps;
     if (passes) { /* GDB has left it there: in real mode it does not find it at its IP */
         debugger->passing |= bit;
         debugger_lift(debugger);
@@ -258,7 +259,6 @@ static void go_on(struct upcall *upcall, struct pc *pc)
     if (!steps && !passes)
         return;
     vcpu->stepping = 1;
-    vcpu->counts = steps;
     vcpu->guest_tf = (uint32_t)upcall->state.gpr.rflags & FLAG_TF;
     upcall->state.gpr.rflags |= FLAG_TF;
 }
@@ -270,8 +270,8 @@ static unsigned find_hit(const struct debugger *debugger, uint32_t vcpu, const s
     uint64_t dr6 = state->control.dr6;
     unsigned hit = 0;
 
-    if (!(debugger->swapped >> vcpu & 1))
-        return DEBUGGER_WATCHED;
+    if (!(debugger->swapped >> vcpu & 1) || state->control.dr7 != debugger->vcpu[vcpu].loaded_dr7)
+        return DEBUGGER_WATCHED; /* the guest has written its own over them */
     bool silent = !(dr6 & (DR6_TRAPS | DR6_BS | DR6_BD)) && !debugger->vcpu[vcpu].stepping;
     for (unsigned i = 0; silent && i < DEBUGGER_WATCHED; i++)
         if (debugger->watch[i].used && debugger->watch[i].kind == DEBUG_HARDWARE &&
@@ -290,15 +290,16 @@ static bool take_trap(struct debugger *debugger, struct upcall *upcall)
     struct debugger_vcpu *vcpu = &debugger->vcpu[upcall->vcpu];
     struct vcpu_state *state = &upcall->state;
     unsigned hit = find_hit(debugger, upcall->vcpu, state);
-    bool step = (vcpu->stepping || vcpu->stray) && !vcpu->guest_tf && hit == DEBUGGER_WATCHED;
+    uint64_t causes = state->control.dr6 & (DR6_TRAPS | DR6_BS | DR6_BD);
+    bool step = (vcpu->stepping || vcpu->stray) && !vcpu->guest_tf && hit == DEBUGGER_WATCHED &&
+                (!causes || causes & DR6_BS); /* else what the guest watches */
 
     if (hit == DEBUGGER_WATCHED && !step)
         return false;
     state->interrupts.event.type = EVENT_NONE;
     state->control.dr6 &= ~(DR6_TRAPS | DR6_BS);
     upcall->modified |= VCPU_INTERRUPTS | VCPU_CONTROL;
-    bool passes = debugger->passing >> upcall->vcpu & 1 && !vcpu->counts;
-    if (step && (!vcpu->stepping || passes)) { /* of one that was broken off, or a pass: the guest goes on */
+    if (step && (!vcpu->stepping || !vcpu->counts)) { /* of one that was broken off, or a pass: it goes on */
         vcpu->stray = vcpu->stepping = 0;
         debugger->passing &= ~(1u << upcall->vcpu);
         state->gpr.rflags &= ~(uint64_t)FLAG_TF;
@@ -379,6 +380,7 @@ bool debugger_takes(struct upcall *upcall, struct pc *pc)
     if (!vcpu->stepping || !(unfit || upcall->exit.reason == VCPU_EXIT_TASK_SWITCH))
         return false;
     state->gpr.rflags = (state->gpr.rflags & ~(uint64_t)FLAG_TF) | vcpu->guest_tf; /* no trap for the guest */
+    upcall->modified |= VCPU_GPR;
     debugger_step(upcall, pc, upcall->exit.reason, upcall->exit.detail | (unfit ? UNFIT_ONCE : 0));
     return true;
 }

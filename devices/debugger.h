@@ -16,7 +16,7 @@ struct debugger_breakpoint {
     uint8_t used, armed;
     uint8_t original; /* what the guest has there */
     uint8_t reserved;
-    uint32_t spare; /* where in its spare memory, if the guest may not write there; 0 */
+    uint32_t spare; /* where in its spare memory, if it lies there; 0 */
 };
 
 /* In a debug register. */
@@ -30,8 +30,9 @@ struct debugger_vcpu {
     uint32_t lapic[DEBUGGER_LAPIC]; /* the registers of its local APIC */
     uint32_t stepping;              /* RFLAGS.TF is the debugger's */
     uint32_t guest_tf;              /* what RFLAGS.TF is to be for the guest, meanwhile */
-    uint32_t counts;                /* the step is the debugger's, not only a pass over a breakpoint */
-    uint32_t stray;                 /* a step was broken off: its trap may still come */
+    uint32_t counts; /* the step is the debugger's, not only a pass over a breakpoint, nor that of one which
+                        has gone */
+    uint32_t stray;  /* a step was broken off: its trap may still come */
     uint32_t reserved;
     uint32_t stopped;    /* what it has stopped for last, and said so, is the breakpoint at RIP */
     uint64_t behind;     /* TSC ticks by which the guest's clock went back, and this one's TSC not yet */

@@ -108,10 +108,8 @@ void debugger_forget(struct debugger *debugger)
         debugger->breakpoint[i].used = 0;
     }
     memset(debugger->watch, 0, sizeof debugger->watch);
-    for (unsigned i = 0; i < GUEST_CPUS_MAX; i++) { /* of one that runs: the trap of its step is nobody's */
-        debugger->vcpu[i].stray |= debugger->vcpu[i].stepping;
-        debugger->vcpu[i].stepping = 0;
-    }
+    for (unsigned i = 0; i < GUEST_CPUS_MAX; i++) /* of one that runs: the trap of its step is nobody's */
+        debugger->vcpu[i].counts = 0;
 }
 
 static void detach(struct debugger *debugger)

@@ -152,7 +152,7 @@ static size_t vcpu_line(struct debugger *debugger, unsigned index, unsigned line
     }
 }
 
-static size_t machine_line(const struct pc *pc, unsigned line, char *to)
+static size_t machine_line(const struct pc *pc, uint64_t line, char *to)
 {
     if (line < 2) {
         const struct pic_chip *chip = &pc->pic.chip[line];
@@ -160,9 +160,9 @@ static size_t machine_line(const struct pc *pc, unsigned line, char *to)
             to, LINE, "8259 %s: vectors from %02x, lines %02x, masked %02x, in service %02x, level %02x",
             line ? "slave" : "master", chip->vector, chip->line, chip->imr, chip->isr, chip->elcr);
     }
-    unsigned pin = line - 2;
-    if (pin >= IOAPIC_PINS)
+    if (line - 2 >= IOAPIC_PINS)
         return 0;
+    unsigned pin = (unsigned)(line - 2);
     uint64_t entry = pc->ioapic.redirection[pin];
     return format_text(to, LINE, "IOAPIC pin %u: vector %02x, %s, %s, line %u, to %x%s", pin,
                        (unsigned)(entry & 0xff), entry >> 15 & 1 ? "level" : "edge",
@@ -179,7 +179,7 @@ uint32_t debugger_inspect(struct pc *pc, uint64_t line, char *to, uint32_t size)
     for (; used + LINE < size; line++) {
         size_t length = line < (uint64_t)cpus * VCPU_LINES
                             ? vcpu_line(&pc->debugger, (unsigned)(line / VCPU_LINES), line % VCPU_LINES, text)
-                            : machine_line(pc, (unsigned)(line - (uint64_t)cpus * VCPU_LINES), text);
+                            : machine_line(pc, line - (uint64_t)cpus * VCPU_LINES, text);
         if (!length)
             break;
         memcpy(to + used, text, length);

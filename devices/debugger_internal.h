@@ -4,7 +4,8 @@
 #include "debugger.h"
 
 bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gpa);
-/* Reads or writes guest memory as the guest has it; returns how many bytes were there. */
+/* Reads or writes guest memory as the guest has it; returns how many bytes were there. Writes all or nothing.
+ */
 uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state, uint64_t linear,
                        uint8_t *bytes, uint32_t length, bool write);
 /* Software breakpoints. An enum debug_error. */
@@ -22,7 +23,8 @@ bool debugger_at_breakpoint(const struct debugger *debugger, const struct vcpu_s
 bool debugger_shows_tf(const uint8_t *code, uint32_t count, bool wide);
 /* Whether the emulator is to step over the instruction at RIP. */
 bool debugger_is_delicate(struct debugger *debugger, const struct vcpu_state *state);
-/* A step by the emulator (enum vcpu_exit_reason, UNFIT_*), after which the vCPU stands still again. */
+/* A step by the emulator (enum vcpu_exit_reason, UNFIT_*), after which the vCPU stands still again, if it
+ * counts. */
 void debugger_step(struct upcall *upcall, struct pc *pc, uint32_t reason, uint32_t detail);
 /* debugger.c: this vCPU stands still now, and all others soon. */
 void debugger_stop(struct debugger *debugger, struct upcall *upcall, enum debug_reason reason, uint32_t kind,

@@ -14,8 +14,9 @@
 #include "ring3.h"
 #include "string.h"
 #include "walk.h"
+#include "x86.h"
 
-enum { INT3 = 0xcc, PAGE = 4096, ADDRESS_WIDTH = 52 };
+enum { INT3 = 0xcc, PAGE = 4096, ADDRESS_WIDTH = 52, SPARE_KINDS = 2 };
 
 static bool walk_read(void *context, uint64_t gpa, unsigned size, uint64_t *entry)
 {
@@ -29,6 +30,13 @@ static bool walk_read(void *context, uint64_t gpa, unsigned size, uint64_t *entr
     return true;
 }
 
+/* The walk does not look at the upper bits, but the guest gets nowhere by other ones. */
+static bool is_canonical(const struct vcpu_state *state, uint64_t linear)
+{
+    unsigned unused = state->control.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+    return !(state->msrs.efer & EFER_LMA) || (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
+}
+
 bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gpa)
 {
     const struct walk_memory memory = {.read = walk_read};
@@ -40,33 +48,77 @@ bool debugger_walk(const struct vcpu_state *state, uint64_t linear, uint64_t *gp
                                              .physical_width = ADDRESS_WIDTH};
     struct walk_result result;
 
-    if (!walk_translate(&memory, &registers, linear, 0, &result))
+    if (!is_canonical(state, linear) || !walk_translate(&memory, &registers, linear, 0, &result))
         return false;
     *gpa = result.gpa;
     return true;
+}
+
+/* Where a byte may lie in the guest's spare memory: in ROM, or in RAM in its place (pam.h). */
+static void spare_offsets(uint64_t gpa, uint64_t offsets[SPARE_KINDS])
+{
+    uint64_t high = gpa - (GUEST_HIGH_RAM - SPARE_ROM_SIZE);
+    uint64_t low = gpa < GUEST_UPPER_END ? SPARE_ROM_SIZE - GUEST_UPPER_END + gpa : SPARE_ROM_SIZE;
+
+    offsets[0] = SPARE_ROM + (high < SPARE_ROM_SIZE ? high : low);
+    offsets[1] = SPARE_UPPER + gpa - GUEST_VGA_HOLE;
+}
+
+static const uint8_t *seen_at(uint64_t gpa)
+{
+    return ring3_memory(gpa, 1, MEMORY_READ);
+}
+
+/* The guest sees ROM in two places. */
+static bool lies_at(const struct debugger_breakpoint *breakpoint, uint64_t gpa)
+{
+    uint64_t offsets[SPARE_KINDS];
+
+    if (!breakpoint->armed || gpa == breakpoint->gpa || !breakpoint->spare)
+        return breakpoint->armed && gpa == breakpoint->gpa;
+    spare_offsets(gpa, offsets);
+    if (breakpoint->spare != offsets[0] && breakpoint->spare != offsets[1])
+        return false;
+    const uint8_t *seen = seen_at(gpa);
+    return seen && *seen == INT3;
 }
 
 /* The byte that the guest has there, in place of a breakpoint. */
 static uint8_t *byte_of(struct debugger *debugger, uint64_t gpa, uint8_t *ram)
 {
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
-        if (debugger->breakpoint[i].armed && debugger->breakpoint[i].gpa == gpa)
+        if (lies_at(&debugger->breakpoint[i], gpa))
             return &debugger->breakpoint[i].original;
     return ram;
+}
+
+/* What lies there, up to the end of the page or of *part, which is cut to that; NULL: no memory, or none that
+ * can be written. */
+static uint8_t *part_at(const struct vcpu_state *state, uint64_t linear, uint32_t *part, uint64_t *gpa,
+                        bool write)
+{
+    uint32_t left = PAGE - (uint32_t)(linear % PAGE);
+
+    *part = *part < left ? *part : left;
+    return debugger_walk(state, linear, gpa)
+               ? ring3_memory(*gpa, *part, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ)
+               : NULL;
 }
 
 uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state, uint64_t linear,
                        uint8_t *bytes, uint32_t length, bool write)
 {
-    uint32_t done = 0;
+    uint32_t done, part;
+    uint64_t gpa;
 
-    while (done < length) {
-        uint64_t gpa;
-        uint32_t part = PAGE - (uint32_t)((linear + done) % PAGE);
-        part = part < length - done ? part : length - done;
-        uint8_t *ram = debugger_walk(state, linear + done, &gpa)
-                           ? ring3_memory(gpa, part, write ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ)
-                           : NULL;
+    for (done = 0; write && done < length; done += part) { /* all of it, or nothing */
+        part = length - done;
+        if (!part_at(state, linear + done, &part, &gpa, true))
+            return 0;
+    }
+    for (done = 0; done < length;) {
+        part = length - done;
+        uint8_t *ram = part_at(state, linear + done, &part, &gpa, write);
         if (!ram)
             break;
         for (uint32_t i = 0; i < part; i++, done++) {
@@ -80,16 +132,13 @@ uint32_t debugger_move(struct debugger *debugger, const struct vcpu_state *state
     return done;
 }
 
-/* Where a byte that the guest may not write lies in its spare memory: ROM, or RAM that its chipset protects
- * (pam.h). Which of the two is tried, and seen in what the guest sees. 0: nowhere. */
+/* Where a byte lies that the guest may not write is tried, and seen in what it sees. 0: nowhere. */
 static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
 {
-    uint64_t high = gpa - (GUEST_HIGH_RAM - SPARE_ROM_SIZE);
-    uint64_t low = gpa < GUEST_UPPER_END ? SPARE_ROM_SIZE - GUEST_UPPER_END + gpa : SPARE_ROM_SIZE;
-    const uint64_t offsets[] = {SPARE_ROM + (high < SPARE_ROM_SIZE ? high : low),
-                                SPARE_UPPER + gpa - GUEST_VGA_HOLE};
+    uint64_t offsets[SPARE_KINDS];
 
-    for (unsigned i = 0; effect_spare(0) && i < sizeof offsets / sizeof offsets[0]; i++) {
+    spare_offsets(gpa, offsets);
+    for (unsigned i = 0; effect_spare(0) && i < SPARE_KINDS; i++) {
         volatile uint8_t *place = effect_spare(offsets[i]);
         if (offsets[i] < SPARE_UPPER || offsets[i] >= SPARE_FIRMWARE || *place != *seen)
             continue;
@@ -102,9 +151,11 @@ static uint64_t spare_of(uint64_t gpa, const volatile uint8_t *seen)
     return 0;
 }
 
-static const uint8_t *seen_at(uint64_t gpa)
+/* The same of a byte that it may write: RAM in the ROM's place, which its chipset may hide again. */
+static uint64_t spare_of_ram(uint64_t gpa)
 {
-    return ring3_memory(gpa, 1, MEMORY_READ);
+    bool upper = gpa >= GUEST_VGA_HOLE_END && gpa < GUEST_HMA_END;
+    return upper && effect_spare(0) ? SPARE_UPPER + gpa - GUEST_VGA_HOLE : 0;
 }
 
 /* Where what the guest sees can be written; spare: where that is in spare memory, or 0. */
@@ -112,7 +163,7 @@ static uint8_t *code_at(uint64_t gpa, uint64_t *spare)
 {
     uint8_t *ram = ring3_memory(gpa, 1, MEMORY_READ | MEMORY_WRITE);
 
-    *spare = ram || !seen_at(gpa) ? 0 : spare_of(gpa, seen_at(gpa));
+    *spare = ram ? spare_of_ram(gpa) : seen_at(gpa) ? spare_of(gpa, seen_at(gpa)) : 0;
     return *spare ? effect_spare(*spare) : ram;
 }
 
@@ -178,7 +229,7 @@ bool debugger_at_breakpoint(const struct debugger *debugger, const struct vcpu_s
     if (!debugger->attached || !debugger_walk(state, debugger_linear_rip(state), &gpa))
         return false;
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
-        if (debugger->breakpoint[i].armed && debugger->breakpoint[i].gpa == gpa)
+        if (lies_at(&debugger->breakpoint[i], gpa))
             return true;
     return false;
 }

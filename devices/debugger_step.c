@@ -77,6 +77,7 @@ bool debugger_is_delicate(struct debugger *debugger, const struct vcpu_state *st
 
 void debugger_step(struct upcall *upcall, struct pc *pc, uint32_t reason, uint32_t detail)
 {
+    struct debugger_vcpu *vcpu = &pc->debugger.vcpu[upcall->vcpu];
     struct vcpu_exit exit = upcall->exit;
     uint32_t modified = upcall->modified;
 
@@ -85,6 +86,12 @@ void debugger_step(struct upcall *upcall, struct pc *pc, uint32_t reason, uint32
     emulate_unfit(upcall, &guest_machine, pc, &pc->limits, NULL);
     upcall->exit = exit;
     upcall->modified |= modified;
-    if (upcall->status == UPCALL_OK || upcall->status == UPCALL_HALTED)
+    if (upcall->status != UPCALL_OK && upcall->status != UPCALL_HALTED)
+        return;
+    if (vcpu->counts) {
         debugger_stop(&pc->debugger, upcall, DEBUG_STEPPED, 0, 0);
+    } else {
+        vcpu->stepping = 0;
+        pc->debugger.passing &= ~(1u << upcall->vcpu);
+    }
 }

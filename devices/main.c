@@ -234,7 +234,7 @@ static void handle_refused(struct upcall *upcall, struct pc *pc)
 static void handle_emulate(struct upcall *upcall, struct pc *pc)
 {
     uint32_t reason = upcall->exit.reason;
-    if (pc->debugger.attached && debugger_takes(upcall, pc))
+    if (debugger_takes(upcall, pc)) /* also what is left of a debugger that has gone */
         return;
     bool refused = reason == VCPU_EXIT_UNFIT || reason == VCPU_EXIT_TASK_SWITCH
                        ? emulate_unfit(upcall, &guest_machine, pc, &pc->limits, may_go_on)

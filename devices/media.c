@@ -2,13 +2,15 @@
  * The hand at the guest's drives: what somebody outside reads from them, takes out and puts in (drives.h of
  * include/). Every image that a drive may have is among the guest's boot modules from the start.
  *
- * The service writes the question at any time: it is copied once. An answer takes bounded time.
+ * The service writes into the channel at any time: the question is copied once, and the answer is made
+ * elsewhere. It takes bounded time.
  *
  * Document: none. State: struct media. Missing: images that the description does not name, another disk for
  * one that is built in, writing to what is in a drive.
  */
 #include "media.h"
 #include <stdarg.h>
+#include <stddef.h>
 #include "effects.h"
 #include "format.h"
 #include "image_floppy.h"
@@ -308,8 +310,9 @@ static void answer_drive(struct media *media, struct ide *ide, struct fdc *fdc,
 bool media_answer(struct media *media, struct ide *ide, struct fdc *fdc, struct channel_media *question)
 {
     uint32_t asked = __atomic_load_n(&question->asked, __ATOMIC_ACQUIRE);
+    static struct media_answer made; /* too large for the stack */
     struct media_request request;
-    struct media_answer *answer = &question->answer;
+    struct media_answer *answer = &made;
     if (asked == question->answered)
         return false;
     request = question->request;
@@ -321,6 +324,7 @@ bool media_answer(struct media *media, struct ide *ide, struct fdc *fdc, struct 
         answer_list(media, answer);
     else
         answer_drive(media, ide, fdc, &request, answer);
+    memcpy(&question->answer, answer, offsetof(struct media_answer, data) + answer->size);
     __atomic_store_n(&question->answered, asked, __ATOMIC_RELEASE);
     return true;
 }

@@ -12,11 +12,13 @@ FUZZ_COVERAGE ?= 80
 SECONDS ?= 30
 fuzz_sources = $(shell sed -n "s/^ \* sources: *//p" $(1))
 fuzz_libraries = $(shell sed -n "s/^ \* libraries: *//p" $(1))
+# What it includes of the sources it is about, so that they call what the target has in place of others.
+fuzz_included = $(shell sed -n 's,^\#include "../../\(.*\)",\1,p' $(1))
 fuzz_seconds = $(or $(TEST_SECONDS),$(shell sed -n "s/^ \* seconds: *//p" tests/fuzz/fuzz_$(1).c),10)
 fuzz_coverage = $(or $(shell sed -n 's/^ \* coverage: *//p' $(1)),$(call fuzz_sources,$(1)))
 
 define fuzz_rule
-$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(call fuzz_sources,tests/fuzz/fuzz_$(1).c) $(wildcard include/*.h lib/*.h devices/*.h loaders/*.h) $$(FUZZ_DEPS)
+$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(call fuzz_sources,tests/fuzz/fuzz_$(1).c) $(call fuzz_included,tests/fuzz/fuzz_$(1).c) $(wildcard include/*.h lib/*.h devices/*.h loaders/*.h tests/unit/*.h) $$(FUZZ_DEPS)
 	@mkdir -p $(B)/fuzz
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $$@ tests/fuzz/fuzz_$(1).c $(call fuzz_sources,tests/fuzz/fuzz_$(1).c) $(call fuzz_libraries,tests/fuzz/fuzz_$(1).c)
 fuzz-$(1): $(B)/fuzz/$(1)
@@ -34,3 +36,4 @@ fuzz-smoke: fuzz-build
 
 # Targets that include sources, so that the rule above does not know of them.
 $(B)/fuzz/control: $(wildcard service/*.c service/*.h) tests/unit/service_world.h
+$(B)/fuzz/debugger: tests/fuzz/debugger_machine.h devices/debugger.c

@@ -36,6 +36,7 @@ static uint8_t ram[RAM];
 static uint8_t *spare;
 static uint32_t asked, intercepted;
 static uint64_t tsc;
+static bool shadowed;
 const struct emulator_machine guest_machine;
 
 static struct process_info *info(void)
@@ -83,13 +84,18 @@ uint8_t *effect_spare(uint64_t offset)
     return spare + offset;
 }
 
-/* The upper memory is the end of the ROM, and cannot be written. */
+#define ROM_ALIAS (GUEST_HIGH_RAM - 0x100000)
+
+/* The upper memory is the end of the ROM, and cannot be written; or RAM. */
 void *ring3_memory(uint64_t gpa, uint64_t length, unsigned rights)
 {
     if (gpa + length <= RAM)
         return ram + gpa;
-    if (gpa >= 0xf0000 && gpa + length <= 0x100000 && !(rights & MEMORY_WRITE))
-        return spare + SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + gpa;
+    if (shadowed && gpa >= 0xf0000 && gpa + length <= 0x100000)
+        return spare + SPARE_UPPER + gpa - GUEST_VGA_HOLE;
+    uint64_t low = gpa >= ROM_ALIAS ? gpa - ROM_ALIAS : gpa;
+    if (low >= 0xf0000 && low + length <= 0x100000 && !(rights & MEMORY_WRITE))
+        return spare + SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + low;
     return NULL;
 }
 
@@ -119,6 +125,7 @@ static int set_up(void **state)
     info()->clock_offset = OFFSET;
     tsc = 50000;
     asked = 0;
+    shadowed = false;
     debugger->attached = 1;
     return 0;
 }
@@ -400,10 +407,37 @@ static void breakpoints_in_rom(void **state)
     assert_int_equal(byte, 0x5a);
     assert_null(debugger_check(debugger));
     debugger_rearm(debugger, s);
+    /* A reset leads to where the ROM is seen once more. */
+    assert_int_equal(debugger_move(debugger, s, ROM_ALIAS + ROM_GPA, &byte, 1, false), 1);
+    assert_int_equal(byte, 0x5a);
+    s->gpr.rip = ROM_ALIAS + ROM_GPA;
+    assert_true(debugger_at_breakpoint(debugger, s));
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, ROM_ALIAS + ROM_GPA, 1), DEBUG_OK);
+    ask_for(DEBUG_REMOVE, DEBUG_SOFTWARE, ROM_ALIAS + ROM_GPA, 1);
+    assert_int_equal(*rom, 0xcc);
     ask_for(DEBUG_REMOVE, DEBUG_SOFTWARE, ROM_GPA, 1);
     assert_int_equal(*rom, 0x5a);
     debugger->breakpoint[0].spare = 0xffffffff;
     assert_non_null(debugger_check(debugger));
+}
+
+/* What a firmware has copied its ROM to is hidden when it goes back to the ROM, and must not keep one. */
+static void breakpoints_in_shadow_ram(void **state)
+{
+    uint8_t *copy = spare + SPARE_UPPER + ROM_GPA - GUEST_VGA_HOLE;
+
+    (void)state;
+    shadowed = true;
+    *copy = 0x5a;
+    hold_both();
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, ROM_GPA, 1), DEBUG_OK);
+    assert_int_equal(*copy, 0xcc);
+    shadowed = false;
+    debugger_rearm(debugger, &debugger->vcpu[0].state);
+    assert_int_equal(*copy, 0x5a);
+    assert_null(debugger_check(debugger));
+    ask_for(DEBUG_DETACH, 0, 0, 0);
+    assert_int_equal(spare[SPARE_ROM + SPARE_ROM_SIZE - 0x100000 + ROM_GPA], 0x5a);
 }
 
 /* Both are held, and go on with this in their debug registers. */
@@ -474,6 +508,25 @@ static void a_guests_own_step_is_its_own(void **state)
     assert_int_equal(debugger->last.reason, DEBUG_ASKED);
 }
 
+/* Its own breakpoint, when it has written over the debugger's, and under the debugger's step. */
+static void a_guests_own_watch_is_its_own(void **state)
+{
+    (void)state;
+    watch_one_word();
+    monitors[1].control.dr[0] = 0x2222;
+    monitors[1].control.dr7 = 0x401;
+    assert_int_equal(traps(1, 1), UPCALL_OK);
+    assert_false(trap_is_gone());
+    hold_both();
+    ask_for(DEBUG_GO, 1, debugger->last.stops, 2);
+    comes(1);
+    monitors[1].control.dr[0] = 0x2222;
+    monitors[1].control.dr7 = 0x401;
+    assert_int_equal(traps(1, 1), UPCALL_OK);
+    assert_false(trap_is_gone());
+    assert_int_equal(debugger->last.reason, DEBUG_ASKED);
+}
+
 /* Bochs' SVM does not say which. */
 static void a_trap_without_a_cause_is_the_watchs(void **state)
 {
@@ -515,6 +568,33 @@ static void a_step_that_nobody_waits_for_holds_nobody(void **state)
     assert_false(trap_is_gone());
 }
 
+/* Its TF is not the guest's, until its trap comes or the emulator does the instruction. */
+static void a_step_that_nobody_waits_for_is_hidden(void **state)
+{
+    (void)state;
+    hold_both();
+    ask_for(DEBUG_GO, 2, 1, 1);
+    comes(0);
+    comes(1);
+    ask_for(DEBUG_ATTACH, 0, 0, 0);
+    hold_both();
+    assert_false(debugger->vcpu[0].state.gpr.rflags & FLAG_TF);
+    ask_for(DEBUG_GO, 2, 2, 1);
+    comes(0);
+    comes(1);
+    ask_for(DEBUG_DETACH, 0, 0, 0);
+    upcall->vcpu = 0;
+    memcpy(&upcall->state, &monitors[0], offsetof(struct vcpu_state, time));
+    assert_true(upcall->state.gpr.rflags & FLAG_TF);
+    upcall->status = UPCALL_OK;
+    upcall->exit = (struct vcpu_exit){.reason = VCPU_EXIT_UNFIT};
+    assert_true(debugger_takes(upcall, &pc));
+    assert_int_equal(upcall->status, UPCALL_OK);
+    assert_false(upcall->state.gpr.rflags & FLAG_TF);
+    assert_false(debugger->vcpu[0].stepping);
+    assert_false(debugger->held);
+}
+
 /* A debugger that was killed has left its breakpoints: the next one begins without. */
 static void an_attach_begins_anew(void **state)
 {
@@ -542,15 +622,44 @@ static void questions_are_checked(void **state)
     (void)state;
     assert_int_equal(ask_for(DEBUG_REGISTERS, 0, 0, 0), DEBUG_EHELD);
     assert_int_equal(ask_for(DEBUG_OP_COUNT, 0, 0, 0), DEBUG_EOP);
+    char line[DEBUG_DATA];
+    assert_true(debugger_inspect(&pc, 2 * 17, line, sizeof line) > 0);
+    assert_int_equal(debugger_inspect(&pc, (1ull << 32) + 2 * 17, line, sizeof line), 0);
     hold_both();
     assert_int_equal(ask_for(DEBUG_READ, 0, 0, DEBUG_DATA + 1), DEBUG_EMEMORY);
-    assert_int_equal(ask_for(DEBUG_READ, 0, UINT64_MAX, 16), DEBUG_EMEMORY);
+    assert_int_equal(ask_for(DEBUG_READ, 0, ROM_ALIAS - 1, 16), DEBUG_EMEMORY);
     assert_int_equal(ask_for(DEBUG_READ, 0, RAM, 1), DEBUG_EMEMORY);
+    ram[RAM - 1] = 0x33;
+    assert_int_equal(ask_for(DEBUG_WRITE, 0, RAM - 1, 2), DEBUG_EMEMORY); /* not a part of it, either */
+    assert_int_equal(ram[RAM - 1], 0x33);
     assert_int_equal(ask_for(DEBUG_INSERT, 77, 0, 1), DEBUG_EROOM);
     assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_WATCH_WRITE, 0, 3), DEBUG_EROOM);
     for (unsigned i = 0; i < DEBUGGER_BREAKPOINTS; i++)
         assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, i, 1), DEBUG_OK);
     assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, 1000, 1), DEBUG_EROOM);
+}
+
+/* 2^48 above an address that is mapped there is none. */
+static void addresses_are_canonical(void **state)
+{
+    const uint64_t table = 0x2000 | 3, giant_page = 0x83;
+    struct vcpu_state *s = &debugger->vcpu[0].state;
+    uint8_t byte = 0;
+
+    (void)state;
+    ram[CODE] = 0x44;
+    memcpy(ram + 0x1000, &table, sizeof table);
+    memcpy(ram + 0x2000, &giant_page, sizeof giant_page);
+    hold_both();
+    s->control.cr0 = CR0_PE | CR0_PG;
+    s->control.cr3 = 0x1000;
+    s->control.cr4 = CR4_PAE;
+    s->msrs.efer = EFER_LMA;
+    assert_int_equal(debugger_move(debugger, s, CODE, &byte, 1, false), 1);
+    assert_int_equal(byte, 0x44);
+    assert_int_equal(debugger_move(debugger, s, 1ull << 48 | CODE, &byte, 1, false), 0);
+    assert_int_equal(ask_for(DEBUG_INSERT, DEBUG_SOFTWARE, 1ull << 48 | CODE, 1), DEBUG_OK); /* not yet */
+    assert_int_equal(ram[CODE], 0x44);
 }
 
 static int map_all(void **state)
@@ -588,15 +697,19 @@ int main(void)
         cmocka_unit_test_setup(a_breakpoint_stops_there_only, set_up),
         cmocka_unit_test_setup(a_breakpoint_that_stays_is_passed, set_up),
         cmocka_unit_test_setup(breakpoints_in_rom, set_up),
+        cmocka_unit_test_setup(breakpoints_in_shadow_ram, set_up),
         cmocka_unit_test_setup(watches_are_in_the_debug_registers, set_up),
         cmocka_unit_test_setup(hardware_breakpoints_are_there_too, set_up),
         cmocka_unit_test_setup(what_a_guest_writes_stays, set_up),
         cmocka_unit_test_setup(a_guests_own_step_is_its_own, set_up),
+        cmocka_unit_test_setup(a_guests_own_watch_is_its_own, set_up),
         cmocka_unit_test_setup(a_trap_without_a_cause_is_the_watchs, set_up),
         cmocka_unit_test_setup(a_debugger_that_goes_leaves_nothing, set_up),
         cmocka_unit_test_setup(a_step_that_nobody_waits_for_holds_nobody, set_up),
+        cmocka_unit_test_setup(a_step_that_nobody_waits_for_is_hidden, set_up),
         cmocka_unit_test_setup(an_attach_begins_anew, set_up),
         cmocka_unit_test_setup(watches_outlive_a_reset, set_up),
+        cmocka_unit_test_setup(addresses_are_canonical, set_up),
         cmocka_unit_test_setup(questions_are_checked, set_up),
     };
     return cmocka_run_group_tests_name("debugger", tests, map_all, NULL);

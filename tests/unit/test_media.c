@@ -21,6 +21,7 @@ static struct media media;
 static struct fdc fdc;
 static struct channel_media channel;
 static uint8_t disc_2[DISC_2_BYTES], diskette[LARGE];
+static bool meddles; /* the service writes into the answer while it is made */
 
 /* The boot modules: what path is where. */
 static uint8_t *bytes_of(const char *path, uint64_t *size)
@@ -38,6 +39,8 @@ static uint8_t *bytes_of(const char *path, uint64_t *size)
         if (strcmp(modules[i].path, path) != 0)
             continue;
         *size = modules[i].size;
+        if (meddles)
+            memset(&channel.answer, 0xff, offsetof(struct media_answer, data));
         return modules[i].bytes;
     }
     return NULL;
@@ -69,6 +72,7 @@ static int set_up(void **state)
 {
     memset(&media, 0, sizeof media);
     memset(&channel, 0, sizeof channel);
+    meddles = false;
     ide_up(state);
     host.config.cd_count = 2;
     strcpy(host.config.disk[0].image, "disk.img");
@@ -359,6 +363,19 @@ static void reading(void **state)
     assert_int_equal(channel.answer.at, DISK_BYTES);
 }
 
+/* Neither where the next line goes, nor how much there is to read, is what the service says. */
+static void an_answer_that_is_written_over(void **state)
+{
+    (void)state;
+    meddles = true;
+    what_is_in_the_drives(state);
+    assert_null(ask(MEDIA_READ, MEDIA_SKIP_ZEROS, "cd0", ""));
+    assert_int_equal(channel.answer.all, DISC_BYTES);
+    assert_int_equal(channel.answer.size, MEDIA_DATA);
+    assert_memory_equal(channel.answer.data, host.cd[0], MEDIA_DATA);
+    assert_string_equal(ask(MEDIA_INSERT, 0, "cd0", "one.iso"), "one.iso is in cd0 already");
+}
+
 static void check_refuses_bad_state(void **state)
 {
     (void)state;
@@ -388,6 +405,7 @@ int main(void)
         TEST(what_is_in_the_drives),
         TEST(wrong_questions),
         TEST(reading),
+        TEST(an_answer_that_is_written_over),
         TEST(check_refuses_bad_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
