@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "fuzz_input.h"
 #include "syscall.h"
 
 #define sys_vcpu_debug   recorded_debug
@@ -31,11 +32,6 @@ enum { ROM = RAM, UPPER = ROM + PART, PLACES = UPPER + PART, NOWHERE = -1 };
 enum upper { UPPER_ROM, UPPER_PROTECTED, UPPER_RAM, UPPER_KINDS };
 enum { FLAG_ID = 1 << 21 };
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
 static struct pc pc;
 static struct debugger *const debugger = &pc.debugger;
 static struct upcall page, *const upcall = &page;
@@ -50,17 +46,6 @@ static uint32_t intercepted, effects;
 static uint64_t tsc;
 static bool meddles;
 const struct emulator_machine guest_machine;
-
-static uint32_t take(struct input *input, unsigned bytes)
-{
-    uint32_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= input->size ? (uint32_t)*input->data << 8 * i : 0;
-        input->data += input->size != 0;
-        input->size -= input->size != 0;
-    }
-    return value;
-}
 
 static void check(bool holds, const char *rule)
 {

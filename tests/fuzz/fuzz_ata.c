@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ahci.h"
+#include "fuzz_input.h"
 #include "host_effects.h"
 #include "ide.h"
 
@@ -30,22 +31,6 @@ const struct device_slot bus_slots[] = {
     {.device = &ide_device, .state_offset = offsetof(struct pc_of_disks, ide), .devfn = IDE},
     {.device = &ahci_device, .state_offset = offsetof(struct pc_of_disks, ahci), .devfn = AHCI}};
 const unsigned bus_slot_count = 2;
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static uint32_t take(struct input *input, unsigned bytes)
-{
-    uint32_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= input->size ? (uint32_t)*input->data << 8 * i : 0;
-        input->data += input->size != 0;
-        input->size -= input->size != 0;
-    }
-    return value;
-}
 
 static void config_write(uint16_t devfn, unsigned reg, unsigned size, uint32_t value)
 {

@@ -12,17 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "fuzz_input.h"
 #include "host_effects.h"
 #include "image_floppy.h"
 #include "media.h"
 
 enum { STEPS_MAX = 200, EFFECTS_MAX = 400, SCAN_MAX = 1 << 18, IDE = PCI_DEVFN(1, 1), SECONDARY = 0x170 };
 enum { DISK_BYTES = 2 * SCAN_MAX + 512 * 9, DISC_BYTES = 16 * 2048, EJECT_REQUEST = 1 };
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
 
 /* What is in a drive, as the fuzzer has followed it. */
 struct drive {
@@ -65,17 +61,6 @@ static struct channel_media *channel; /* alone, so that nothing is written behin
 static struct drive drives[GUEST_DISKS_MAX + GUEST_CDS_MAX + GUEST_FLOPPIES_MAX];
 static unsigned drive_count, effects;
 static struct input *scribbler; /* where the service takes from what it writes meanwhile; NULL: it does not */
-
-static uint32_t take(struct input *input, unsigned bytes)
-{
-    uint32_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= input->size ? (uint32_t)*input->data << 8 * i : 0;
-        input->data += input->size != 0;
-        input->size -= input->size != 0;
-    }
-    return value;
-}
 
 static void check(bool holds, const char *rule)
 {

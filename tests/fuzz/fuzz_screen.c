@@ -8,6 +8,7 @@
  * coverage: devices/screen_answer.c lib/picture.c devices/vga_text.c devices/vga_screen.c
  */
 #include <stdio.h>
+#include "fuzz_input.h"
 #include "picture.h"
 #include "vga_screen.h"
 
@@ -25,25 +26,9 @@ static void meddled_text(const struct vga *of, const uint8_t *video, const struc
 
 enum { STEPS_MAX = 120, UNTOUCHED = 0xa5, PAINTED = 1 << 16, PIXELS_MAX = LINES_MAX };
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
 static struct channel_screen *channel; /* alone, so that nothing is written behind it unseen */
 static bool meddles;
 static unsigned lines;
-
-static uint32_t take(struct input *input, unsigned bytes)
-{
-    uint32_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= input->size ? (uint32_t)*input->data << 8 * i : 0;
-        input->data += input->size != 0;
-        input->size -= input->size != 0;
-    }
-    return value;
-}
 
 static void check(bool holds, const char *rule)
 {

@@ -10,6 +10,7 @@
  * seconds: 30
  */
 #define WORLD_RAM 0x10000u
+#include "fuzz_input.h"
 #include "pci_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,22 +23,6 @@ struct descriptor {
     uint32_t length;
     uint16_t flags, next;
 };
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static uint64_t take(struct input *input, unsigned bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= input->size ? (uint64_t)*input->data << 8 * i : 0;
-        input->data += input->size != 0;
-        input->size -= input->size != 0;
-    }
-    return value;
-}
 
 static void memory_write(unsigned offset, unsigned size, uint64_t value)
 {
