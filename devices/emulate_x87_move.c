@@ -162,7 +162,7 @@ static void to_binary(struct conversion *c, const struct extended *x, unsigned p
     case QUIET:
         c->bits = infinity | ((from->significand | QUIET_BIT) << 1 >> (65 - precision));
     }
-    c->bits |= (uint64_t)from->sign << (precision == 24 ? 31 : 63);
+    c->bits |= from->sign ? 1ull << (precision == 24 ? 31 : 63) : 0;
 }
 
 /* To `size` bytes. What does not fit, and what is no number, is the integer indefinite. */
@@ -197,7 +197,7 @@ static struct extended stack_top(const struct emulation *m)
 
 static void encode(const struct extended *x, uint8_t to[EXTENDED_BYTES])
 {
-    uint16_t last = (uint16_t)(x->exponent | x->sign << 15);
+    uint16_t last = (uint16_t)(x->exponent | (x->sign ? 1u << 15 : 0));
 
     memcpy(to, &x->significand, 8);
     memcpy(to + 8, &last, 2);
