@@ -7,7 +7,7 @@
 #include "upcalls.h"
 #include "vm.h"
 
-/* START or RESET is done: the boot processor has its first state. */
+/* START or RESET is done: the boot processor has its first state. Others may have been asked something. */
 static void start_finish(struct process *process)
 {
     struct vm *vm = process->vm;
@@ -16,7 +16,8 @@ static void start_finish(struct process *process)
         return;
     vm->report.status = GUEST_RUNNING;
     vm->vcpu[0]->run_state = VCPU_RUN;
-    schedule_wake(&vm->vcpu[0]->entity);
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        schedule_wake(&vm->vcpu[i]->entity);
 }
 
 static void upcall_finish(struct process *process, enum upcall_result result)
@@ -52,6 +53,7 @@ static void vm_finish(struct process *process)
     process->timer = 0;
     process->events &= EVENT_CHANNEL; /* the service notifies of a question once */
     if (ending == GUEST_END_RESET) {
+        process->start = UPCALL_RESET; /* before a vCPU is no longer parked */
         vm->intr_level = 0;
         for (uint32_t i = 0; i < vm->vcpu_count; i++) {
             vcpu_reset(vm->vcpu[i], false);
@@ -59,7 +61,6 @@ static void vm_finish(struct process *process)
             vm->vcpu[i]->requests = 0;
             vm->vcpu[i]->run_state = VCPU_WAIT_SIPI;
         }
-        process->start = UPCALL_RESET;
         return;
     }
     vm->report.status = ending & VM_END_KILL ? GUEST_KILLED : GUEST_POWERED_OFF;

@@ -240,8 +240,10 @@ void vcpu_run(struct vcpu *vcpu)
             vcpu_park(vcpu); /* one that waits for the token is woken by it first */
         return;
     }
-    if (vm->report.status == GUEST_STARTING && vcpu->run_state != VCPU_IN_UPCALL) {
-        vcpu->entity.runnable = 0; /* kicked before its time: start_finish() wakes it */
+    const uint32_t *start = &vm->process->start;
+    if (*start) { /* kicked before its time, which may be a reset's, too: start_finish() wakes it */
+        vcpu->entity.runnable = 0;
+        vcpu->entity.runnable |= !__atomic_load_n(start, __ATOMIC_RELAXED);
         return;
     }
     vcpu_load(vcpu);
